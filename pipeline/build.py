@@ -1,0 +1,129 @@
+"""Running a build: from checked options to a published dataset."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.runners.runner import PipelineState
+from rich.console import Console
+
+from ..schemas.dataset import DatasetInfo
+from ..schemas.errors import BuildError
+from ..transforms.folders import is_local
+from ..transforms.plan import PLAN_FILE
+from .claim import Claim, claim_output, command_of
+from .graph import BuildJob, open_job, wire
+from .options import BuildOptions
+from .progress import ProgressWatch, report_progress
+from .publish import publish, read_published
+
+__all__ = ["Built", "build", "choose_threads"]
+
+# Plain "DirectRunner" first looks for Prism, a runner that it would have to download.
+_LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+_LOCAL_NAMES = (None, "DirectRunner", "direct", "directrunner", "FnApiRunner", _LOCAL_RUNNER)
+_REMOTE_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build led to.
+
+    Attributes:
+        claim: whether it was new, resumed, or had been published before.
+        dataset: the published dataset.
+        seconds: how long it took.
+    """
+
+    claim: Claim
+    dataset: DatasetInfo
+    seconds: float
+
+
+def build(
+    options: BuildOptions,
+    beam_options: PipelineOptions | None = None,
+    console: Console | None = None,
+) -> Built:
+    """Builds and publishes a dataset.
+
+    Args:
+        options: what to build.
+        beam_options: the runner and its options; the local one without.
+        console: where to say how it goes; nowhere without.
+
+    Raises:
+        UsageError: the options, schema or manifest are wrong; nothing was started.
+        BuildError: the build failed; the same call continues it.
+        TooManyRejects: more rows were rejected than ``max_rejects`` allows; nothing was published.
+    """
+    started = time.monotonic()
+    beam_options = beam_options or PipelineOptions([])
+    console = console or Console(quiet=True)
+    local = _choose_runner(beam_options)
+    job = open_job(options, choose_threads(options, beam_options, local))
+    claim = claim_output(job)
+    if claim is not Claim.PUBLISHED:
+        _introduce(job, claim, console, beam_options)
+        _run(job, beam_options, console)
+        publish(job.output, options.max_rejects, command_of(job))
+    return Built(claim, read_published(job.output), time.monotonic() - started)
+
+
+def _choose_runner(beam_options: PipelineOptions) -> bool:
+    """Makes the local runner explicit; returns whether it is the local one."""
+    standard = beam_options.view_as(StandardOptions)
+    local = standard.runner in _LOCAL_NAMES
+    if local:
+        standard.runner = _LOCAL_RUNNER
+    return local
+
+
+def choose_threads(options: BuildOptions, beam_options: PipelineOptions, local: bool) -> int:
+    """Threads in a shard task: those asked for, else what keeps the machine busy.
+
+    The local runner runs one task at a time in each worker process, so the cores are shared out among
+    those; on an engine the workers' slots already use the cores, and a few threads hide the reads.
+    Where images are not local files, every thread waits most of its time, so there are more.
+    """
+    if options.threads:
+        return options.threads
+    threads = _REMOTE_THREADS
+    if local:
+        direct = beam_options.view_as(DirectOptions)
+        processes = direct.direct_num_workers or os.cpu_count() or 1
+        threads = max(1, (os.cpu_count() or 1) // processes)
+    return (
+        threads
+        if is_local(options.image_root or options.manifest)
+        else max(threads, 4 * _REMOTE_THREADS)
+    )
+
+
+def _introduce(
+    job: BuildJob, claim: Claim, console: Console, beam_options: PipelineOptions
+) -> None:
+    files = len(job.manifest.files)
+    runner = beam_options.view_as(StandardOptions).runner.rpartition(".")[2]
+    lines = [
+        f"{'continuing' if claim is Claim.RESUMED else 'building'} {job.options.output}",
+        f"  manifest  {job.options.manifest} ({files:,} {'file' if files == 1 else 'files'})",
+        f"  features  {', '.join(f'{n} ({f.type})' for n, f in job.options.schema.features.items())}",
+        f"  runner    {runner}, {job.threads} {'thread' if job.threads == 1 else 'threads'} a task",
+    ]
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _run(job: BuildJob, beam_options: PipelineOptions, console: Console) -> None:
+    job.output.delete([PLAN_FILE])  # an earlier attempt's would be taken for this one's
+    watch = ProgressWatch(job.output)
+    pipeline = beam.Pipeline(options=beam_options)
+    wire(pipeline, job)
+    with report_progress(watch, console):
+        state = pipeline.run().wait_until_finish()
+    if state != PipelineState.DONE:
+        raise BuildError(f"the pipeline ended as {state}; run the same command again to continue")

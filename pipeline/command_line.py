@@ -1,0 +1,133 @@
+"""The commands of ``pixelbeam``: ``build``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from apache_beam.options.pipeline_options import PipelineOptions
+from rich.console import Console
+
+from ..schemas.errors import PixelbeamError, TooManyRejects, UsageError
+from ..schemas.layout import REJECTS_FILE
+from .build import Built, build
+from .claim import Claim
+from .options import add_build_options, new_parser, parse_beam_options, parse_build_options
+from .progress import format_seconds
+
+__all__ = ["describe", "run_command"]
+
+EXIT_FAILED, EXIT_USAGE, EXIT_REJECTS, EXIT_INTERRUPTED = 1, 2, 3, 130
+
+
+def run_command(argv: Sequence[str], verbose: bool) -> int:
+    """Runs a command.
+
+    Args:
+        argv: the arguments after the program's name.
+        verbose: whether to show tracebacks.
+
+    Returns:
+        The exit code: 0 published, 1 failed, 2 bad usage, 3 too many rejects, 130 interrupted.
+    """
+    try:
+        arguments, beam_flags = _parser().parse_known_args(argv)
+        return _build(arguments, parse_beam_options(beam_flags))
+    except KeyboardInterrupt:
+        print("\ninterrupted; run the same command again to continue", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except PixelbeamError as error:
+        return _fail(str(error), _exit_code(error))
+    except (
+        Exception
+    ) as error:  # whatever a runner raises: said in two lines, shown whole on request
+        if verbose:
+            traceback.print_exc()
+        return _fail(_say(error), EXIT_FAILED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = new_parser(
+        prog="pixelbeam", description="Turns images and labels into training-ready datasets."
+    )
+    parser.add_argument("--version", action="version", version=f"pixelbeam {version('pixelbeam')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_build_options(
+        commands.add_parser(
+            "build",
+            allow_abbrev=False,
+            help="build a dataset",
+            description="Builds a dataset. Any option of Beam's (--runner, …) may stand beside these.",
+        )
+    )
+    return parser
+
+
+def _build(arguments: argparse.Namespace, beam_options: PipelineOptions) -> int:
+    console = Console(stderr=True)
+    built = build(parse_build_options(arguments), beam_options, console)
+    print(describe(built, arguments.output))
+    return 0
+
+
+def describe(built: Built, output: str) -> str:
+    """What was built, what was rejected and how to load it."""
+    dataset = built.dataset
+    records = sum(split.num_records for split in dataset.splits.values())
+    lines = []
+    if built.claim is Claim.PUBLISHED:
+        lines.append(
+            f"{output} is already built: {records:,} records; nothing to do (--overwrite builds it anew)"
+        )
+    else:
+        rate = dataset.rows / built.seconds
+        lines.append(
+            f"built {records:,} records in {format_seconds(built.seconds)} ({rate:,.0f} images/s): {output}"
+        )
+    for name, split in dataset.splits.items():
+        size = sum(file.bytes for shard in split.shards for file in shard.files.values())
+        lines.append(
+            f"  {name:<9} {split.num_records:,} records in {len(split.shards):,} shards, {size / 1e6:,.1f} MB"
+        )
+    lines.append(_describe_rejects(built, output))
+    first = next(iter(dataset.splits))
+    lines += [
+        "load it with:",
+        "  from pixelbeam.readers import load",
+        f"  {first} = load({output!r}, {first!r}, batch_size=64, shuffle=True)",
+    ]
+    return "\n".join(lines)
+
+
+def _describe_rejects(built: Built, output: str) -> str:
+    rejects = built.dataset.rejects
+    if not rejects.count:
+        return "  rejects   none"
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejects.by_reason.items())
+    where = os.path.join(output, REJECTS_FILE)
+    return f"  rejects   {rejects.count:,} of {built.dataset.rows:,} rows ({reasons}): {where}"
+
+
+def _exit_code(error: PixelbeamError) -> int:
+    if isinstance(error, UsageError):
+        return EXIT_USAGE
+    return EXIT_REJECTS if isinstance(error, TooManyRejects) else EXIT_FAILED
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"pixelbeam: {message}", file=sys.stderr)
+    return code
+
+
+def _say(error: BaseException) -> str:
+    """An unexpected error in a line: what failed first, without Beam's own wrapping."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error).split("[while running", maxsplit=1)[0].strip().splitlines()
+    name = type(error).__name__
+    advice = "run the same command again to continue, or with --verbose for the traceback"
+    return f"{name}: {text[0] if text else ''}\n{advice}"

@@ -1,0 +1,40 @@
+"""The entry point of ``pixelbeam``: settles who may write to the terminal, then runs the command."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        argv: the arguments after the program's name; those of the process without.
+
+    Returns:
+        The exit code: 0 published, 1 failed, 2 bad usage, 3 too many rejects, 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    verbose = "--verbose" in arguments
+    _quiet_logs(verbose)
+    # Beam already logs while it is imported.
+    from .command_line import run_command
+
+    return run_command(arguments, verbose)
+
+
+def _quiet_logs(verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR, format="%(name)s: %(message)s"
+    )
+    if not verbose:
+        # Beam logs a failing bundle with its traceback before it raises; the error is said once.
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,253 @@
+"""What a build is asked to do: the options, checked before any work starts."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from ..schemas.errors import OptionError
+from ..schemas.schema import Schema, load_schema, preset_names
+from ..transforms.plan import ShardSize
+from ..transforms.sinks import SINKS, check_sinks
+from ..transforms.splits import Splits
+
+__all__ = [
+    "BuildOptions",
+    "MaxRejects",
+    "add_build_options",
+    "new_parser",
+    "parse_beam_options",
+    "parse_build_options",
+    "parse_size",
+]
+
+_DEFAULT_SHARD_BYTES = 128_000_000
+_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+@dataclass(frozen=True, slots=True)
+class MaxRejects:
+    """How many rejects a build may have: a count, or a fraction of the rows."""
+
+    count: int | None = None
+    fraction: float | None = 0.01
+
+    @classmethod
+    def parse(cls, text: str) -> MaxRejects:
+        """Parses ``20`` (a count) or ``0.01`` (a fraction).
+
+        Raises:
+            OptionError: neither.
+        """
+        if re.fullmatch(r"\d+", text):
+            return cls(count=int(text), fraction=None)
+        try:
+            fraction = float(text)
+        except ValueError:
+            fraction = -1.0
+        if not 0 <= fraction <= 1:
+            raise OptionError(
+                f"--max_rejects: got {text!r}, expected a count like 20 or a fraction like 0.01"
+            )
+        return cls(count=None, fraction=fraction)
+
+    def allows(self, rejects: int, rows: int) -> bool:
+        """Whether a build with so many rejects among so many rows may be published."""
+        return rejects <= (self.count if self.count is not None else (self.fraction or 0.0) * rows)
+
+    def __str__(self) -> str:
+        return str(self.count) if self.count is not None else f"{self.fraction:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """The options of ``pixelbeam build``, each as the command line names it.
+
+    Raises:
+        OptionError: on construction, when options don't go together.
+    """
+
+    manifest: str
+    schema: Schema
+    output: str
+    labels: str | None = None
+    join_on: str | None = None
+    image_root: str | None = None
+    sinks: tuple[str, ...] = ("tfrecord",)
+    splits: Splits = field(default_factory=Splits)
+    shard_size: ShardSize = field(
+        default_factory=lambda: ShardSize(shard_bytes=_DEFAULT_SHARD_BYTES)
+    )
+    seed: int = 0
+    threads: int = 0
+    max_rejects: MaxRejects = field(default_factory=MaxRejects)
+    overwrite: bool = False
+    verbose: bool = False
+
+    def __post_init__(self) -> None:
+        check_sinks(self.sinks)
+        if (self.labels is None) != (self.join_on is None):
+            given, lacking = ("--labels", "--join_on") if self.labels else ("--join_on", "--labels")
+            raise OptionError(f"{given}: got it alone, expected {lacking} beside it")
+        if self.threads < 0:
+            raise OptionError(
+                f"--threads: got {self.threads}, expected 1 or more (0: chosen by runner)"
+            )
+
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the build needs, sorted."""
+        wanted = {*self.schema.columns(), *self.splits.columns}
+        if self.join_on:
+            wanted.add(self.join_on)
+        return tuple(sorted(wanted))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(f"{message}; see {self.prog} --help")
+
+
+def add_build_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of ``pixelbeam build`` to a parser."""
+    add = parser.add_argument
+    add("--manifest", required=True, metavar="FILE_OR_GLOB_OR_DIR",
+        help="CSV, TSV, JSON lines, Parquet, a 'path label' list (text ones also gzipped), a glob of "
+        "them, or a directory with a sub-directory per class")  # fmt: skip
+    add("--labels", metavar="FILE_OR_GLOB", help="label manifest, joined to the first by --join_on")
+    add("--join_on", metavar="COLUMN", help="column that manifest and label manifest share")
+    add(
+        "--image_root",
+        metavar="DIR",
+        help="what relative paths are relative to (default: the manifest's folder)",
+    )
+    add("--schema", required=True, metavar="NAME_OR_FILE",
+        help=f"a YAML file, or a preset: {', '.join(preset_names())}")  # fmt: skip
+    add(
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="local directory, or one on any filesystem of Beam's",
+    )
+    add(
+        "--sinks",
+        default="tfrecord",
+        metavar="NAMES",
+        help=f"{', '.join(SINKS)}; comma-separated (default: tfrecord)",
+    )
+    add(
+        "--splits",
+        metavar="FRACTIONS",
+        help="train=0.9,val=0.1: fractions by a stable hash (default: all in train)",
+    )
+    add("--split_column", metavar="COLUMN", help="take the split from this column instead")
+    add(
+        "--group_by",
+        metavar="COLUMN",
+        help="rows with the same value stay in one split (a person, a video)",
+    )
+    add("--num_shards", type=int, metavar="N", help="shards a split")
+    add("--records_per_shard", type=int, metavar="N", help="records a shard, on average")
+    add(
+        "--shard_size",
+        metavar="SIZE",
+        help="bytes a shard, on average, such as 128MB (the default)",
+    )
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the hash that splits and shuffles (default: 0)",
+    )
+    add(
+        "--threads",
+        type=int,
+        default=0,
+        metavar="N",
+        help="threads in a shard task (default: chosen by runner)",
+    )
+    add("--max_rejects", default="0.01", metavar="N", help="a count or a fraction that fails the "
+        "build when passed (default: 0.01)")  # fmt: skip
+    add("--overwrite", action="store_true", help="replace a published dataset (default: refuse)")
+    add("--verbose", action="store_true", help="show the log of Beam and every traceback")
+
+
+def parse_build_options(arguments: argparse.Namespace) -> BuildOptions:
+    """Turns parsed arguments into options.
+
+    Raises:
+        OptionError: an option has a value that it cannot have.
+        SchemaError: the schema is wrong.
+    """
+    if arguments.split_column and arguments.splits:
+        raise OptionError("--split_column: got it beside --splits, expected one of the two")
+    fractions = {"fractions": Splits.parse(arguments.splits)} if arguments.splits else {}
+    return BuildOptions(
+        manifest=arguments.manifest,
+        labels=arguments.labels,
+        join_on=arguments.join_on,
+        image_root=arguments.image_root,
+        schema=load_schema(arguments.schema),
+        output=arguments.output,
+        sinks=tuple(name.strip() for name in arguments.sinks.split(",")),
+        splits=Splits(column=arguments.split_column, group_by=arguments.group_by, **fractions),
+        shard_size=_shard_size(arguments),
+        seed=arguments.seed,
+        threads=arguments.threads,
+        max_rejects=MaxRejects.parse(arguments.max_rejects),
+        overwrite=arguments.overwrite,
+        verbose=arguments.verbose,
+    )
+
+
+def _shard_size(arguments: argparse.Namespace) -> ShardSize:
+    given = {"num_shards": arguments.num_shards, "records_per_shard": arguments.records_per_shard}
+    if arguments.shard_size is not None:
+        given["shard_bytes"] = parse_size(arguments.shard_size)
+    given = {name: value for name, value in given.items() if value is not None}
+    return ShardSize(**given) if given else ShardSize(shard_bytes=_DEFAULT_SHARD_BYTES)
+
+
+def parse_size(text: str) -> int:
+    """Parses ``128MB`` or ``1.5GiB`` into bytes.
+
+    Raises:
+        OptionError: the text is not a size.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]i?B)?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise OptionError(f"--shard_size: got {text!r}, expected a size like 128MB")
+    return int(float(match[1]) * _UNITS[(match[2] or "").upper()])
+
+
+def parse_beam_options(flags: Sequence[str]) -> PipelineOptions:
+    """Parses the options that are Beam's own.
+
+    Raises:
+        OptionError: neither pixelbeam nor Beam knows an option.
+    """
+    parsers: list[Any] = []
+    PipelineOptions([]).get_all_options(add_extra_args_fn=parsers.append)
+    parser = parsers[0]
+    parser.error = _raise_option_error
+    _, unknown = parser.parse_known_args(list(flags))
+    if unknown:
+        raise OptionError(
+            f"{unknown[0].partition('=')[0]}: no such option, neither of pixelbeam nor of Beam; "
+            "see pixelbeam build --help"
+        )
+    return PipelineOptions(list(flags))
+
+
+def _raise_option_error(message: str) -> NoReturn:
+    raise OptionError(message)
+
+
+def new_parser(**settings: Any) -> argparse.ArgumentParser:
+    """A parser that raises ``OptionError`` where ``argparse`` would print and exit."""
+    return _Parser(allow_abbrev=False, **settings)

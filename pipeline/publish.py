@@ -1,0 +1,230 @@
+"""Publishing: the books are balanced, and ``dataset.json`` makes the shards a dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..schemas.dataset import (
+    DatasetInfo,
+    FileInfo,
+    RejectsInfo,
+    ShardFile,
+    ShardInfo,
+    SplitInfo,
+)
+from ..schemas.description import write_description
+from ..schemas.errors import BuildError, TooManyRejects
+from ..schemas.layout import DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE, STATE_FOLDER, ShardName
+from ..schemas.schema import Schema
+from ..schemas.statistics import merge_all
+from ..transforms.folders import Folder, PublishedFile
+from ..transforms.plan import PLAN_FILE, Plan
+from ..transforms.rejects import EARLY_REJECT_FILES, early_rejects_path
+from ..transforms.shard_task import ShardResult
+from ..transforms.versions import codec_versions
+from .claim import is_ours
+from .options import MaxRejects
+
+__all__ = ["publish", "read_published"]
+
+_READ_THREADS = 16
+_REASONS_SHOWN = 5
+
+
+def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) -> None:
+    """Publishes a build whose shards are all there.
+
+    Args:
+        output: the dataset's folder.
+        max_rejects: how many rejects there may be.
+        command: what was asked for, kept in ``dataset.json``.
+
+    Raises:
+        BuildError: shards are missing, or rows do not add up to records and rejects.
+        TooManyRejects: with the most frequent reasons and an example of each.
+    """
+    plan = _read_plan(output)
+    results = _read_results(output, plan)
+    with output.scratch() as scratch:
+        rejects_file = scratch / REJECTS_FILE
+        by_reason, early, examples = _collect_rejects(output, results, rejects_file)
+        _balance(plan, results, early, by_reason.total())
+        _check_rejects(max_rejects, by_reason, plan.rows_seen, examples)
+        rejects = output.publish(rejects_file, REJECTS_FILE) if by_reason else None
+    description = output.write(DESCRIPTION_FILE, write_description(plan.schema).encode())
+    dataset = _describe(plan, results, _describe_rejects(by_reason, rejects), description, command)
+    stale = sorted(output.sizes().keys() - _names(dataset))
+    output.delete([name for name in stale if is_ours(name)])
+    output.write(DATASET_FILE, dataset.dumps())
+    output.delete([STATE_FOLDER])
+
+
+def read_published(output: Folder) -> DatasetInfo:
+    """The dataset in a folder.
+
+    Raises:
+        DatasetError: it is not one that this version reads.
+        BuildError: there is none.
+    """
+    text = output.read(DATASET_FILE)
+    if text is None:
+        raise BuildError(f"{output.root}: no {DATASET_FILE}; the build was not published")
+    return DatasetInfo.loads(text, output.root)
+
+
+def _read_plan(output: Folder) -> Plan:
+    data = output.read(PLAN_FILE)
+    if data is None:
+        raise BuildError("the pipeline ended without a plan; run the same command again")
+    return Plan.from_json(data)
+
+
+def _read_results(output: Folder, plan: Plan) -> dict[str, list[ShardResult]]:
+    """The results of each split's shards, in order."""
+    with ThreadPoolExecutor(_READ_THREADS) as pool:
+        return {
+            split: list(
+                pool.map(
+                    lambda name: _read_result(output, name), _shard_names(split, planned.num_shards)
+                )
+            )
+            for split, planned in plan.splits.items()
+        }
+
+
+def _shard_names(split: str, count: int) -> list[str]:
+    return [str(ShardName(split, index, count)) for index in range(count)]
+
+
+def _read_result(output: Folder, name: str) -> ShardResult:
+    data = output.read(ShardResult.path(name))
+    if data is None:
+        raise BuildError(f"shard {name} is missing; run the same command again")
+    return ShardResult.from_json(data)
+
+
+def _reject_files(
+    output: Folder, results: dict[str, list[ShardResult]]
+) -> Iterator[tuple[bool, bytes]]:
+    """The files that hold rejects, and whether they are those found before the shards."""
+    for index in range(EARLY_REJECT_FILES):
+        yield True, output.read(early_rejects_path(index)) or b""
+    for split in results.values():
+        for result in split:
+            if result.rejects:
+                yield False, output.read(ShardResult.rejects_path(result.name)) or b""
+
+
+def _collect_rejects(
+    output: Folder, results: dict[str, list[ShardResult]], into: Path
+) -> tuple[Counter[str], int, dict[str, dict[str, Any]]]:
+    """Puts all rejects into one file, one file's content in memory at a time.
+
+    Returns:
+        Rejects by reason, how many of them were found before the shards, and one example a reason.
+    """
+    by_reason: Counter[str] = Counter()
+    examples: dict[str, dict[str, Any]] = {}
+    early = 0
+    with into.open("wb") as file:
+        for is_early, lines in _reject_files(output, results):
+            file.write(lines)
+            for line in lines.splitlines():
+                reject = json.loads(line)
+                by_reason[reject["reason"]] += 1
+                examples.setdefault(reject["reason"], reject)
+                early += is_early
+    return by_reason, early, examples
+
+
+def _balance(plan: Plan, results: dict[str, list[ShardResult]], early: int, rejects: int) -> None:
+    """Checks that every row is a record or a reject, in each split and in all."""
+    records = 0
+    for split, shards in results.items():
+        rows = sum(shard.num_rows for shard in shards)
+        if rows != plan.splits[split].num_rows:
+            raise BuildError(
+                f"split {split!r}: {plan.splits[split].num_rows} rows were planned, {rows} reached a shard"
+            )
+        records += sum(shard.num_records for shard in shards)
+    if plan.rows_seen != records + rejects:
+        raise BuildError(
+            f"{plan.rows_seen} manifest rows, but {records} records and {rejects} rejects ({early} of them early)"
+        )
+
+
+def _check_rejects(
+    max_rejects: MaxRejects, by_reason: Counter[str], rows: int, examples: dict[str, dict[str, Any]]
+) -> None:
+    total = by_reason.total()
+    if max_rejects.allows(total, rows):
+        return
+    lines = [
+        f"{total:,} of {rows:,} rows were rejected, more than --max_rejects {max_rejects}; nothing was published"
+    ]
+    for reason, count in by_reason.most_common(_REASONS_SHOWN):
+        reject = examples[reason]
+        lines.append(
+            f"  {count:,} {reason}, such as {reject['manifest']}:{reject['row']}: {reject['message']}"
+        )
+    raise TooManyRejects("\n".join(lines))
+
+
+def _describe(
+    plan: Plan,
+    results: dict[str, list[ShardResult]],
+    rejects: RejectsInfo,
+    description: PublishedFile,
+    command: dict[str, Any],
+) -> DatasetInfo:
+    fingerprints = [shard.fingerprint for shards in results.values() for shard in shards]
+    beside = {"command": command, "versions": codec_versions()}
+    return DatasetInfo(
+        fingerprint=hashlib.sha256("\n".join(fingerprints).encode()).hexdigest(),
+        schema=plan.schema.to_dict(),
+        description=FileInfo(**asdict(description)),
+        splits={name: _describe_split(plan.schema, shards) for name, shards in results.items()},
+        rows=plan.rows_seen,
+        rejects=rejects,
+        **beside,
+    )
+
+
+def _describe_split(schema: Schema, results: list[ShardResult]) -> SplitInfo:
+    shards = [
+        ShardInfo(
+            num_records=result.num_records,
+            files={sink: ShardFile(**asdict(file)) for sink, file in result.files.items()},
+        )
+        for result in results
+    ]
+    summaries = merge_all(result.summaries for result in results)
+    return SplitInfo(
+        num_records=sum(shard.num_records for shard in shards),
+        shards=shards,
+        statistics={
+            name: feature.statistics(summaries[name])
+            for name, feature in schema.features.items()
+            if summaries.get(name)
+        },
+    )
+
+
+def _describe_rejects(by_reason: Counter[str], file: PublishedFile | None) -> RejectsInfo:
+    beside = {"file": asdict(file)} if file else {}
+    return RejectsInfo(count=by_reason.total(), by_reason=dict(sorted(by_reason.items())), **beside)
+
+
+def _names(dataset: DatasetInfo) -> set[str]:
+    names = {DESCRIPTION_FILE} | ({REJECTS_FILE} if dataset.rejects.count else set())
+    for split in dataset.splits.values():
+        for shard in split.shards:
+            names.update(file.path for file in shard.files.values())
+    return names

@@ -1,0 +1,132 @@
+"""From decoded features to what a model takes: inputs and targets, scaled and laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from ..schemas import ClassLabel, Image, Schema
+from ..schemas.errors import DatasetError
+from .options import ReadOptions
+from .published import Published
+
+__all__ = ["Elements"]
+
+_REFERENCE_SPLIT = "train"
+
+
+class Elements:
+    """Turns batches of decoded features into ``(inputs, targets)``.
+
+    Raises:
+        ValueError: the options do not fit the features.
+        DatasetError: the dataset lacks the statistics that it is to be scaled with.
+    """
+
+    def __init__(self, dataset: Published, split: str, options: ReadOptions) -> None:
+        self._schema = dataset.schema
+        self._options = options
+        self._targets = _choose_targets(dataset.schema, options.targets)
+        images = {n: f for n, f in dataset.schema.features.items() if isinstance(f, Image)}
+        for name, image in images.items():
+            _check_image(name, image, options)
+        self._images = dict.fromkeys(images, (1.0, 0.0))
+        if options.scaling == "standardize":
+            self._images = {name: _read_scale(dataset, split, name) for name in images}
+
+    def convert(self, features: Mapping[str, Any]) -> dict[str, Any]:
+        """Scales images and one-hot encodes classes of a batch; nothing moves."""
+        return {name: self._convert(name, value) for name, value in features.items()}
+
+    def arrange(self, features: Mapping[str, Any]) -> Any:
+        """Lays out a batch, or one element, and splits it into inputs and targets."""
+        if self._options.channels_first:
+            moved = {name: _move_channels(features[name]) for name in self._images}
+            features = {**features, **moved}
+        if self._options.targets is not None and not self._targets:
+            return dict(features)
+        inputs = {name: value for name, value in features.items() if name not in self._targets}
+        if not self._targets:
+            return _unwrap(inputs)
+        return _unwrap(inputs), _unwrap({name: features[name] for name in self._targets})
+
+    def _convert(self, name: str, value: Any) -> Any:
+        feature = self._schema.features[name]
+        if isinstance(feature, ClassLabel) and self._options.one_hot:
+            return tf.one_hot(value, feature.class_count)
+        if name in self._images and self._options.dtype is not None:
+            # Images of different sizes are ragged; their pixels are a flat list [pixels, channels].
+            return tf.ragged.map_flat_values(lambda pixels: self._scale(name, pixels), value)
+        return value
+
+    def _scale(self, name: str, pixels: Any) -> Any:
+        if self._options.scaling is None:
+            return tf.cast(pixels, self._options.dtype)
+        white = pixels.dtype.max
+        scaled = tf.cast(pixels, tf.float32) / white
+        if self._options.scaling == "standardize":
+            scale, offset = self._images[name]
+            scaled = scaled * scale + offset
+        return tf.cast(scaled, self._options.dtype)
+
+
+def _choose_targets(schema: Schema, chosen: Sequence[str] | None) -> list[str]:
+    names = list(schema.features)
+    if chosen is None:
+        targets = [name for name in names if schema.features[name].is_target]
+    else:
+        targets = list(dict.fromkeys(chosen))
+    for name in targets:
+        if name not in names:
+            raise ValueError(f"targets: got {name!r}, expected some of {', '.join(names)}")
+    if len(targets) == len(names):
+        raise ValueError(
+            f"targets: got all features ({', '.join(names)}), which leaves no input; "
+            "targets=[] gives one dict of everything"
+        )
+    return targets
+
+
+def _check_image(name: str, image: Image, options: ReadOptions) -> None:
+    dtype = options.dtype
+    if dtype is not None and not dtype.is_floating and dtype.name != image.dtype:
+        raise ValueError(
+            f"image_dtype: got {dtype.name!r}, but feature {name!r} is stored as {image.dtype}; "
+            "expected that or a floating-point type"
+        )
+    if options.channels_first and options.batch_size is not None and image.fixed_size is None:
+        raise ValueError(
+            f"channels_first: feature {name!r} has images of different sizes, which a batch cannot "
+            "hold channels first; read them with batch_size=None"
+        )
+
+
+def _read_scale(dataset: Published, split: str, name: str) -> tuple[Any, Any]:
+    """Scale and offset [channels] that standardise an image of [0, 1]: (x - mean) / std.
+
+    All splits are scaled alike, by the statistics of ``train`` where there is one: what a model
+    learns on one scale is of no use on another.
+    """
+    reference = _REFERENCE_SPLIT if _REFERENCE_SPLIT in dataset.info.splits else split
+    statistics = dataset.split(reference).statistics.get(name, {})
+    if "mean" not in statistics or "std" not in statistics:
+        raise DatasetError(
+            f"{dataset.directory}: no mean and std of {name!r} in the statistics of split "
+            f"{reference!r}, expected them for scaling='standardize'"
+        )
+    mean = tf.constant(statistics["mean"], tf.float32)
+    std = tf.constant([std or 1.0 for std in statistics["std"]], tf.float32)  # 0: one colour
+    return 1.0 / std, -mean / std
+
+
+def _move_channels(image: Any) -> Any:
+    """[…, height, width, channels] to […, channels, height, width]."""
+    batch = [0] if image.shape.rank == 4 else []
+    first = len(batch)
+    return tf.transpose(image, [*batch, first + 2, first, first + 1])
+
+
+def _unwrap(features: dict[str, Any]) -> Any:
+    return next(iter(features.values())) if len(features) == 1 else features

@@ -1,0 +1,137 @@
+"""A published dataset's directory: what ``dataset.json`` says of it, and whether it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import tensorflow as tf
+
+from ..schemas import DatasetInfo, Schema
+from ..schemas.dataset import ShardFile, ShardInfo, SplitInfo
+from ..schemas.errors import DatasetError
+from ..schemas.layout import DATASET_FILE
+
+__all__ = ["Published", "open_dataset"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published dataset.
+
+    Attributes:
+        directory: a local directory, or a path of any filesystem that TensorFlow knows.
+        info: the content of its ``dataset.json``.
+        schema: what its records hold.
+    """
+
+    directory: str
+    info: DatasetInfo
+    schema: Schema
+
+    def split(self, name: str) -> SplitInfo:
+        """A split by name.
+
+        Raises:
+            DatasetError: there is none of this name.
+        """
+        if name not in self.info.splits:
+            names = ", ".join(self.info.splits)
+            raise DatasetError(f"{self.directory}: no split {name!r}; its splits are: {names}")
+        return self.info.splits[name]
+
+    def path(self, name: str) -> str:
+        """The path of one of the dataset's files."""
+        return str(tf.io.gfile.join(self.directory, name))
+
+    def shard_files(self, split: str, sink: str) -> list[tuple[ShardInfo, ShardFile]]:
+        """The shards of a split that hold records, each with its file in one format.
+
+        One listing of the directory shows that all files are there and, in a local directory, that
+        they have the sizes that they were published with.
+
+        Raises:
+            DatasetError: there is no such split or format, or a file is missing or was changed.
+        """
+        shards = [shard for shard in self.split(split).shards if shard.num_records]
+        for shard in shards:
+            if sink not in shard.files:
+                raise DatasetError(
+                    f"{self.directory}: split {split!r} has no {sink} files, only "
+                    f"{', '.join(shard.files)}; build it with --sinks {sink}"
+                )
+        files = [(shard, shard.files[sink]) for shard in shards]
+        self._check_files(file for _, file in files)
+        return files
+
+    def description(self) -> ModuleType:
+        """The generated ``feature_description`` module, once its SHA-256 is found to be right.
+
+        Raises:
+            DatasetError: the file is missing or is not the one that was published.
+        """
+        file = self.info.description
+        code = _read(self.directory, file.path)
+        if hashlib.sha256(code).hexdigest() != file.sha256:
+            raise DatasetError(
+                f"{self.directory}: {file.path} is not the file that was published: its SHA-256 "
+                f"differs from the one in {DATASET_FILE}; restore it or build the dataset again"
+            )
+        module = ModuleType("feature_description")
+        exec(compile(code, self.path(file.path), "exec"), vars(module))  # noqa: S102 - checked above
+        return module
+
+    def _check_files(self, files: Iterable[ShardFile]) -> None:
+        sizes = _list_sizes(self.directory)
+        for file in files:
+            if file.path not in sizes:
+                raise DatasetError(f"{self.directory}: {file.path} is missing")
+            if (size := sizes[file.path]) not in (None, file.bytes):
+                raise DatasetError(
+                    f"{self.directory}: {file.path} was changed: got {size} bytes, "
+                    f"expected {file.bytes}"
+                )
+
+
+def open_dataset(directory: str | os.PathLike[str]) -> Published:
+    """Reads the ``dataset.json`` of a directory.
+
+    Raises:
+        DatasetError: the directory is not a published dataset that this version can read.
+    """
+    place = os.fspath(directory)
+    info = DatasetInfo.loads(_read(place, DATASET_FILE), place)
+    return Published(place, info, info.read_schema(place))
+
+
+def _read(directory: str, name: str) -> bytes:
+    try:
+        with tf.io.gfile.GFile(tf.io.gfile.join(directory, name), "rb") as file:
+            return bytes(file.read())
+    except tf.errors.NotFoundError:
+        raise DatasetError(_explain_missing(directory, name)) from None
+    except tf.errors.OpError as error:  # no permission, no such filesystem, …
+        raise DatasetError(f"{directory}: cannot read {name}: {error.message}") from None
+
+
+def _explain_missing(directory: str, name: str) -> str:
+    if name != DATASET_FILE:
+        return f"{directory}: {name} is missing"
+    if not tf.io.gfile.isdir(directory):
+        return f"{directory}: no such directory, expected one that `pixelbeam build` has written"
+    return (
+        f"{directory}: no {DATASET_FILE}, so this is not a published dataset; if a build into it was "
+        "interrupted, run the same `pixelbeam build` command again"
+    )
+
+
+def _list_sizes(directory: str) -> dict[str, Any]:
+    """Sizes in bytes by file name; ``None`` where asking for them takes a request for each file."""
+    if "://" in directory:
+        return dict.fromkeys(tf.io.gfile.listdir(directory))
+    with os.scandir(directory) as entries:
+        return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}

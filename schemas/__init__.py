@@ -1,0 +1,29 @@
+"""What a dataset is: the declared features, what is derived from them, the on-disk contract."""
+
+from .dataset import DatasetInfo
+from .description import write_description
+from .errors import PixelbeamError
+from .feature import Feature
+from .features.class_label import ClassLabel
+from .features.class_labels import ClassLabels
+from .features.image import Image
+from .features.numeric import Float32, Int64
+from .features.text import Bytes, String
+from .schema import Schema, load_schema, preset_names
+
+__all__ = [
+    "Bytes",
+    "ClassLabel",
+    "ClassLabels",
+    "DatasetInfo",
+    "Feature",
+    "Float32",
+    "Image",
+    "Int64",
+    "PixelbeamError",
+    "Schema",
+    "String",
+    "load_schema",
+    "preset_names",
+    "write_description",
+]

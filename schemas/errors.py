@@ -1,0 +1,95 @@
+"""Every error that pixelbeam raises on purpose.
+
+::
+
+    PixelbeamError
+    ├── UsageError            bad usage, said before any work starts (exit code 2)
+    │   ├── OptionError       a command-line option
+    │   ├── SchemaError       a schema, with the place: ``features.image.resize: got …``
+    │   ├── ManifestError     a manifest that cannot be read, or its header
+    │   └── OutputError       an output directory that must not be written to
+    ├── BuildError            a build that failed (exit code 1)
+    │   └── TooManyRejects    more rejects than ``--max_rejects`` (exit code 3)
+    └── DatasetError          a directory that is not a whole dataset (readers)
+
+    Reject                    one row that cannot become a record; never leaves the task
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+__all__ = [
+    "BuildError",
+    "DatasetError",
+    "ManifestError",
+    "OptionError",
+    "OutputError",
+    "PixelbeamError",
+    "Reject",
+    "SchemaError",
+    "TooManyRejects",
+    "UsageError",
+]
+
+
+class PixelbeamError(Exception):
+    """Base of every error meant for the user; its text is one or two lines."""
+
+
+class UsageError(PixelbeamError):
+    """What was asked for cannot be done; nothing was started."""
+
+
+class OptionError(UsageError):
+    """A command-line option has a value that it cannot have."""
+
+
+class SchemaError(UsageError):
+    """A schema is wrong; the text starts with the place in the schema."""
+
+
+class ManifestError(UsageError):
+    """A manifest cannot be read at all, or lacks a column that the schema names."""
+
+
+class OutputError(UsageError):
+    """The output directory holds something that a build must not touch."""
+
+
+class BuildError(PixelbeamError):
+    """A build started and could not be finished."""
+
+
+class TooManyRejects(BuildError):
+    """More rows were rejected than ``--max_rejects`` allows."""
+
+
+class DatasetError(PixelbeamError):
+    """A directory is not a published dataset, or not whole."""
+
+
+@dataclass(eq=False)
+class Reject(Exception):
+    """One row cannot become a record.
+
+    Attributes:
+        stage: where it was found: ``read``, ``join``, ``split``, ``load``, ``decode`` or ``encode``.
+        reason: a stable code in snake_case that tools may count, such as ``truncated_image``.
+        message: a sentence for a person, with what was got and what was expected.
+        feature: the feature's name, empty when the row as a whole is at fault.
+        path: the file that is at fault as the manifest writes it, empty when there is none.
+    """
+
+    stage: str
+    reason: str
+    message: str
+    feature: str = ""
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.reason}: {self.message}"
+
+    def of(self, feature: str = "", path: str = "") -> Reject:
+        """The same reject with the feature and path filled in where they are not yet known."""
+        return replace(self, feature=self.feature or feature, path=self.path or path)

@@ -1,0 +1,174 @@
+"""What a feature kind is: the interface that each file in ``schemas/features/`` implements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import Self
+
+__all__ = [
+    "Encoded",
+    "Feature",
+    "FeatureSource",
+    "FeatureValue",
+    "SettingError",
+    "literal",
+    "shorten",
+]
+
+FeatureValue: TypeAlias = (
+    "bytes | list[bytes] | NDArray[np.int64] | NDArray[np.float32] "
+    "| NDArray[np.uint8] | NDArray[np.uint16]"
+)
+"""One value of a record, as every sink takes it.
+
+``bytes``: one string; ``list[bytes]``: a list of strings; an int64 or float32 array of any shape:
+numbers; a uint8 or uint16 array ``[height, width, channels]``: raw pixels.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What a row's value became.
+
+    Attributes:
+        values: the record's values by Example key, most often just the feature's name.
+        summary: this value's share of the statistics, added up by ``statistics.merge``.
+    """
+
+    values: dict[str, FeatureValue]
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSource:
+    """How the generated ``feature_description.py`` reads a feature.
+
+    Every string is Python source. Names that come from users enter it through ``literal`` only.
+
+    Attributes:
+        parse: Example key to the source of its ``tf.io`` feature configuration. The keys depend on
+            the feature's name and settings alone, never on its class names.
+        decode: the source of an expression over the dict ``features`` (a parsed batch) that gives the
+            feature's decoded batch; empty when the parsed value is already the final one.
+        functions: the source of module-level functions that ``decode`` calls, by function name. The
+            same name always has the same source: what differs between features is an argument.
+        class_names: the class names, when the feature has classes.
+    """
+
+    parse: Mapping[str, str]
+    decode: str = ""
+    functions: Mapping[str, str] = field(default_factory=dict)
+    class_names: tuple[str, ...] | None = None
+
+
+class Feature(BaseModel):
+    """One declared value of a record.
+
+    A kind is a subclass in a file of its own in ``schemas/features/`` with a ``type`` field whose
+    ``Literal`` default is the name that schemas use. It is found by being there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reads_files: ClassVar[bool] = False
+    """True when a text value in the manifest is the path of a file; ``encode`` then gets its bytes."""
+
+    target_by_default: ClassVar[bool] = False
+    """What ``is_target`` is while a schema says nothing of it: true for classes."""
+
+    type: str
+    source: str = Field(min_length=1)
+    target: bool | None = None
+
+    @property
+    def is_target(self) -> bool:
+        """Whether ``load`` yields the feature among the targets when it is not told otherwise."""
+        return self.target_by_default if self.target is None else self.target
+
+    def encode(self, name: str, value: Any) -> Encoded:
+        """Turns a manifest value into record values.
+
+        Args:
+            name: the feature's name, the key of the record value.
+            value: what the manifest holds: ``str`` from text manifests, any JSON or Arrow scalar or
+                list from the typed ones, ``bytes`` when ``reads_files``; ``None`` when the cell is
+                missing or empty.
+
+        Raises:
+            Reject: the value cannot become what is declared; the message names the value.
+        """
+        raise NotImplementedError
+
+    def source_code(self, name: str) -> FeatureSource:
+        """How the generated module parses and decodes the feature."""
+        raise NotImplementedError
+
+    def statistics(self, summary: dict[str, Any]) -> dict[str, Any]:
+        """Turns the merged summaries of a split into what ``dataset.json`` says of the feature."""
+        return summary
+
+    @property
+    def needs_vocabulary(self) -> bool:
+        """Whether the classes are still to be collected from the manifest."""
+        return False
+
+    def observe(self, value: Any) -> tuple[str, ...]:
+        """The class names that a manifest value names; asked only while ``needs_vocabulary``."""
+        return ()
+
+    def with_vocabulary(self, names: tuple[str, ...]) -> Self:
+        """The feature with the collected class names (unsorted, distinct) filled in."""
+        raise NotImplementedError
+
+
+class SettingError(ValueError):
+    """A setting that does not go with the others; for the validators of whole features.
+
+    Attributes:
+        setting: the field at fault, which joins the place that the message starts with.
+        message: what was got and what was expected.
+    """
+
+    def __init__(self, setting: str, message: str) -> None:
+        super().__init__(setting, message)
+        self.setting = setting
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.message}"
+
+
+def shorten(value: Any, limit: int = 80) -> str:
+    """A value as messages show it: its ``repr``, cut to ``limit`` characters."""
+    if isinstance(value, str | bytes | list | tuple) and len(value) > limit:
+        value = value[:limit]  # before repr, which would write out megabytes
+        return repr(value)[: limit - 1] + "…"
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def literal(value: Any) -> str:
+    """Python source of a plain value, ASCII only, so that no name can end a line or a string.
+
+    Args:
+        value: a ``str``, ``bytes``, ``bool``, ``int``, finite ``float``, ``None``, or lists of these.
+
+    Raises:
+        TypeError: the value is of another type, whose ``repr`` could be anything, or not finite.
+    """
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(literal, value))}]"
+    plain = type(value) in (str, bytes, bool, int, float, type(None))
+    if not plain or (isinstance(value, float) and not math.isfinite(value)):
+        raise TypeError(f"got {value!r} of {type(value).__name__}, expected a plain value")
+    source = ascii(value)
+    if isinstance(value, str) and '"' not in source:  # then nothing in it escapes a quote
+        source = f'"{source[1:-1]}"'
+    return source

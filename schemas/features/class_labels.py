@@ -1,0 +1,115 @@
+"""``class_labels``: any number of classes a record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+from typing_extensions import Self
+
+from ..classes import ClassFeature, class_name, is_nan, observed_name
+from ..errors import Reject
+from ..feature import Encoded, FeatureSource, SettingError, literal, shorten
+from ..numbers import is_missing, parse_list
+
+__all__ = ["ClassLabels"]
+
+_SEPARATORS = re.compile("[,;|]")
+_NUMBER_SEPARATORS = re.compile(r"[,;|\s]")
+
+_MULTI_HOT = '''
+def _multi_hot(ids, num_classes):
+    """Ragged class ids [batch, (count)] to float32 zeros and ones [batch, num_classes]."""
+    return tf.reduce_sum(tf.one_hot(ids, num_classes), axis=1)
+'''
+
+
+class ClassLabels(ClassFeature):
+    """``type: class_labels``, stored as the sorted, distinct int64 numbers of the row's classes.
+
+    ``decode`` turns them into a multi-hot float32 vector. A row with an empty list (``[]``) has no
+    class; a row with an empty cell is rejected unless ``default: []`` says the same of it.
+
+    Attributes:
+        separator: what stands between the classes in text; a comma, a semicolon or a bar by default
+            (where the classes are numbers, white space too). Lists, and text that is a JSON list, need
+            none. White space stands for any white space.
+        default: the classes of a row whose cell is empty.
+    """
+
+    type: Literal["class_labels"] = "class_labels"
+    separator: str | None = Field(default=None, min_length=1)
+    default: tuple[str | int, ...] | None = None
+
+    @field_validator("default", mode="before")
+    @classmethod
+    def _check_default_type(cls, default: Any) -> Any:
+        if default is None:
+            return default
+        if not isinstance(default, list | tuple) or any(
+            isinstance(item, bool) or not isinstance(item, str | int) for item in default
+        ):
+            raise ValueError(f"got {shorten(default)}, expected a list of class names")
+        return default
+
+    @model_validator(mode="after")
+    def _check_default(self) -> Self:
+        if self.default is not None and not self.needs_vocabulary:
+            try:
+                self._class_ids(self.default)
+            except Reject as reject:
+                raise SettingError("default", reject.message) from None
+        return self
+
+    def observe(self, value: Any) -> tuple[str, ...]:
+        """Every class name of the row."""
+        names = map(observed_name, self._split(value))
+        return tuple(name for name in names if name is not None)
+
+    def encode(self, name: str, value: Any) -> Encoded:
+        """The sorted numbers of the classes, ``[count]``; see ``Feature.encode``.
+
+        Raises:
+            Reject: ``missing_value`` or ``unknown_class``.
+        """
+        if is_missing(value) or is_nan(value):
+            if self.default is None:
+                raise Reject("encode", "missing_value", "got an empty cell, expected classes")
+            value = self.default
+        numbers = self._class_ids(value)
+        classes = {str(number): 1 for number in numbers}
+        summary = {"count": 1, "labels": len(numbers), "classes": classes}
+        return Encoded({name: np.array(numbers, np.int64)}, summary)
+
+    def source_code(self, name: str) -> FeatureSource:
+        """A float32 tensor ``[batch, num_classes]`` of zeros and ones."""
+        return FeatureSource(
+            {name: "tf.io.RaggedFeature(tf.int64)"},
+            decode=f"_multi_hot(features[{literal(name)}], {self.class_count})",
+            functions={"_multi_hot": _MULTI_HOT},
+            class_names=self.class_names,
+        )
+
+    def _class_ids(self, value: Any) -> list[int]:
+        return sorted({self.class_id(item) for item in self._split(value)})
+
+    def _split(self, value: Any) -> list[Any]:
+        if not isinstance(value, str):
+            return list(value) if isinstance(value, list | tuple) else [value]
+        text = value.strip()
+        if (parsed := parse_list(text)) is not None:
+            return parsed
+        if text.startswith("[") and text.endswith("]"):
+            text = text[1:-1]
+        return [piece for piece in map(str.strip, self._pieces(text)) if piece]
+
+    def _pieces(self, text: str) -> list[str]:
+        if self.separator is not None:
+            return text.split(None if self.separator.isspace() else self.separator)
+        return (_NUMBER_SEPARATORS if self.vocabulary is None else _SEPARATORS).split(text)
+
+    def _default_names(self) -> Iterable[str]:
+        return map(class_name, self.default or ())

@@ -1,0 +1,251 @@
+"""``int64`` and ``float32``: numbers, alone, in a fixed shape, or as many as a row has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_serializer, field_validator, model_validator
+from typing_extensions import Self
+
+from ..errors import Reject
+from ..feature import Encoded, Feature, FeatureSource, SettingError, literal, shorten
+from ..numbers import is_missing, parse_float, parse_int, split_values
+
+__all__ = ["Float32", "Int64"]
+
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+class _Numeric(Feature):
+    """What both kinds of numbers share.
+
+    Attributes:
+        shape: ``()`` for one number, fixed sizes such as ``(3,)`` or ``(2, 2)``, or ``(None,)`` for a
+            list of any length, which a batch holds as a ``tf.RaggedTensor``. Flat lists and text fill
+            a shape of several dimensions row by row.
+        separator: what stands between numbers in text; commas, semicolons or white space by default.
+        default: the number, or nested lists of numbers, of a row whose cell is empty; without it
+            the row is rejected.
+    """
+
+    kind: ClassVar[str]  # what one value is called in messages
+    dtype: ClassVar[type[np.int64] | type[np.float32]]
+
+    shape: tuple[int | None, ...] = ()
+    separator: str | None = Field(default=None, min_length=1)
+    default: Any = None
+
+    @field_validator("shape", mode="before")
+    @classmethod
+    def _check_shape(cls, shape: Any) -> Any:
+        sizes = list(shape) if isinstance(shape, list | tuple) else None
+        fixed = sizes is not None and all(type(n) is int and n > 0 for n in sizes)
+        if not fixed and sizes != [None]:
+            raise ValueError(
+                f"got {shorten(shape)}, expected [] for one number, sizes like [3] or [2, 2], "
+                "or [null] for any number of them"
+            )
+        return sizes
+
+    @model_validator(mode="after")
+    def _check_default(self) -> Self:
+        if self.default is not None:
+            try:
+                self._to_array(self.default)
+            except Reject as reject:
+                raise SettingError("default", reject.message) from None
+        return self
+
+    @field_serializer("default")
+    def _spell_default(self, default: Any) -> Any:
+        return _spell(default)
+
+    def encode(self, name: str, value: Any) -> Encoded:
+        """An array of the declared shape; see ``Feature.encode``.
+
+        Raises:
+            Reject: ``missing_value``, ``not_a_number``, ``nan``, ``out_of_range`` or ``wrong_length``.
+        """
+        if is_missing(value):
+            if self.default is None:
+                raise _reject("missing_value", f"got an empty cell, expected {self._expected()}")
+            value = self.default
+        array = self._to_array(value)
+        return Encoded({name: array}, self._summarize(array))
+
+    def source_code(self, name: str) -> FeatureSource:
+        """One dense tensor ``[batch, *shape]``, or a ragged one ``[batch, (length)]``."""
+        dtype = f"tf.{self.dtype.__name__}"
+        if self.shape == (None,):
+            return FeatureSource({name: f"tf.io.RaggedFeature({dtype})"})
+        return FeatureSource({name: f"tf.io.FixedLenFeature({literal(self.shape)}, {dtype})"})
+
+    def statistics(self, summary: dict[str, Any]) -> dict[str, Any]:
+        """``count``, ``nan`` where there are any, and ``min``, ``max``, ``mean``, ``std`` of the rest.
+
+        ``std`` is the population's: the square root of E[x²] - E[x]².
+        """
+        counts: dict[str, Any] = {k: summary[k] for k in ("count", "nan") if k in summary}
+        count = summary.get("count", 0)
+        if not count:
+            return counts
+        total, squares = summary["sum"], summary["sumsq"]
+        variance = max(0, count * squares - total * total) / count**2
+        moments = {"mean": total / count, "std": math.sqrt(variance)}
+        return counts | {"min": summary["min"], "max": summary["max"]} | moments
+
+    def _to_array(self, value: Any) -> NDArray[Any]:
+        if not self.shape:
+            return np.array(self._to_number(value), self.dtype)
+        cells = split_values(value, self.separator)
+        if self.shape == (None,):
+            return np.array([self._to_number(cell) for cell in cells], self.dtype)
+        sizes = [size or 0 for size in self.shape]
+        nested = any(isinstance(cell, list | tuple) for cell in cells)
+        numbers = self._flatten(cells, sizes if nested else [math.prod(sizes)])
+        return np.array(numbers, self.dtype).reshape(sizes)
+
+    def _flatten(self, cells: Any, sizes: Sequence[int]) -> list[Any]:
+        if not sizes:
+            return [self._to_number(cells)]
+        if not isinstance(cells, list | tuple) or len(cells) != sizes[0]:
+            got = f"{len(cells)} values: " if isinstance(cells, list | tuple) else ""
+            expected = f"{sizes[0]} values for shape {literal(self.shape)}"
+            raise _reject("wrong_length", f"got {got}{shorten(cells)}, expected {expected}")
+        return [number for cell in cells for number in self._flatten(cell, sizes[1:])]
+
+    def _expected(self) -> str:
+        return self.kind if not self.shape else f"numbers of shape {literal(self.shape)}"
+
+    def _to_number(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    def _summarize(self, array: NDArray[Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class Int64(_Numeric):
+    """``type: int64``.
+
+    ``3.0`` is taken as 3, since tables write integers with gaps as floats; booleans as 0 and 1.
+
+    Attributes:
+        min: the smallest value taken.
+        max: the largest value taken.
+    """
+
+    kind = "an integer"
+    dtype = np.int64
+
+    type: Literal["int64"] = "int64"
+    min: int | None = None
+    max: int | None = None
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> Self:
+        _check_order(self.min, self.max)
+        return self
+
+    def _to_number(self, value: Any) -> int:
+        try:
+            number = parse_int(value)
+        except (ValueError, OverflowError):
+            raise _reject("not_a_number", f"got {shorten(value)}, expected {self.kind}") from None
+        _check_range(number, self.min, self.max)
+        _check_range(number, _INT64_MIN, _INT64_MAX)
+        return number
+
+    def _summarize(self, array: NDArray[Any]) -> dict[str, Any]:
+        return _moments([int(n) for n in array.flat])  # Python's integers add up exactly
+
+
+class Float32(_Numeric):
+    """``type: float32``; booleans are taken as 0 and 1.
+
+    Attributes:
+        min: the smallest value taken.
+        max: the largest value taken.
+        allow_nan: whether NaN and the infinities are values; otherwise their rows are rejected.
+    """
+
+    kind = "a number"
+    dtype = np.float32
+
+    type: Literal["float32"] = "float32"
+    min: float | None = Field(default=None, allow_inf_nan=False)
+    max: float | None = Field(default=None, allow_inf_nan=False)
+    allow_nan: bool = False
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> Self:
+        _check_order(self.min, self.max)
+        return self
+
+    def _to_number(self, value: Any) -> float:
+        try:
+            number = parse_float(value)
+        except OverflowError:
+            raise _out_of_range(value, -_FLOAT32_MAX, _FLOAT32_MAX) from None
+        except ValueError:
+            raise _reject("not_a_number", f"got {shorten(value)}, expected {self.kind}") from None
+        if not math.isfinite(number) and not self.allow_nan:
+            raise _reject("nan", f"got {shorten(value)}, expected a finite number")
+        if not math.isnan(number):
+            _check_range(number, self.min, self.max)
+        if math.isfinite(number):
+            _check_range(number, -_FLOAT32_MAX, _FLOAT32_MAX)
+        return number
+
+    def _summarize(self, array: NDArray[Any]) -> dict[str, Any]:
+        finite = array[np.isfinite(array)]
+        missing = array.size - finite.size
+        return _moments([float(n) for n in finite.flat]) | ({"nan": missing} if missing else {})
+
+
+def _moments(numbers: list[Any]) -> dict[str, Any]:
+    if not numbers:
+        return {"count": 0}
+    return {
+        "count": len(numbers),
+        "min": min(numbers),
+        "max": max(numbers),
+        "sum": sum(numbers),
+        "sumsq": sum(n * n for n in numbers),
+    }
+
+
+def _check_order(low: float | None, high: float | None) -> None:
+    if low is not None and high is not None and low > high:
+        raise SettingError("min", f"got {low}, expected at most max, which is {high}")
+
+
+def _check_range(number: float, low: float | None, high: float | None) -> None:
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise _out_of_range(number, low, high)
+
+
+def _out_of_range(value: Any, low: float | None, high: float | None) -> Reject:
+    limits = [
+        f"at least {low}" if low is not None else "",
+        f"at most {high}" if high is not None else "",
+    ]
+    expected = " and ".join(filter(None, limits))
+    return _reject("out_of_range", f"got {shorten(value)}, expected {expected}")
+
+
+def _reject(reason: str, message: str) -> Reject:
+    return Reject("encode", reason, message)
+
+
+def _spell(default: Any) -> Any:
+    """Spells NaN and infinities as text, which JSON can hold and ``parse_float`` reads back."""
+    if isinstance(default, list | tuple):
+        return [_spell(item) for item in default]
+    if isinstance(default, float) and not math.isfinite(default):
+        return str(default)
+    return default

@@ -1,0 +1,54 @@
+"""The names of the files in a dataset's directory; the one place that writes and parses them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = [
+    "DATASET_FILE",
+    "DESCRIPTION_FILE",
+    "REJECTS_FILE",
+    "SPLIT_NAME",
+    "STATE_FOLDER",
+    "ShardName",
+]
+
+DATASET_FILE = "dataset.json"
+DESCRIPTION_FILE = "feature_description.py"
+REJECTS_FILE = "rejects.jsonl"
+STATE_FOLDER = ".pixelbeam"
+"""What a build that is not yet published knows about itself; gone once it is published."""
+
+SPLIT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_SHARD_NAME = re.compile(
+    rf"(?P<split>{SPLIT_NAME.pattern})-(?P<index>\d{{5,}})-of-(?P<count>\d{{5,}})"
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ShardName:
+    """One shard of a split: ``train-00003-of-00016``."""
+
+    split: str
+    index: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.split}-{self.index:05d}-of-{self.count:05d}"
+
+    def file(self, suffix: str) -> str:
+        """The shard's file in a sink's format, such as ``train-00003-of-00016.tfrecord``."""
+        return f"{self}.{suffix}"
+
+    @classmethod
+    def parse(cls, text: str) -> ShardName:
+        """The inverse of ``str``.
+
+        Raises:
+            ValueError: the text is not a shard's name.
+        """
+        match = _SHARD_NAME.fullmatch(text)
+        if match is None:
+            raise ValueError(f"got {text!r}, expected a shard name like 'train-00003-of-00016'")
+        return cls(match["split"], int(match["index"]), int(match["count"]))

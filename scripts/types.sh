@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# mypy: the package, whose folders pyproject.toml names, then the programs beside it.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
+use_venv dev
+cd "$root"
+"$python" -m mypy
+"$python" -m mypy examples benchmarks

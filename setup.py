@@ -1,0 +1,68 @@
+"""Packaging: the folders of the repository live under one import name, ``pixelbeam``.
+
+``package_dir`` maps them, so that a user's own ``schemas`` or ``transforms`` never collides
+with ours. ``pixelbeam`` itself is a namespace package; ask ``importlib.metadata`` for its version.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+FOLDERS = ("schemas", "transforms", "pipeline", "readers")
+
+# A worker needs these and nothing else: no TensorFlow.
+WORKER = [
+    "apache-beam>=2.66",
+    "google-crc32c>=1.5",
+    "h5py>=3.10",
+    "numpy>=1.26",
+    "pillow>=11.3",
+    "protobuf>=4.25",
+    "pyarrow>=16.0",
+    "pydantic>=2.10",
+    "pyyaml>=6.0.1",
+    "rich>=13.7",
+    "typing-extensions>=4.12",
+]
+TRAIN = ["tensorflow>=2.18"]
+EXAMPLES = ["scikit-learn>=1.4"]
+DEV = [
+    "hypothesis>=6.100",
+    "mypy>=1.13",
+    "pre-commit>=3.7",
+    "pytest>=8.2",
+    "pytest-timeout>=2.3",
+    "ruff>=0.9",
+    "setuptools>=70.1",
+    "types-PyYAML>=6.0.12",
+]
+
+setup(
+    name="pixelbeam",
+    version="0.1.0",
+    description="Turn images and labels into training-ready datasets with Apache Beam.",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=[
+        f"pixelbeam.{name}"
+        for name in find_packages(include=[p for f in FOLDERS for p in (f, f"{f}.*")])
+    ],
+    package_dir={f"pixelbeam.{folder}": folder for folder in FOLDERS},
+    package_data={
+        "": ["py.typed"],
+        "pixelbeam.schemas": ["presets/*.yaml"],
+    },
+    install_requires=WORKER,
+    extras_require={"train": TRAIN, "examples": EXAMPLES + TRAIN, "dev": DEV + EXAMPLES + TRAIN},
+    entry_points={"console_scripts": ["pixelbeam = pixelbeam.pipeline.main:main"]},
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Typing :: Typed",
+    ],
+)

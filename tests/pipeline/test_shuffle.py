@@ -1,0 +1,74 @@
+"""Nothing but manifest rows crosses a shuffle."""
+
+from __future__ import annotations
+
+import apache_beam as beam
+import numpy as np
+import pytest
+from apache_beam.coders.coder_impl import create_InputStream
+from apache_beam.pipeline import PipelineVisitor
+from apache_beam.runners.portability.fn_api_runner.execution import GroupingBuffer
+from PIL import Image
+from pixelbeam.pipeline.graph import open_job, wire
+from pixelbeam.pipeline.options import BuildOptions
+from support import IMAGE_SCHEMA, dataset_json, write_csv
+
+
+class _Graph(PipelineVisitor):
+    def __init__(self):
+        self.shuffles, self.consumers = [], {}
+
+    def visit_transform(self, node):
+        if isinstance(node.transform, beam.GroupByKey):
+            self.shuffles.append(node.full_label)
+        for value in node.inputs if node.transform else ():
+            self.consumers.setdefault((value.producer.full_label if value.producer else ''), []).append(node.full_label)
+
+    def enter_composite_transform(self, node):
+        self.visit_transform(node)
+
+
+def graph_of(images, tmp_path, **options) -> _Graph:
+    pipeline = beam.Pipeline("apache_beam.runners.portability.fn_api_runner.FnApiRunner")
+    job = open_job(
+        BuildOptions(str(images / "images.csv"), IMAGE_SCHEMA, str(tmp_path / "out"), **options), 2
+    )
+    wire(pipeline, job)
+    graph = _Graph()
+    pipeline.visit(graph)
+    return graph
+
+
+def test_the_shard_task_is_the_last_step_of_the_graph(images, tmp_path):
+    graph = graph_of(images, tmp_path)
+    build = [
+        label for label in graph.consumers["AssignShards/ShuffleRows"] if "BuildShard" in label
+    ]
+    assert build
+    assert all(label not in graph.consumers for label in build)
+    assert "AssignShards/ShuffleRows" in graph.shuffles
+
+
+@pytest.mark.parametrize("side", [16, 2500])
+def test_elements_that_cross_a_shuffle_stay_small(side, tmp_path, build_images, monkeypatch):
+    """Measured where the local runner takes in what is to be grouped, images of 1 kB or of 19 MB."""
+    rows = []
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (side, side, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png", compress_level=0)
+        rows.append((f"{number}.png", "noise"))
+    sizes: list[int] = []
+    append = GroupingBuffer.append
+
+    def append_measured(self, elements_data):
+        coder, stream = self._pre_grouped_coder.get_impl(), create_InputStream(elements_data)
+        while left := stream.size():
+            coder.decode_from_stream(stream, True)
+            sizes.append(left - stream.size())
+        append(self, elements_data)
+
+    monkeypatch.setattr(GroupingBuffer, "append", append_measured)
+    out = build_images(manifest=str(write_csv(tmp_path / "rows.csv", rows)))
+    assert dataset_json(out)["splits"]["train"]["num_records"] == 3
+    assert len(sizes) >= 3 + 1  # the rows, and the shard that they go to
+    assert max(sizes) < 1024

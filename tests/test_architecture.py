@@ -1,0 +1,183 @@
+"""Which folder may import which, and the other rules of the house that a machine can hold."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAY_IMPORT = {
+    "schemas": {"schemas"},
+    "transforms": {"schemas", "transforms"},
+    "pipeline": {"schemas", "transforms", "pipeline"},
+    "readers": {"schemas", "readers"},
+}
+TENSORFLOW = {"tensorflow", "keras"}
+NEVER_IMPORTS = {
+    "schemas": TENSORFLOW | {"apache_beam"},
+    "transforms": TENSORFLOW,
+    "pipeline": TENSORFLOW,
+    "readers": {"apache_beam"},
+}
+UNSAFE_IMPORTS = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve"}
+UNSAFE_CALLS = {"eval", "exec", "yaml.load", "yaml.unsafe_load", "yaml.full_load", "os.system"}
+EMPTY_WORDS = {"util", "utils", "helper", "helpers", "manager", "managers", "common"}
+NOT_IN_TRANSFORM_NAMES = ("Transform", "Source", "Sink", "Reader", "Writer")
+
+MODULES = sorted(
+    path.relative_to(ROOT) for folder in MAY_IMPORT for path in ROOT.glob(f"{folder}/**/*.py")
+)
+every_module = pytest.mark.parametrize("module", MODULES, ids=str)
+
+
+def parse(module: Path) -> ast.Module:
+    return ast.parse((ROOT / module).read_text(encoding="utf-8"))
+
+
+def imports(module: Path) -> Iterator[tuple[bool, str]]:
+    """Each imported module: is the import relative, and its name without ``pixelbeam.``."""
+    package = module.parent.parts
+    for node in ast.walk(parse(module)):
+        if isinstance(node, ast.Import):
+            yield from ((False, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            named = (node.module,) if node.module else tuple(alias.name for alias in node.names)
+            yield from ((True, ".".join([*base, name])) for name in named)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield False, node.module
+
+
+def first_words(module: Path, *, relative: bool) -> set[str]:
+    return {name.split(".")[0] for is_relative, name in imports(module) if is_relative == relative}
+
+
+def classes(module: Path) -> Iterator[tuple[str, str]]:
+    """Each class with the source of its bases."""
+    for node in ast.walk(parse(module)):
+        if isinstance(node, ast.ClassDef):
+            yield node.name, ", ".join(map(ast.unparse, node.bases))
+
+
+def exported(module: Path) -> list[str] | None:
+    for node in parse(module).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names: list[str] = ast.literal_eval(node.value)
+            return names
+    return None
+
+
+def dotted(module: Path) -> str:
+    parts = (
+        module.parent.parts if module.stem == "__init__" else (*module.parent.parts, module.stem)
+    )
+    return ".".join(("pixelbeam", *parts))
+
+
+def import_in_fresh_interpreter(folders: set[str], blocked: tuple[str, ...] = ()) -> set[str]:
+    """Imports every module of the folders and returns the top-level names that this has loaded."""
+    names = [dotted(module) for module in MODULES if module.parts[0] in folders]
+    code = (
+        "import importlib, sys\n"
+        f"sys.modules.update(dict.fromkeys({blocked!r}))\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
+        "print(*{name.split('.')[0] for name, module in sys.modules.items() if module})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_every_folder_is_looked_at() -> None:
+    assert {module.parts[0] for module in MODULES} == set(MAY_IMPORT)
+
+
+@every_module
+def test_imports_point_one_way(module: Path) -> None:
+    assert first_words(module, relative=True) <= MAY_IMPORT[module.parts[0]]
+
+
+@every_module
+def test_imports_across_the_folders_are_relative(module: Path) -> None:
+    assert not first_words(module, relative=False) & {"pixelbeam", *MAY_IMPORT}
+
+
+@every_module
+def test_each_side_keeps_its_libraries_to_itself(module: Path) -> None:
+    assert not first_words(module, relative=False) & NEVER_IMPORTS[module.parts[0]]
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.stem == "__init__"], ids=str)
+def test_init_exports_nothing_of_another_folder(module: Path) -> None:
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(parse(module))
+        if isinstance(node, ast.ImportFrom) and node.level > len(module.parent.parts)
+        for alias in node.names
+    }
+    assert not imported & set(exported(module) or ())
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.parts[0] == "schemas"], ids=str)
+def test_schemas_never_name_beam(module: Path) -> None:
+    text = (ROOT / module).read_text(encoding="utf-8")
+    assert re.findall(r"(?i)(?<!pixel)beam.*", text) == []
+
+
+@every_module
+def test_names_say_something(module: Path) -> None:
+    for name in [*module.with_suffix("").parts, *(name for name, _ in classes(module))]:
+        words = re.findall(r"[A-Z]?[a-z]+", name)
+        assert not EMPTY_WORDS & {word.lower() for word in words}, name
+
+
+@every_module
+def test_nothing_unpickles_or_evaluates(module: Path) -> None:
+    safe_loaders = {name for name, bases in classes(module) if bases == "yaml.SafeLoader"}
+    calls = {
+        ast.unparse(node.func)
+        for node in ast.walk(parse(module))
+        if isinstance(node, ast.Call) and not safe_loaders & set(map(ast.unparse, node.args))
+    }
+    assert not first_words(module, relative=False) & UNSAFE_IMPORTS
+    assert not calls & UNSAFE_CALLS
+
+
+@every_module
+def test_do_fns_are_private_and_transforms_named_by_verbs(module: Path) -> None:
+    for name, bases in classes(module):
+        if "DoFn" in bases or "CombineFn" in bases:
+            assert name.startswith("_")
+        if "PTransform" in bases:
+            assert not [word for word in NOT_IN_TRANSFORM_NAMES if word in name], name
+
+
+@every_module
+def test_every_module_says_what_it_is_and_what_it_offers(module: Path) -> None:
+    tree = parse(module)
+    assert ast.get_docstring(tree)
+    # An __init__.py may be nothing but its docstring.
+    assert exported(module) or len(tree.body) == 1
+
+
+def test_building_never_loads_tensorflow() -> None:
+    loaded = import_in_fresh_interpreter({"schemas", "transforms", "pipeline"})
+    assert "apache_beam" in loaded
+    assert not loaded & TENSORFLOW
+
+
+def test_schemas_load_neither_beam_nor_tensorflow() -> None:
+    assert not import_in_fresh_interpreter({"schemas"}) & {"apache_beam", *TENSORFLOW}
+
+
+def test_reading_never_loads_beam() -> None:
+    assert "apache_beam" not in import_in_fresh_interpreter({"schemas", "readers"})
+
+
+def test_reading_works_where_there_is_no_beam() -> None:
+    blocked = ("apache_beam", "pixelbeam.transforms", "pixelbeam.pipeline")
+    assert "pixelbeam" in import_in_fresh_interpreter({"schemas", "readers"}, blocked)

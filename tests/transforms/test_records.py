@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from pixelbeam.transforms.records import serialize_example
+
+VALUES = st.one_of(
+    st.binary(max_size=40),
+    st.lists(st.binary(max_size=5), max_size=4),
+    hnp.arrays(np.int64, st.integers(0, 4), elements=st.integers(-(2**63), 2**63 - 1)),
+    hnp.arrays(np.float32, st.integers(0, 4), elements=st.floats(width=32, allow_nan=False)),
+)
+
+
+def tensorflow_example(values):
+    import tensorflow as tf
+
+    def feature(value):
+        if isinstance(value, bytes):
+            return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        if isinstance(value, list):
+            return tf.train.Feature(bytes_list=tf.train.BytesList(value=value))
+        if value.dtype == np.int64:
+            return tf.train.Feature(int64_list=tf.train.Int64List(value=value.ravel().tolist()))
+        return tf.train.Feature(float_list=tf.train.FloatList(value=value.ravel().tolist()))
+
+    features = tf.train.Features(feature={key: feature(value) for key, value in values.items()})
+    return tf.train.Example(features=features)
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=("Cs",)), max_size=8), VALUES, max_size=5
+    )
+)
+def test_bytes_equal_those_of_tensorflow(values):
+    expected = tensorflow_example(values).SerializeToString(deterministic=True)
+    assert serialize_example(values) == expected
+
+
+def test_keys_are_sorted_whatever_their_order():
+    one, two = np.array(1), np.array([2.5], np.float32)
+    assert serialize_example({"b": one, "a": two}) == serialize_example({"a": two, "b": one})
+
+
+def test_golden_bytes():
+    # features { feature { key: "n" value { int64_list { value: 3 } } } }, by hand from the wire format
+    golden = bytes.fromhex("0a0c 0a0a 0a016e 1205 1a03 0a0103".replace(" ", ""))
+    assert serialize_example({"n": np.array(3, np.int64)}) == golden
+
+
+def test_raw_pixels_are_little_endian_in_c_order():
+    pixels = np.arange(6, dtype=">u2").reshape(1, 2, 3)
+    assert b"\0\0\1\0\2\0\3\0\4\0\5\0" in serialize_example({"image": pixels.astype(np.uint16)})
+
+
+def test_another_dtype_is_an_error():
+    with pytest.raises(TypeError, match=r"record value 'x': got dtype float64, expected"):
+        serialize_example({"x": np.array([1.0])})
+
+
+@pytest.mark.parametrize("first", ["tensorflow", "pixelbeam.transforms.records"])
+def test_the_pool_does_not_clash_with_tensorflows(first):
+    second = {"tensorflow": "pixelbeam.transforms.records"}.get(first, "tensorflow")
+    code = (
+        f"import {first}, {second}, tensorflow as tf; from pixelbeam.transforms.records import *;"
+        "print(tf.train.Example.FromString(serialize_example({'a': b'x'})).features.feature['a'].bytes_list.value)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[b'x']"

@@ -1,0 +1,1 @@
+"""Manifest rows in, shards out: Beam transforms and the plain functions that they wire."""

@@ -1,0 +1,84 @@
+"""One row in, one record's values out: what the threads of a shard task run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..schemas.errors import Reject
+from ..schemas.feature import FeatureValue
+from ..schemas.schema import Schema
+from .folders import read_input
+from .keys import RowFormat
+from .rejects import reject_row
+from .rows import ManifestRow, RejectedRow
+
+__all__ = ["EncodedRow", "RowEncoder"]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRow:
+    """A record: its values by Example key, and its features' shares of the statistics."""
+
+    values: dict[str, FeatureValue]
+    summaries: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class RowEncoder:
+    """Encodes rows by a schema.
+
+    Attributes:
+        schema: its vocabularies filled in.
+        row_format: what the rows' cells are.
+        image_root: the folder that relative paths are relative to.
+    """
+
+    schema: Schema
+    row_format: RowFormat
+    image_root: str
+
+    def encode(self, row: ManifestRow, inline: Mapping[str, Any]) -> EncodedRow | RejectedRow:
+        """Reads, decodes and encodes a row.
+
+        Args:
+            row: the row.
+            inline: by column, what takes the place of the row's ``InlineBytes``: ``bytes``, a path or
+                ``None``.
+
+        Raises:
+            RuntimeError: a bug or a failing machine, from the original error, naming the row.
+        """
+        try:
+            return self._encode(row, inline)
+        except Reject as reject:
+            return reject_row(self.row_format, row, reject)
+        except Exception as error:
+            raise RuntimeError(f"failed to build the record of {row.file}:{row.row}") from error
+
+    def _encode(self, row: ManifestRow, inline: Mapping[str, Any]) -> EncodedRow:
+        values: dict[str, FeatureValue] = {}
+        summaries = {}
+        cells = {**dict(zip(self.row_format.columns, row.values, strict=True)), **inline}
+        files: dict[str, bytes] = {}
+        for name, feature in self.schema.features.items():
+            value, path = cells[feature.source], ""
+            if feature.reads_files and isinstance(value, str) and value:
+                path = value
+                if path not in files:  # two features may come from one file
+                    files[path] = self._read(name, path)
+                value = files[path]
+            try:
+                encoded = feature.encode(name, value)
+            except Reject as reject:
+                raise reject.of(feature=name, path=path) from None
+            values.update(encoded.values)
+            summaries[name] = encoded.summary
+        return EncodedRow(values, summaries)
+
+    def _read(self, name: str, path: str) -> bytes:
+        try:
+            return read_input(self.image_root, path)
+        except Reject as reject:
+            raise reject.of(feature=name) from None

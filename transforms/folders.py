@@ -1,0 +1,218 @@
+"""Reading and atomically writing files, on local disks and on whatever Beam's filesystems take."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from ..schemas.errors import Reject
+from ..schemas.layout import STATE_FOLDER
+
+__all__ = ["Folder", "PublishedFile", "is_local", "join_path", "read_input"]
+
+_COPY_BYTES = 1 << 20
+_TEMPORARY = f"{STATE_FOLDER}/tmp"  # noqa: S108 - inside the output folder
+
+
+def is_local(path: str) -> bool:
+    """Whether a path is on this machine's own filesystem."""
+    return FileSystems.get_scheme(path) is None
+
+
+def join_path(folder: str, name: str) -> str:
+    """A file's path inside a folder; an absolute name or a URL stays what it is."""
+    if not is_local(name) or os.path.isabs(name):
+        return name
+    return os.path.join(folder, name) if is_local(folder) else FileSystems.join(folder, name)
+
+
+def read_input(root: str, written: str) -> bytes:
+    """Reads a file that a manifest names.
+
+    Args:
+        root: the folder that relative paths are relative to.
+        written: the path as the manifest writes it; backslashes separate folders, as on Windows.
+
+    Raises:
+        Reject: stage ``load``: ``file_not_found``, ``not_a_file``, ``permission_denied`` or
+            ``bad_path``.
+    """
+    path = join_path(root, written.replace("\\", "/"))
+    try:
+        if is_local(path):
+            with open(path, "rb") as file:
+                return file.read()
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            return bytes(file.read())
+    except FileNotFoundError:
+        raise Reject("load", "file_not_found", f"no such file: {written!r}", path=written) from None
+    except (IsADirectoryError, NotADirectoryError):
+        raise Reject("load", "not_a_file", f"not a file: {written!r}", path=written) from None
+    except PermissionError:
+        raise Reject(
+            "load", "permission_denied", f"no permission to read {written!r}", path=written
+        ) from None
+    except ValueError as error:  # a NUL byte in the path
+        raise Reject(
+            "load", "bad_path", f"got {written!r}, expected a path: {error}", path=written
+        ) from None
+    except OSError as error:
+        if error.errno is None or is_local(path):
+            raise
+        raise Reject("load", "file_not_found", f"no such file: {written!r}", path=written) from None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """A file under its final name: its name in the folder, size in bytes and SHA-256 in hex."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder whose files appear whole or not at all.
+
+    Every file is written under a temporary name inside the state folder and then renamed. Names are
+    relative, with ``/``.
+    """
+
+    root: str
+
+    def path(self, name: str) -> str:
+        """The full path of a file in the folder."""
+        return join_path(self.root, name)
+
+    def exists(self, name: str) -> bool:
+        """Whether the file or folder is there."""
+        return (
+            os.path.exists(self.path(name))
+            if is_local(self.root)
+            else FileSystems.exists(self.path(name))
+        )
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of a file, ``None`` when it is not there."""
+        if is_local(self.root):
+            try:
+                return Path(self.path(name)).read_bytes()
+            except FileNotFoundError:
+                return None
+        if not FileSystems.exists(self.path(name)):
+            return None
+        with FileSystems.open(
+            self.path(name), compression_type=CompressionTypes.UNCOMPRESSED
+        ) as file:
+            return bytes(file.read())
+
+    def sizes(self, folder: str = "") -> dict[str, int]:
+        """The files directly in a sub-folder (default: the folder itself) with their sizes in bytes."""
+        top = self.path(folder) if folder else self.root
+        if is_local(self.root):
+            try:
+                with os.scandir(top) as entries:
+                    return {
+                        entry.name: entry.stat().st_size for entry in entries if entry.is_file()
+                    }
+            except FileNotFoundError:
+                return {}
+        try:
+            matches = FileSystems.match([FileSystems.join(top, "*")])
+        except BeamIOError:
+            return {}
+        prefix = top.rstrip("/") + "/"
+        found = {
+            m.path.removeprefix(prefix): m.size_in_bytes
+            for match in matches
+            for m in match.metadata_list
+        }
+        return {name: size for name, size in found.items() if "/" not in name}
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing in the folder, or no folder."""
+        if is_local(self.root):
+            return not os.path.isdir(self.root) or not os.listdir(self.root)
+        return not self.sizes()
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A new local folder to write files in that ``publish`` then takes; gone at the end.
+
+        It is inside the folder itself when that is local, so that publishing is a rename.
+        """
+        parent = None
+        if is_local(self.root):
+            parent = self.path(_TEMPORARY)
+            os.makedirs(parent, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            dir=parent, prefix="task-", ignore_cleanup_errors=True
+        ) as scratch:
+            yield Path(scratch)
+
+    def publish(self, local: Path, name: str) -> PublishedFile:
+        """Moves a complete local file to its final name, durably; replaces what stands there."""
+        with local.open("rb+") as file:
+            digest = hashlib.sha256()
+            while block := file.read(_COPY_BYTES):
+                digest.update(block)
+            size = file.tell()
+            if is_local(self.root):
+                os.fsync(file.fileno())
+        if is_local(self.root):
+            _rename(local, Path(self.path(name)))
+        else:
+            self._upload(local, name)
+        return PublishedFile(name, size, digest.hexdigest())
+
+    def write(self, name: str, data: bytes) -> PublishedFile:
+        """Writes a whole file; see ``publish``."""
+        with self.scratch() as scratch:
+            local = scratch / "file"
+            local.write_bytes(data)
+            return self.publish(local, name)
+
+    def delete(self, names: list[str]) -> None:
+        """Deletes files and folders that are there, with all that is in the folders."""
+        paths = [self.path(name) for name in names if self.exists(name)]
+        if not is_local(self.root):
+            FileSystems.delete(paths)
+            return
+        for path in paths:
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+
+    def _upload(self, local: Path, name: str) -> None:
+        temporary = self.path(f"{_TEMPORARY}/{uuid.uuid4().hex}")
+        for folder in (self.path(_TEMPORARY), os.path.dirname(self.path(name))):
+            if not FileSystems.exists(folder):
+                FileSystems.mkdirs(folder)
+        with (
+            local.open("rb") as source,
+            FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED) as target,
+        ):
+            shutil.copyfileobj(source, target, _COPY_BYTES)
+        FileSystems.rename([temporary], [self.path(name)])
+
+
+def _rename(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(source, target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,108 @@
+"""Opening manifest files, local or remote, gzipped or not, with bounded memory."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any, BinaryIO, cast
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from ...schemas.errors import BuildError, ManifestError, PixelbeamError
+
+__all__ = [
+    "CHUNK_BYTES",
+    "GZIP_SUFFIX",
+    "HEAD_BYTES",
+    "is_gzipped",
+    "is_local",
+    "open_file",
+    "read_chunks",
+    "read_head",
+]
+
+GZIP_SUFFIX = ".gz"
+CHUNK_BYTES = 1 << 20
+HEAD_BYTES = 1 << 20
+"""How much of a file is read to know its columns; a header must fit into it."""
+
+
+def is_local(path: str) -> bool:
+    """Whether a path is one of this machine's own filesystem."""
+    return FileSystems.get_scheme(path) is None
+
+
+def is_gzipped(path: str) -> bool:
+    """Whether a file is gzipped, by its name."""
+    return path.lower().endswith(GZIP_SUFFIX)
+
+
+def open_file(path: str) -> BinaryIO:
+    """Opens a file's bytes as they lie there, seekable."""
+    if is_local(path):
+        return open(path, "rb")
+    return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
+
+
+@contextmanager
+def _open_unzipped(path: str) -> Iterator[Any]:
+    with closing(open_file(path)) as raw:
+        if not is_gzipped(path):
+            yield raw
+            return
+        # Beam's own unzipping expands 16 MiB of input at a time, whatever it expands to.
+        with gzip.GzipFile(fileobj=raw, mode="rb") as unzipped:
+            yield unzipped
+
+
+@contextmanager
+def _explained(path: str, error_type: type[PixelbeamError]) -> Iterator[None]:
+    try:
+        yield
+    except EOFError as error:
+        raise error_type(f"{path}: truncated: the gzip stream ends before its end mark") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise error_type(f"{path}: not a whole gzip file: {error}") from error
+    except OSError as error:
+        raise error_type(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def read_head(path: str) -> tuple[bytes, bool]:
+    """The first ``HEAD_BYTES`` of a file, unzipped, and whether they are all of it.
+
+    Raises:
+        ManifestError: the file cannot be read, or is empty.
+    """
+    head = bytearray()
+    with _explained(path, ManifestError), _open_unzipped(path) as stream:
+        while len(head) <= HEAD_BYTES and (chunk := _read_some(stream)):
+            head += chunk
+    if not head:
+        raise ManifestError(f"{path}: an empty file, expected a manifest")
+    return bytes(head[:HEAD_BYTES]), len(head) <= HEAD_BYTES
+
+
+def read_chunks(path: str, start: int = 0, stop: int = -1) -> Iterator[bytes]:
+    """The bytes of a file from ``start`` up to ``stop`` (-1: its end), unzipped, in pieces.
+
+    Raises:
+        BuildError: the file cannot be read to that point.
+    """
+    left = stop - start if stop >= 0 else None
+    with _explained(path, BuildError), _open_unzipped(path) as stream:
+        stream.seek(start)
+        while left != 0 and (chunk := _read_some(stream)):
+            chunk = chunk[:left]
+            left = None if left is None else left - len(chunk)
+            yield chunk
+    if left:
+        raise BuildError(f"{path}: {left} bytes shorter than it was: it changed while being read")
+
+
+def _read_some(stream: Any) -> bytes:
+    # One read of what lies beneath, so that what comes before a fault is handed out before it.
+    read = getattr(stream, "read1", stream.read)
+    return cast(bytes, read(CHUNK_BYTES))

@@ -1,0 +1,271 @@
+"""The plan: what must be known of all rows before the first shard can be built.
+
+One pass over the rows counts them by split, collects class names and keeps a few rows whose records
+are then built to see how large a record is. From this follows the number of shards.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import apache_beam as beam
+
+from ..schemas.errors import OptionError
+from ..schemas.layout import STATE_FOLDER
+from ..schemas.schema import Schema
+from .encode_rows import EncodedRow, RowEncoder
+from .folders import Folder
+from .inline import attach_inline
+from .keys import RowFormat, order_of, pack_row, unpack_row
+from .records import serialize_example
+from .rows import ManifestRow
+
+__all__ = [
+    "PLAN_FILE",
+    "Plan",
+    "PlanShards",
+    "Planner",
+    "RowSummarizer",
+    "RowSummary",
+    "ShardSize",
+    "SplitPlan",
+]
+
+PLAN_FILE = f"{STATE_FOLDER}/plan.json"
+_SAMPLE_ROWS = 48
+_FRAME_BYTES = 16  # what TFRecord adds to a record
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSize:
+    """How large shards are to be; one of the three is set.
+
+    Attributes:
+        num_shards: shards a split.
+        records_per_shard: records a shard, on average.
+        shard_bytes: bytes of a shard's TFRecord file, on average, judged by a sample of records.
+
+    Raises:
+        OptionError: on construction, when not exactly one is set, or it is not positive.
+    """
+
+    num_shards: int | None = None
+    records_per_shard: int | None = None
+    shard_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        if len(given) != 1:
+            raise OptionError(
+                f"--num_shards, --records_per_shard, --shard_size: got {len(given)} of them, expected one"
+            )
+        for name, value in given.items():
+            if value < 1:
+                raise OptionError(
+                    f"--{name.replace('shard_bytes', 'shard_size')}: got {value}, expected 1 or more"
+                )
+        if self.num_shards is not None and self.num_shards > 99_999:
+            raise OptionError(f"--num_shards: got {self.num_shards}, expected at most 99999")
+
+    def shards_for(self, num_rows: int, record_bytes: float) -> int:
+        """The number of shards of a split.
+
+        Args:
+            num_rows: rows of the split.
+            record_bytes: mean size of a record, framing included.
+        """
+        if self.num_shards is not None:
+            return self.num_shards
+        if self.records_per_shard is not None:
+            return max(1, math.ceil(num_rows / self.records_per_shard))
+        assert self.shard_bytes is not None
+        return max(1, math.ceil(num_rows * record_bytes / self.shard_bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """A split's rows and the number of its shards."""
+
+    num_rows: int
+    num_shards: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every shard task needs to know of the whole.
+
+    Attributes:
+        schema: the schema, its vocabularies filled in.
+        splits: the splits by name, sorted.
+        rows_seen: manifest rows that the readers counted, rejected ones included.
+    """
+
+    schema: Schema
+    splits: dict[str, SplitPlan]
+    rows_seen: int
+
+    def to_json(self) -> bytes:
+        """The plan as its file in the state folder holds it."""
+        splits = {name: asdict(split) for name, split in self.splits.items()}
+        return json.dumps(
+            {"schema": self.schema.to_dict(), "splits": splits, "rows_seen": self.rows_seen}
+        ).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Plan:
+        """The inverse of ``to_json``."""
+        fields = json.loads(data)
+        splits = {name: SplitPlan(**split) for name, split in fields["splits"].items()}
+        return cls(Schema.from_dict(fields["schema"]), splits, fields["rows_seen"])
+
+
+@dataclass(slots=True)
+class RowSummary:
+    """What is known of some of the rows; two of them can be merged.
+
+    Attributes:
+        counts: rows by split.
+        classes: distinct class names by feature.
+        sample: packed rows, among them the ``_SAMPLE_ROWS`` with the smallest places.
+        bound: only rows with a smaller place can still be among those.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    classes: dict[str, dict[str, None]] = field(default_factory=dict)
+    sample: list[bytes] = field(default_factory=list)
+    bound: bytes = b"\xff" * 32
+
+    def prune(self) -> None:
+        """Forgets the rows that are not in the sample."""
+        self.sample.sort()
+        if len(self.sample) > _SAMPLE_ROWS:
+            del self.sample[_SAMPLE_ROWS:]
+            self.bound = self.sample[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class RowSummarizer:
+    """Summarizes rows; associative and commutative, so it runs in any order on any number of machines."""
+
+    schema: Schema
+    row_format: RowFormat
+    seed: int
+
+    def add(self, summary: RowSummary, split: str, row: ManifestRow) -> None:
+        """Adds a row to a summary, in place."""
+        summary.counts[split] = summary.counts.get(split, 0) + 1
+        order = order_of(self.seed, self.row_format.key(row), row)
+        if order < summary.bound:
+            summary.sample.append(pack_row(order, row))
+            if len(summary.sample) > 4 * _SAMPLE_ROWS:
+                summary.prune()
+        for name, feature in self.schema.features.items():
+            if feature.needs_vocabulary:
+                names = summary.classes.setdefault(name, {})
+                for observed in feature.observe(self.row_format.cell(row, feature.source)):
+                    names[observed] = None
+
+    def merge(self, into: RowSummary, other: RowSummary) -> None:
+        """Adds a summary to another, in place."""
+        for split, count in other.counts.items():
+            into.counts[split] = into.counts.get(split, 0) + count
+        for name, names in other.classes.items():
+            into.classes.setdefault(name, {}).update(names)
+        into.sample.extend(other.sample)
+        into.prune()
+
+
+class _SummarizeFn(beam.CombineFn):
+    def __init__(self, summarizer: RowSummarizer):
+        self._summarizer = summarizer
+
+    def create_accumulator(self) -> RowSummary:
+        return RowSummary()
+
+    def add_input(self, summary: RowSummary, element: tuple[str, ManifestRow]) -> RowSummary:
+        self._summarizer.add(summary, *element)
+        return summary
+
+    def merge_accumulators(self, summaries: Iterable[RowSummary]) -> RowSummary:
+        total = RowSummary()
+        for summary in summaries:
+            self._summarizer.merge(total, summary)
+        return total
+
+    def extract_output(self, summary: RowSummary) -> RowSummary:
+        return summary
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Makes the plan from what is known of all rows.
+
+    Attributes:
+        encoder: builds the records of the sample; its schema may still lack vocabularies.
+        manifest_root: the folder that manifest file names are relative to.
+        splits: the splits that exist even when no row falls into them.
+        size: how large shards are to be.
+        output: the dataset's folder; the plan is also written there, for the progress display.
+    """
+
+    encoder: RowEncoder
+    manifest_root: str
+    splits: tuple[str, ...]
+    size: ShardSize
+    output: Folder
+
+    def plan(self, summary: RowSummary, rows_seen: int) -> Plan:
+        """Fills in the vocabularies and decides the number of shards of each split."""
+        schema = self._with_vocabularies(summary.classes)
+        record_bytes = self._record_bytes(schema, summary.sample[:_SAMPLE_ROWS])
+        counts = {**dict.fromkeys(self.splits, 0), **summary.counts}
+        splits = {
+            name: SplitPlan(count, self.size.shards_for(count, record_bytes))
+            for name, count in sorted(counts.items())
+        }
+        plan = Plan(schema, splits, rows_seen)
+        self.output.write(PLAN_FILE, plan.to_json())
+        return plan
+
+    def _with_vocabularies(self, classes: Mapping[str, Iterable[str]]) -> Schema:
+        schema = self.encoder.schema
+        pending = [name for name, feature in schema.features.items() if feature.needs_vocabulary]
+        return schema.with_vocabularies({name: classes.get(name, ()) for name in pending})
+
+    def _record_bytes(self, schema: Schema, sample: list[bytes]) -> float:
+        """The mean bytes of the sample's records; rejects are left out, since they take no room."""
+        if self.size.shard_bytes is None or not sample:
+            return 0.0
+        encoder = replace(self.encoder, schema=schema)
+        rows = attach_inline(
+            map(unpack_row, sample), encoder.row_format.columns, self.manifest_root
+        )
+        outcomes = (encoder.encode(row, inline) for row, inline in rows)
+        sizes = [len(serialize_example(o.values)) for o in outcomes if isinstance(o, EncodedRow)]
+        return sum(sizes) / len(sizes) + _FRAME_BYTES if sizes else 0.0
+
+
+class PlanShards(beam.PTransform):
+    """Makes the one ``Plan``.
+
+    Takes ``{"rows": (split, ManifestRow), "counts": int}``, the counts adding up to the rows that the
+    readers saw.
+    """
+
+    def __init__(self, planner: Planner, seed: int):
+        super().__init__()
+        self._planner = planner
+        self._summarizer = RowSummarizer(planner.encoder.schema, planner.encoder.row_format, seed)
+
+    def expand(self, inputs: Mapping[str, beam.PCollection[Any]]) -> beam.PCollection[Plan]:
+        """Wires ``RowSummarizer`` and ``Planner``."""
+        seen = inputs["counts"] | "SumCounts" >> beam.CombineGlobally(sum)
+        return (
+            inputs["rows"]
+            | "SummarizeRows" >> beam.CombineGlobally(_SummarizeFn(self._summarizer))
+            | "MakePlan" >> beam.Map(self._planner.plan, beam.pvalue.AsSingleton(seen))
+        )

@@ -1,0 +1,122 @@
+"""``tf.train.Example`` without TensorFlow: protobuf messages in a descriptor pool of their own.
+
+The messages are those of ``tensorflow/core/example/{feature,example}.proto``. A private pool never
+clashes with TensorFlow's registration of the same names, in whichever order the two are imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from ..schemas.feature import FeatureValue
+
+__all__ = ["serialize_example"]
+
+_Field = descriptor_pb2.FieldDescriptorProto
+
+
+def serialize_example(values: Mapping[str, FeatureValue]) -> bytes:
+    """Serializes a record as a ``tf.train.Example``.
+
+    Args:
+        values: the record's values by key. Bytes, lists of bytes and raw pixels become a
+            ``BytesList`` (pixels as one little-endian string in C order), int64 an ``Int64List``,
+            float32 a ``FloatList``, in C order.
+
+    Returns:
+        The wire format; equal values give equal bytes, keys in sorted order.
+
+    Raises:
+        TypeError: a value is of none of these types.
+    """
+    example = _message_class("Example")()
+    example.features.SetInParent()
+    feature = example.features.feature
+    for key, value in values.items():
+        _fill(feature[key], key, value)
+    return bytes(example.SerializeToString(deterministic=True))
+
+
+def _fill(feature: Any, key: str, value: FeatureValue) -> None:
+    if isinstance(value, bytes):
+        feature.bytes_list.value.append(value)
+    elif isinstance(value, list):
+        # An empty list still says of what type it is.
+        feature.bytes_list.SetInParent()
+        feature.bytes_list.value.extend(value)
+    elif value.dtype == np.int64:
+        feature.int64_list.SetInParent()
+        feature.int64_list.value.extend(value.ravel().tolist())
+    elif value.dtype == np.float32:
+        feature.float_list.SetInParent()
+        feature.float_list.value.extend(value.ravel().tolist())
+    elif value.dtype in (np.uint8, np.uint16):
+        feature.bytes_list.value.append(value.astype(value.dtype.newbyteorder("<")).tobytes())
+    else:
+        raise TypeError(
+            f"record value {key!r}: got dtype {value.dtype}, expected int64, float32, uint8 or uint16"
+        )
+
+
+@cache
+def _message_class(name: str) -> type[Any]:
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(_file_descriptor())
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"tensorflow.{name}"))
+
+
+def _file_descriptor() -> descriptor_pb2.FileDescriptorProto:
+    """``feature.proto`` and ``example.proto`` in one file."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name="pixelbeam/example.proto", package="tensorflow", syntax="proto3"
+    )
+    for name, type_, packed in (
+        ("BytesList", _Field.TYPE_BYTES, False),
+        ("FloatList", _Field.TYPE_FLOAT, True),
+        ("Int64List", _Field.TYPE_INT64, True),
+    ):
+        value = file.message_type.add(name=name).field.add(
+            name="value", number=1, type=type_, label=_Field.LABEL_REPEATED
+        )
+        if packed:
+            value.options.packed = True
+    feature = file.message_type.add(name="Feature")
+    feature.oneof_decl.add(name="kind")
+    for number, name in enumerate(("bytes_list", "float_list", "int64_list"), start=1):
+        type_name = ".tensorflow." + "".join(part.capitalize() for part in name.split("_"))
+        feature.field.add(
+            name=name, number=number, type=_Field.TYPE_MESSAGE, type_name=type_name,
+            label=_Field.LABEL_OPTIONAL, oneof_index=0,
+        )  # fmt: skip
+    _add_map(file.message_type.add(name="Features"), "feature", ".tensorflow.Feature")
+    _add_message(file.message_type.add(name="Example"), "features", 1, ".tensorflow.Features")
+    return file
+
+
+def _add_message(
+    message: descriptor_pb2.DescriptorProto, name: str, number: int, type_name: str
+) -> None:
+    message.field.add(
+        name=name,
+        number=number,
+        type=_Field.TYPE_MESSAGE,
+        type_name=type_name,
+        label=_Field.LABEL_OPTIONAL,
+    )
+
+
+def _add_map(message: descriptor_pb2.DescriptorProto, name: str, type_name: str) -> None:
+    """A ``map<string, Feature>``: to protobuf, a repeated nested message that is marked as an entry."""
+    entry = message.nested_type.add(name=f"{name.capitalize()}Entry")
+    entry.options.map_entry = True
+    entry.field.add(name="key", number=1, type=_Field.TYPE_STRING, label=_Field.LABEL_OPTIONAL)
+    _add_message(entry, "value", 2, type_name)
+    message.field.add(
+        name=name, number=1, type=_Field.TYPE_MESSAGE, label=_Field.LABEL_REPEATED,
+        type_name=f".tensorflow.{message.name}.{entry.name}",
+    )  # fmt: skip

@@ -1,0 +1,201 @@
+"""The shard task: a shard's rows in, its published files out. The only place that touches pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..schemas.layout import STATE_FOLDER, ShardName
+from ..schemas.schema import Schema
+from ..schemas.statistics import merge
+from .encode_rows import EncodedRow, RowEncoder
+from .folders import Folder, PublishedFile
+from .inline import attach_inline
+from .keys import unpack_row
+from .rejects import count_reasons, reject_line
+from .rows import RejectedRow
+from .sinks import SINKS
+from .versions import codec_versions
+
+__all__ = ["ShardResult", "ShardTask", "map_ordered"]
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+_SHARDS = f"{STATE_FOLDER}/shards"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardResult:
+    """What a shard task leaves behind, beside the shard itself.
+
+    Attributes:
+        name: the shard, such as ``train-00003-of-00016``.
+        fingerprint: hash of all that decides the shard's bytes.
+        num_rows: rows that went in; ``num_records`` plus the rejects.
+        num_records: records in each file.
+        files: the published file by sink.
+        rejects: number of rejects by reason.
+        summaries: the merged summaries of the records by feature.
+    """
+
+    name: str
+    fingerprint: str
+    num_rows: int
+    num_records: int
+    files: dict[str, PublishedFile]
+    rejects: dict[str, int] = field(default_factory=dict)
+    summaries: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def to_json(self) -> bytes:
+        """The result as its file in the state folder holds it."""
+        return json.dumps(asdict(self), sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> ShardResult:
+        """The inverse of ``to_json``."""
+        fields = json.loads(data)
+        files = {sink: PublishedFile(**file) for sink, file in fields.pop("files").items()}
+        return cls(**fields, files=files)
+
+    @staticmethod
+    def path(name: str) -> str:
+        """Where a shard's result lies in the output folder."""
+        return f"{_SHARDS}/{name}.json"
+
+    @staticmethod
+    def rejects_path(name: str) -> str:
+        """Where a shard's rejects lie until they are published."""
+        return f"{_SHARDS}/{name}.rejects.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTask:
+    """Builds shards, one call each.
+
+    Attributes:
+        output: the dataset's folder.
+        sinks: the formats to write, by name.
+        encoder: turns a row into a record.
+        manifest_root: the folder that manifest file names are relative to, for inline bytes.
+    """
+
+    output: Folder
+    sinks: tuple[str, ...]
+    encoder: RowEncoder
+    manifest_root: str
+
+    def with_schema(self, schema: Schema) -> ShardTask:
+        """The task with another schema."""
+        return replace(self, encoder=replace(self.encoder, schema=schema))
+
+    def run(
+        self, name: str, packed: Iterable[bytes], executor: Executor, ahead: int
+    ) -> ShardResult:
+        """Builds and publishes a shard, unless the very same shard is already there.
+
+        Args:
+            name: the shard's name.
+            packed: its rows from ``pack_row``, in any order.
+            executor: runs the rows' decoding and encoding.
+            ahead: rows in flight at a time; bounds the memory.
+        """
+        rows = sorted(packed)
+        fingerprint = self._fingerprint(name, rows)
+        done = self._finished(name, fingerprint)
+        if done is not None:
+            return done
+        with self.output.scratch() as scratch:
+            return self._build(name, fingerprint, rows, scratch, executor, ahead)
+
+    def _fingerprint(self, name: str, rows: list[bytes]) -> str:
+        """Hash of all that decides the shard's bytes; the seed is in the rows' places."""
+        decisive = {
+            "schema": self.encoder.schema.to_dict(),
+            "sinks": self.sinks,
+            "versions": codec_versions(),
+        }
+        digest = hashlib.sha256(f"{json.dumps(decisive, sort_keys=True)}\0{name}\0".encode())
+        for row in rows:
+            digest.update(len(row).to_bytes(8, "big"))
+            digest.update(row)
+        return digest.hexdigest()
+
+    def _finished(self, name: str, fingerprint: str) -> ShardResult | None:
+        stored = self.output.read(ShardResult.path(name))
+        if stored is None:
+            return None
+        result = ShardResult.from_json(stored)
+        if result.fingerprint != fingerprint:
+            return None
+        return (
+            result if all(self.output.exists(file.path) for file in result.files.values()) else None
+        )
+
+    def _build(
+        self,
+        name: str,
+        fingerprint: str,
+        rows: list[bytes],
+        scratch: Path,
+        executor: Executor,
+        ahead: int,
+    ) -> ShardResult:
+        shard = ShardName.parse(name)
+        local = {sink: scratch / shard.file(SINKS[sink].suffix) for sink in self.sinks}
+        summaries: dict[str, dict[str, Any]] = {}
+        rejects: list[RejectedRow] = []
+        num_records = 0
+        writers = [SINKS[sink].open(path, self.encoder.schema) for sink, path in local.items()]
+        for outcome in self._encode_all(rows, executor, ahead):
+            if isinstance(outcome, RejectedRow):
+                rejects.append(outcome)
+                continue
+            for writer in writers:
+                writer.write(outcome.values)
+            summaries = merge(summaries, outcome.summaries)
+            num_records += 1
+        for writer in writers:
+            writer.close()
+        files = {sink: self.output.publish(path, path.name) for sink, path in local.items()}
+        if rejects:
+            lines = "".join(map(reject_line, rejects))
+            self.output.write(ShardResult.rejects_path(name), lines.encode())
+        result = ShardResult(
+            name, fingerprint, len(rows), num_records, files, count_reasons(rejects), summaries
+        )
+        self.output.write(ShardResult.path(name), result.to_json())
+        return result
+
+    def _encode_all(
+        self, rows: list[bytes], executor: Executor, ahead: int
+    ) -> Iterator[EncodedRow | RejectedRow]:
+        unpacked = map(unpack_row, rows)
+        attached = attach_inline(unpacked, self.encoder.row_format.columns, self.manifest_root)
+        return map_ordered(executor, lambda item: self.encoder.encode(*item), attached, ahead)
+
+
+def map_ordered(
+    executor: Executor, function: Callable[[_In], _Out], items: Iterable[_In], ahead: int
+) -> Iterator[_Out]:
+    """Maps over items in parallel: results in the items' order, at most ``ahead`` items in flight.
+
+    Unlike ``Executor.map``, it takes the next item only when there is room for it.
+    """
+    pending: deque[Future[_Out]] = deque()
+    try:
+        for item in items:
+            pending.append(executor.submit(function, item))
+            if len(pending) >= ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()

@@ -1,0 +1,153 @@
+"""Splits: which part of the dataset a row belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import apache_beam as beam
+
+from ..schemas.errors import OptionError, Reject
+from ..schemas.layout import SPLIT_NAME
+from .keys import RowFormat, stable_hash
+from .rejects import reject_row
+from .rows import ManifestRow
+
+__all__ = ["AssignSplits", "Splits", "assign_split"]
+
+_HASH_RANGE = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """How rows are split.
+
+    Attributes:
+        fractions: splits and their shares, which add up to 1; used when there is no ``column``.
+        column: the column that names each row's split.
+        group_by: the column whose rows with the same value stay in one split.
+
+    Raises:
+        OptionError: on construction, when the parts don't go together.
+    """
+
+    fractions: tuple[tuple[str, float], ...] = (("train", 1.0),)
+    column: str | None = None
+    group_by: str | None = None
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.fractions]
+        for name, fraction in self.fractions:
+            if not SPLIT_NAME.fullmatch(name):
+                raise OptionError(
+                    f"--splits: got the name {name!r}, expected letters, digits and underscores"
+                )
+            if not 0 < fraction <= 1:
+                raise OptionError(
+                    f"--splits: got {name}={fraction:g}, expected a fraction between 0 and 1"
+                )
+        if len(set(names)) < len(names):
+            raise OptionError(f"--splits: got {', '.join(names)}, expected each split once")
+        if abs(sum(fraction for _, fraction in self.fractions) - 1) > 1e-6:
+            total = sum(fraction for _, fraction in self.fractions)
+            raise OptionError(f"--splits: got fractions that add up to {total:g}, expected 1")
+        if self.column and self.group_by:
+            raise OptionError("--group_by: got it beside --split_column, expected one of the two")
+
+    @classmethod
+    def parse(cls, text: str) -> tuple[tuple[str, float], ...]:
+        """Parses ``train=0.9,val=0.1``.
+
+        Raises:
+            OptionError: the text is not of this form.
+        """
+        fractions = []
+        for part in text.split(","):
+            name, _, fraction = part.partition("=")
+            try:
+                fractions.append((name.strip(), float(fraction)))
+            except ValueError:
+                raise OptionError(
+                    f"--splits: got {text!r}, expected something like train=0.9,val=0.1"
+                ) from None
+        return tuple(fractions)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The splits that exist even when no row falls into them."""
+        return () if self.column else tuple(name for name, _ in self.fractions)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The manifest columns that splitting needs."""
+        return tuple(column for column in (self.column, self.group_by) if column)
+
+
+def assign_split(splits: Splits, seed: int, row_format: RowFormat, row: ManifestRow) -> str:
+    """The split of a row.
+
+    Raises:
+        Reject: stage ``split``: the split's or the group's column is empty (``missing_value``), or names
+            no possible split (``bad_split``).
+    """
+    if splits.column:
+        name = _text(row_format.cell(row, splits.column), splits.column)
+        if not SPLIT_NAME.fullmatch(name):
+            raise Reject(
+                "split", "bad_split",
+                f"column {splits.column!r}: got {name[:80]!r}, expected letters, digits and underscores",
+            )  # fmt: skip
+        return name
+    if len(splits.fractions) == 1:
+        return splits.fractions[0][0]
+    group = (
+        _text(row_format.cell(row, splits.group_by), splits.group_by)
+        if splits.group_by
+        else row_format.key(row)
+    )
+    point = int.from_bytes(stable_hash(seed, "split", group), "big")
+    for (name, _), bound in zip(
+        splits.fractions, accumulate(f for _, f in splits.fractions), strict=True
+    ):
+        if point < bound * _HASH_RANGE:
+            return name
+    return splits.fractions[-1][0]
+
+
+def _text(value: Any, column: str) -> str:
+    if value is None or value == "":
+        raise Reject("split", "missing_value", f"column {column!r} is empty, expected a value")
+    return str(value)
+
+
+class AssignSplits(beam.PTransform):
+    """Assigns each row to its split.
+
+    Takes ``ManifestRow``; returns ``{"rows": (split, ManifestRow), "rejects": RejectedRow}``.
+    """
+
+    def __init__(self, splits: Splits, seed: int, row_format: RowFormat):
+        super().__init__()
+        self._do_fn = _AssignSplitFn(splits, seed, row_format)
+
+    def expand(self, rows: beam.PCollection[ManifestRow]) -> dict[str, beam.PCollection[Any]]:
+        """Wires ``assign_split``."""
+        outputs = rows | "AssignSplit" >> beam.ParDo(self._do_fn).with_outputs(
+            "rejects", main="rows"
+        )
+        return {"rows": outputs.rows, "rejects": outputs.rejects}
+
+
+class _AssignSplitFn(beam.DoFn):
+    def __init__(self, splits: Splits, seed: int, row_format: RowFormat):
+        self._splits, self._seed, self._row_format = splits, seed, row_format
+
+    def process(
+        self, row: ManifestRow
+    ) -> Iterator[tuple[str, ManifestRow] | beam.pvalue.TaggedOutput]:
+        try:
+            yield assign_split(self._splits, self._seed, self._row_format, row), row
+        except Reject as reject:
+            yield beam.pvalue.TaggedOutput("rejects", reject_row(self._row_format, row, reject))
