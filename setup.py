@@ -13,7 +13,7 @@ FOLDERS = ("schemas", "transforms", "pipeline", "readers")
 # A worker needs these and nothing else: no TensorFlow.
 WORKER = [
     "apache-beam>=2.66",
-    "google-crc32c>=1.5",
+    "google-crc32c>=1.6",
     "h5py>=3.10",
     "numpy>=1.26",
     "pillow>=11.3",
@@ -58,7 +58,6 @@ setup(
     extras_require={"train": TRAIN, "examples": EXAMPLES + TRAIN, "dev": DEV + EXAMPLES + TRAIN},
     entry_points={"console_scripts": ["pixelbeam = pixelbeam.pipeline.main:main"]},
     classifiers=[
-        "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",

@@ -78,8 +78,8 @@ def build_model() -> keras.Model:
 def train(output: Path, epochs: int) -> float:
     """Trains on the one split and returns the accuracy on the other."""
     keras.utils.set_random_seed(0)
-    train = load(output, "train", batch_size=32, shuffle=True, seed=0, scaling="unit")
-    val = load(output, "val", batch_size=256, scaling="unit")
+    train = load(output, "train", batch_size=32, shuffle=True, seed=0, scaling="[0,1]")
+    val = load(output, "val", batch_size=256, scaling="[0,1]")
     history = build_model().fit(train, validation_data=val, epochs=epochs, verbose=2)
     return float(history.history["val_accuracy"][-1])
 

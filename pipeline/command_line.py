@@ -124,9 +124,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _say(error: BaseException) -> str:
-    """An unexpected error in a line: what failed first, without Beam's own wrapping."""
-    while error.__cause__ is not None:
-        error = error.__cause__
+    """An unexpected error in a line, without what Beam puts after it."""
     text = str(error).split("[while running", maxsplit=1)[0].strip().splitlines()
     name = type(error).__name__
     advice = "run the same command again to continue, or with --verbose for the traceback"

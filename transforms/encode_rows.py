@@ -55,7 +55,9 @@ class RowEncoder:
         except Reject as reject:
             return reject_row(self.row_format, row, reject)
         except Exception as error:
-            raise RuntimeError(f"failed to build the record of {row.file}:{row.row}") from error
+            # The cause itself does not survive the way through a runner, so it is named here.
+            what = f"{type(error).__name__}: {error}"
+            raise RuntimeError(f"failed to build the record of {row.file}:{row.row}: {what}") from error
 
     def _encode(self, row: ManifestRow, inline: Mapping[str, Any]) -> EncodedRow:
         values: dict[str, FeatureValue] = {}

@@ -197,7 +197,7 @@ def _unmatched(
 def missing_key(columns: Sequence[str], join_on: str, row: ManifestRow) -> RejectedRow:
     """The reject of a row whose cell to join by is empty."""
     message = f"got no value in column {join_on!r} of {_place(row)}, expected a key to join by"
-    return _reject(columns, f"{row.file}:{row.row}", row, "missing_value", message)
+    return _reject(columns, _place(row), row, "missing_value", message)
 
 
 class JoinLabels(beam.PTransform):

@@ -69,7 +69,7 @@ def test_a_manifest_with_every_fault(tmp_path, build_images):
     with manifest.open("ab") as file:
         file.write(b"too,few\n\xff\xfe,good.jpg,3,0.5,1 2 3 4\n")
     labels = [(key, label) for (key, _, label, *_), _ in cases if key and label is not None]
-    labels = list(dict.fromkeys(labels)) + [("nobody", "cat"), ("b", "dog")]
+    labels = [*list(dict.fromkeys(labels)), ("nobody", "cat"), ("b", "dog")]
     write_csv(tmp_path / "labels.csv", labels, ("id", "label"))
     out = build_images(
         "dataset",

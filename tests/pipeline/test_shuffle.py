@@ -22,7 +22,9 @@ class _Graph(PipelineVisitor):
         if isinstance(node.transform, beam.GroupByKey):
             self.shuffles.append(node.full_label)
         for value in node.inputs if node.transform else ():
-            self.consumers.setdefault((value.producer.full_label if value.producer else ''), []).append(node.full_label)
+            self.consumers.setdefault(
+                (value.producer.full_label if value.producer else ""), []
+            ).append(node.full_label)
 
     def enter_composite_transform(self, node):
         self.visit_transform(node)

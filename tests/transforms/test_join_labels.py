@@ -6,7 +6,6 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pixelbeam.schemas.errors import BuildError, ManifestError
 from pixelbeam.transforms.join_labels import (
     Join,
@@ -191,8 +190,18 @@ def test_join_labels():
                 ManifestRow("images.csv", 3, ("p", "dog")),
             ],
             "rejects": [
-                reject(image(4, None), "missing_value", no_key.format("images.csv:4"), ""),
-                reject(label(4, "x", ""), "missing_value", no_key.format("labels.csv:4"), ""),
+                reject(
+                    image(4, None),
+                    "missing_value",
+                    no_key.format("images.csv:4"),
+                    "images.csv:4",
+                ),
+                reject(
+                    label(4, "x", ""),
+                    "missing_value",
+                    no_key.format("labels.csv:4"),
+                    "labels.csv:4",
+                ),
                 reject(
                     image(5, "lonely"),
                     "no_label",
@@ -200,7 +209,10 @@ def test_join_labels():
                     "lonely",
                 ),
                 reject(
-                    label(5, "x", "b"), "no_image", "got no image for the key 'b' of labels.csv:5", "b"
+                    label(5, "x", "b"),
+                    "no_image",
+                    "got no image for the key 'b' of labels.csv:5",
+                    "b",
                 ),
             ],
             "counts": 2,

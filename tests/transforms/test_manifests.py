@@ -3,7 +3,6 @@ import gzip
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 from pixelbeam.schemas.errors import ManifestError
 from pixelbeam.transforms.formats import CLASS_FOLDERS, format_of
 from pixelbeam.transforms.formats.delimited import Delimited
@@ -158,7 +157,7 @@ ERRORS = {
 def test_manifests_that_cannot_be_opened(case, tmp_path):
     files, name, message = ERRORS[case]
     for file, text in files.items():
-        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(text)
     spec = str(tmp_path / name)
     with pytest.raises(ManifestError) as error:

@@ -94,7 +94,7 @@ def split_cells(
     while (numbered := again.popleft() if again else next(lines, _NO_LINE)) is not _NO_LINE:
         number, line = numbered
         if b'"' in line:
-            cells = _split_alone(line, delimiter)
+            cells: list[str] | Malformed | None = _split_alone(line, delimiter)
             if cells is None:
                 taken = _Taken(numbered, again, lines)
                 cells = _split_joined(taken, delimiter)

@@ -79,7 +79,9 @@ def inline_columns(path: str) -> tuple[str, ...]:
 def read_window(path: str, row_group: int, window: int, column: str) -> list[bytes | str | None]:
     """Reads one window of inline bytes, the one that ``InlineBytes.window`` names.
 
-    What comes before it in the row group is read past, but never held. Use ``read_windows`` for all
+    What comes before it in the row group is read past, but never held. Held beside the window is
+    one page of the file, the least that Parquet can be read by: of writers that fill pages by rows
+    (pyarrow: 1,024 of them), it is the size of that many images. Use ``read_windows`` for all
     windows of a row group.
 
     Returns:
@@ -143,7 +145,8 @@ def _share_equal(values: Iterator[bytes | str | None]) -> list[bytes | str | Non
 def _open(path: str, error_type: type[PixelbeamError]) -> Iterator[Any]:
     try:
         with closing(open_file(path)) as raw:
-            yield pq.ParquetFile(raw, buffer_size=_BUFFER_BYTES)
+            # Without both settings a column of a row group is read in one piece.
+            yield pq.ParquetFile(raw, buffer_size=_BUFFER_BYTES, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise error_type(f"{path}: not readable as Parquet: {reason}") from error

@@ -2,7 +2,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from pixelbeam.transforms.formats.format import RANGE_BYTES, Projection
 from pixelbeam.transforms.manifests import open_manifest
 from pixelbeam.transforms.read_manifest import row_of, split_file

@@ -1,7 +1,6 @@
 import os
 
 import pytest
-
 from pixelbeam.schemas.errors import BuildError
 from pixelbeam.transforms.rows import ManifestRow, RejectedRow
 

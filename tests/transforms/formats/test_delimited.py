@@ -5,7 +5,6 @@ import io
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
 from pixelbeam.schemas.errors import BuildError, ManifestError
 from pixelbeam.transforms.formats.delimited import CELL_CHARS, split_cells
 from pixelbeam.transforms.formats.format import Projection

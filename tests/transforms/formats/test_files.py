@@ -1,7 +1,6 @@
 import gzip
 
 import pytest
-
 from pixelbeam.schemas.errors import BuildError, ManifestError
 from pixelbeam.transforms.formats.files import HEAD_BYTES, read_chunks, read_head
 

@@ -1,7 +1,6 @@
 import json
 
 import pytest
-
 from pixelbeam.schemas.errors import ManifestError
 from pixelbeam.transforms.formats.files import HEAD_BYTES
 from pixelbeam.transforms.manifests import open_manifest

@@ -1,7 +1,6 @@
 import gzip
 
 import pytest
-
 from pixelbeam.transforms.formats.format import Malformed
 from pixelbeam.transforms.formats.path_list import split_line
 

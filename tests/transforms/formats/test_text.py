@@ -1,7 +1,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pixelbeam.schemas.errors import BuildError
 from pixelbeam.transforms.formats.files import read_chunks
 from pixelbeam.transforms.formats.format import Part

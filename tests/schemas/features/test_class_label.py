@@ -1,0 +1,109 @@
+import math
+
+import pytest
+from feature_cases import Case, check
+from hypothesis import given
+from hypothesis import strategies as st
+from pixelbeam.schemas import ClassLabel, Schema
+from pixelbeam.schemas.statistics import merge_all
+
+ANIMALS = ClassLabel(source="label", vocabulary=["cat", "dog", "7", "true"])
+NUMBERED = ClassLabel(source="label", num_classes=10)
+MANY = ClassLabel(source="label", vocabulary=[f"class {n}" for n in range(20)])
+COLLECTED = ClassLabel(source="label", vocabulary="from_manifest")
+
+
+def unknown(message):
+    return {"rejected": ("unknown_class", message)}
+
+
+CASES = [
+    Case(ANIMALS, "cat", 0),
+    Case(ANIMALS, " dog\n", 1),
+    Case(ANIMALS, 7, 2),
+    Case(ANIMALS, 7.0, 2),
+    Case(ANIMALS, True, 3),
+    Case(ANIMALS, b"dog", 1),
+    Case(ANIMALS, "Cat", **unknown("got 'Cat', expected one of 'cat', 'dog', '7', 'true'")),
+    Case(ANIMALS, ["cat"], **unknown("got ['cat'], expected a class name")),
+    Case(ANIMALS, 7.5, **unknown("got 7.5, expected one of 'cat', 'dog', '7', 'true'")),
+    Case(
+        MANY,
+        "clas 7",
+        **unknown(
+            "got 'clas 7', expected one of the 20 names of the vocabulary, "
+            "such as 'class 7', 'class 17', 'class 9'"
+        ),
+    ),
+    Case(MANY, "?", **unknown("got '?', expected one of the 20 names of the vocabulary")),
+    Case(NUMBERED, 0, 0),
+    Case(NUMBERED, "9", 9),
+    Case(NUMBERED, "9.0", 9),
+    Case(NUMBERED, 10, **unknown("got 10, expected a class number from 0 to 9")),
+    Case(NUMBERED, -1, **unknown("got -1, expected a class number from 0 to 9")),
+    Case(NUMBERED, "cat", **unknown("got 'cat', expected a class number from 0 to 9")),
+    Case(ANIMALS, None, rejected=("missing_value", "got an empty cell, expected a class")),
+    Case(ANIMALS, " ", rejected=("missing_value", "got an empty cell, expected a class")),
+    Case(ANIMALS, math.nan, rejected=("missing_value", "got an empty cell, expected a class")),
+    Case(ClassLabel(source="label", vocabulary=["cat", "none"], default="none"), "", 1),
+    Case(ClassLabel(source="label", num_classes=3, default=0), None, 0),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_cases(case):
+    check(case)
+
+
+def test_is_a_target_unless_told_otherwise():
+    assert ANIMALS.is_target
+    assert not ClassLabel(source="label", num_classes=2, target=False).is_target
+
+
+@pytest.mark.parametrize(
+    ("found", "stored"),
+    [
+        (("b", "a", "B"), ("B", "a", "b")),
+        (("10", "9", "-1"), ("-1", "9", "10")),
+        (("10", "9", "x"), ("10", "9", "x")),
+        (("é", "z"), ("z", "é")),
+    ],
+)
+def test_collected_names_are_sorted_and_stored(found, stored):
+    assert COLLECTED.needs_vocabulary
+    filled = COLLECTED.with_vocabulary(found)
+    assert not filled.needs_vocabulary
+    assert filled.vocabulary == stored
+    assert [filled.class_id(name) for name in stored] == list(range(len(stored)))
+
+
+def test_observes_what_encode_takes():
+    seen = [
+        COLLECTED.observe(v) for v in (" cat ", 3, 3.0, False, None, "", math.nan, ["x"], "\ud800")
+    ]
+    assert seen == [("cat",), ("3",), ("3",), ("false",), (), (), (), (), ()]
+
+
+def test_default_is_among_the_collected_names():
+    feature = ClassLabel(source="label", vocabulary="from_manifest", default="other")
+    assert feature.with_vocabulary(("zebra", "ant")).vocabulary == ("ant", "other", "zebra")
+
+
+@given(st.lists(st.text(), unique=True, min_size=1))
+def test_every_observed_name_has_a_number(values):
+    names = tuple({name for value in values for name in COLLECTED.observe(value)})
+    if not names:
+        return
+    schema = Schema(features={"label": COLLECTED}).with_vocabularies({"label": names})
+    label = Schema.from_dict(schema.to_dict()).features["label"]
+    for value in values:
+        for name in label.observe(value):
+            number = int(label.encode("label", value).values["label"])
+            assert label.vocabulary[number] == name
+
+
+def test_statistics_count_by_number():
+    summaries = [NUMBERED.encode("label", value).summary for value in (9, 0, "9")]
+    statistics = NUMBERED.statistics(merge_all(summaries))
+    assert statistics == {"classes": {"0": 1, "9": 2}}
+    assert list(statistics["classes"]) == ["0", "9"]

@@ -1,0 +1,579 @@
+"""The kind ``image``: declaration, encoding, statistics, and decoding in TensorFlow."""
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from PIL import ImageOps
+from pixelbeam.schemas.errors import Reject, SchemaError
+from pixelbeam.schemas.features.image import Image
+from pixelbeam.schemas.schema import Schema
+from pixelbeam.schemas.statistics import merge, merge_all
+
+pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\..*")
+
+NAME = "im'age\n"
+
+
+def picture(width: int = 31, height: int = 24, channels: int = 3, seed: int = 0) -> Pillow.Image:
+    y, x = np.mgrid[:height, :width]
+    planes = [x * 255 / width, y * 255 / height, (x + y) * 255 / (width + height), x * 8 % 256]
+    noise = np.random.default_rng(seed).integers(-20, 20, (height, width, channels))
+    pixels = np.stack(planes[:channels], -1) + noise
+    return Pillow.fromarray(pixels.clip(0, 255).astype(np.uint8).squeeze())
+
+
+def grey16(width: int = 31, height: int = 24) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    return ((x * 2113 + y * 977) % 65536).astype(np.uint16)
+
+
+def save(image: Pillow.Image, file_format: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def read(data: bytes) -> np.ndarray:
+    return np.asarray(Pillow.open(io.BytesIO(data)))
+
+
+def declare(**settings) -> Image:
+    return Image(source="path", **settings)
+
+
+def error_of(**settings) -> str:
+    with pytest.raises(SchemaError) as caught:
+        Schema.from_dict({"features": {"image": {"type": "image", "source": "path", **settings}}})
+    return str(caught.value)
+
+
+def reject_of(feature: Image, value) -> Reject:
+    with pytest.raises(Reject) as caught:
+        feature.encode("image", value)
+    return caught.value
+
+
+# Declaration
+
+
+def test_defaults_are_spelt_out():
+    assert declare(height=224, width=200).model_dump(exclude={"target"}) == {
+        "type": "image", "source": "path",
+        "height": 224, "width": 200, "size": None, "resize": "crop", "upscale": False,
+        "filter": "bilinear", "channels": 3, "background": "black", "encoding": "jpeg",
+        "dtype": "uint8", "lossless": False, "quality": 90, "subsampling": "4:2:0",
+        "decode": "fast", "reencode": True, "max_pixels": 178956970, "default": None,
+    }  # fmt: skip
+
+
+SETTINGS = [
+    {"height": 8, "width": 8},
+    {"resize": "none"},
+    {"resize": "none", "height": 8, "width": 8, "encoding": "raw"},
+    {"resize": "shortest_side", "size": 8},
+    {"resize": "longest_side", "height": 8, "width": 8, "encoding": "webp"},
+    {"resize": "none", "encoding": "webp", "lossless": True, "channels": 4},
+    {"resize": "none", "encoding": "png", "dtype": "uint16", "channels": 1},
+    {"resize": "none", "channels": 1, "reencode": False},
+    {"resize": "pad", "height": 8, "width": 8, "background": "#fff", "default": "red"},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_what_is_stored_is_read_back(settings):
+    schema = Schema(features={"image": declare(**settings)})
+    assert Schema.from_dict(schema.to_dict()) == schema
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {},
+            "height: missing"
+            ", expected pixels with resize crop (resize: none keeps each image's size)",
+        ),
+        (
+            {"height": 8, "resize": "pad"},
+            "width: missing"
+            ", expected pixels with resize pad (resize: none keeps each image's size)",
+        ),
+        (
+            {"height": 8, "width": 8, "size": 8},
+            "size: got 8 with resize crop, expected height and width instead",
+        ),
+        ({"resize": "none", "size": 8}, "size: got 8 with resize none, expected none"),
+        (
+            {"resize": "none", "height": 8},
+            "width: missing, expected both height and width, or neither",
+        ),
+        ({"resize": "none", "upscale": True}, "upscale: got true with resize none, expected false"),
+        (
+            {"resize": "shortest_side"},
+            "size: missing, expected one number with resize shortest_side",
+        ),
+        (
+            {"resize": "longest_side", "height": 8, "width": 9},
+            "size: got 8, 9, expected one number with resize longest_side",
+        ),
+        (
+            {"height": 8, "width": 16384, "encoding": "webp"},
+            "width: got 16384, expected at most 16383 with encoding webp",
+        ),
+        (
+            {"resize": "none", "channels": 4},
+            "encoding: got 'jpeg' with channels 4, expected png, webp or raw",
+        ),
+        (
+            {"resize": "none", "channels": 1, "encoding": "webp"},
+            "encoding: got 'webp' with channels 1, expected jpeg, png or raw",
+        ),
+        (
+            {"resize": "none", "encoding": "png", "quality": 80},
+            "quality: got 80 with encoding png, which loses nothing, expected none",
+        ),
+        (
+            {"resize": "none", "encoding": "webp", "lossless": True, "quality": 80},
+            "quality: got 80 with encoding webp, which loses nothing, expected none",
+        ),
+        (
+            {"resize": "none", "lossless": True},
+            "lossless: got true with encoding jpeg, expected it with webp only",
+        ),
+        (
+            {"resize": "none", "encoding": "png", "subsampling": "4:4:4"},
+            "subsampling: got '4:4:4' with encoding png and channels 3"
+            ", expected it with jpeg in colour only",
+        ),
+        (
+            {"resize": "none", "dtype": "uint16", "channels": 1},
+            "dtype: got 'uint16' with encoding jpeg and channels 1"
+            ", expected encoding png or raw and channels 1",
+        ),
+        (
+            {"resize": "none", "dtype": "uint16", "encoding": "png"},
+            "dtype: got 'uint16' with encoding png and channels 3"
+            ", expected encoding png or raw and channels 1",
+        ),
+        (
+            {"resize": "none", "encoding": "raw", "reencode": False},
+            "reencode: got false with encoding raw, expected an image format",
+        ),
+        (
+            {"resize": "none", "background": "blau"},
+            "background: got 'blau', expected a colour such as '#rrggbb' or 'white'",
+        ),
+        (
+            {"resize": "none", "default": "red"},
+            "default: got 'red' without a fixed size, expected height and width",
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together(settings, message):
+    assert error_of(**settings) == f"features.image.{message}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "start"),
+    [
+        ({"resize": "crop2"}, "features.image.resize: got 'crop2', expected one of 'crop', "),
+        ({"height": 0, "width": 8}, "features.image.height: got 0, expected"),
+        ({"height": "8", "width": 8}, "features.image.height: got '8', expected"),
+        (
+            {"height": 8, "width": 8, "channels": 2},
+            "features.image.channels: got 2, expected one of ",
+        ),
+        ({"height": 8, "width": 8, "quality": 101}, "features.image.quality: got 101, expected"),
+        ({"height": 8, "width": 8, "colour": 1}, "features.image.colour: got 1, expected "),
+    ],
+)
+def test_settings_that_do_not_exist(settings, start):
+    assert error_of(**settings).startswith(start)
+
+
+def test_shapes():
+    assert declare(height=8, width=9).shape == (8, 9, 3)
+    assert declare(resize="shortest_side", height=8, width=8, channels=1).shape == (None, None, 1)
+    assert declare(resize="none").fixed_size is None
+    assert declare(resize="none", height=8, width=9).fixed_size == (9, 8)
+
+
+# Encoding
+
+
+def test_a_jpeg_record_equals_the_bare_pillow_calls():
+    source = save(picture(1201, 801), "JPEG", quality=95)
+    got = declare(height=96, width=128).encode("image", source).values
+    with Pillow.open(io.BytesIO(source)) as image:
+        image.draft("RGB", (256, 192))
+        assert image.size == (301, 201)
+        # 4:3 of 1201x801 is 1068x801 in the middle, all of it a quarter of the size.
+        box = ((1201 - 1068) / 2 / 4, 0, (1201 + 1068) / 2 / 4, 801 / 4)
+        small = image.resize((128, 96), Pillow.Resampling.BILINEAR, box)
+    assert got == {"image": save(small, "JPEG", quality=90, subsampling="4:2:0")}
+
+
+OUTCOMES = {
+    "crop": lambda image: ImageOps.fit(image, (20, 10), Pillow.Resampling.BILINEAR),
+    "stretch": lambda image: image.resize((20, 10), Pillow.Resampling.BILINEAR),
+    "pad": lambda image: ImageOps.pad(image, (20, 10), Pillow.Resampling.BILINEAR, "#102030"),
+}
+
+
+@pytest.mark.parametrize("resize", OUTCOMES)
+@pytest.mark.parametrize("encoding", ["png", "raw"])
+@pytest.mark.parametrize("size", [(31, 24), (24, 31), (8, 8)])
+def test_pixels_of_each_mode(resize, encoding, size):
+    image = picture(*size)
+    feature = declare(
+        height=10, width=20, resize=resize, encoding=encoding, upscale=True, background="#102030"
+    )
+    got = feature.encode("image", save(image)).values["image"]
+    pixels = got if isinstance(got, np.ndarray) else read(got)
+    np.testing.assert_array_equal(pixels, np.asarray(OUTCOMES[resize](image)))
+
+
+def test_small_images_are_padded_as_they_are():
+    feature = declare(height=12, width=13, resize="pad", encoding="raw", background="white")
+    expected = np.full((12, 13, 3), 255, np.uint8)
+    expected[2:10, 2:10] = np.asarray(picture(8, 8))
+    np.testing.assert_array_equal(feature.encode("x", save(picture(8, 8))).values["x"], expected)
+
+
+def test_16_bits_on_a_16_bit_background():
+    feature = declare(
+        height=26, width=33, resize="pad", encoding="png", dtype="uint16", channels=1,
+        background="#808080",
+    )  # fmt: skip
+    expected = np.full((26, 33), 128 * 257, np.uint16)
+    expected[1:25, 1:32] = grey16()
+    got = feature.encode("x", save(Pillow.fromarray(grey16()))).values["x"]
+    assert Pillow.open(io.BytesIO(got)).mode == "I;16"
+    np.testing.assert_array_equal(read(got), expected)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_raw_pixels_of_any_size_bring_their_shape(dtype):
+    feature = declare(resize="none", encoding="raw", dtype=dtype, channels=1)
+    values = feature.encode("x", save(Pillow.fromarray(grey16()))).values
+    assert list(values) == ["x", "x/shape"]
+    assert values["x/shape"].dtype == np.int64
+    assert values["x/shape"].tolist() == [24, 31, 1]
+    assert (values["x"].dtype, values["x"].shape) == (np.dtype(dtype), (24, 31, 1))
+    expected = grey16() if dtype == "uint16" else grey16() >> 8
+    np.testing.assert_array_equal(values["x"][..., 0], expected)
+
+
+@pytest.mark.parametrize("encoding", ["jpeg", "png", "webp", "raw"])
+def test_the_same_file_gives_the_same_record(encoding):
+    feature = declare(height=10, width=20, encoding=encoding)
+    one, two = (feature.encode("x", save(picture(), "JPEG")) for _ in range(2))
+    assert one.summary == two.summary
+    np.testing.assert_array_equal(one.values["x"], two.values["x"])
+
+
+# Passing through
+
+
+PASSING = [
+    ({}, save(picture(), "JPEG", quality=30, comment="kept")),
+    ({}, save(picture(), "JPEG", progressive=True)),
+    ({}, save(picture(), "MPO", save_all=True, append_images=[picture(seed=1)])),
+    ({"channels": 1}, save(picture(channels=1), "JPEG")),
+    ({"encoding": "png"}, save(picture())),
+    ({"encoding": "png", "channels": 4}, save(picture(channels=4))),
+    ({"encoding": "png", "channels": 1, "dtype": "uint16"}, save(Pillow.fromarray(grey16()))),
+    ({"encoding": "webp"}, save(picture(), "WEBP")),
+    ({"encoding": "webp", "channels": 4}, save(picture(channels=4), "WEBP")),
+]
+
+
+@pytest.mark.parametrize(("settings", "data"), PASSING)
+@pytest.mark.parametrize(
+    "size",
+    [{"resize": "none"}, {"height": 24, "width": 31}, {"resize": "longest_side", "size": 31}],
+)
+def test_files_that_fit_already_are_passed_through(settings, data, size):
+    feature = declare(reencode=False, **size, **settings)
+    encoded = feature.encode("x", data)
+    assert encoded.values["x"] == data
+    assert encoded.summary["bytes"] == len(data)
+    assert declare(**size, **settings).encode("x", data).values["x"] != data
+
+
+def turned(orientation: int) -> Pillow.Exif:
+    block = Pillow.Exif()
+    block[0x0112] = orientation
+    return block
+
+
+@pytest.mark.parametrize(
+    ("settings", "data"),
+    [
+        ({}, save(picture())),
+        ({}, save(picture(32, 24), "JPEG")),
+        ({}, save(picture(), "JPEG", exif=turned(3))),
+        ({}, save(picture(channels=1), "JPEG")),
+        ({}, save(picture().convert("CMYK"), "JPEG")),
+        ({"channels": 1}, save(picture(), "JPEG")),
+        ({"encoding": "png"}, save(picture().quantize(8))),
+        ({"encoding": "png"}, save(picture(), transparency=(0, 0, 0))),
+        ({"encoding": "png", "channels": 1}, save(Pillow.fromarray(grey16()))),
+        (
+            {"encoding": "webp"},
+            save(picture(), "WEBP", save_all=True, append_images=[picture(seed=1)]),
+        ),
+    ],
+)
+def test_files_that_do_not_fit_are_encoded_anew(settings, data):
+    feature = declare(height=24, width=31, reencode=False, **settings)
+    got = feature.encode("x", data).values["x"]
+    assert got != data
+    assert read(got).shape[:2] == (24, 31)
+    assert got == declare(height=24, width=31, **settings).encode("x", data).values["x"]
+
+
+def test_a_truncated_file_does_not_pass():
+    data = save(picture(), "JPEG")
+    feature = declare(resize="none", reencode=False)
+    assert reject_of(feature, data[: len(data) // 2]).reason == "truncated_image"
+
+
+# Rejects
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, "encode: missing_value: got an empty cell, expected the path of an image file or its bytes"),
+        (7, "encode: wrong_type: got 7, expected the path of an image file or its bytes"),
+        (b"", "decode: empty_file: got 0 bytes, expected an image file"),
+    ],
+)  # fmt: skip
+def test_values_that_are_no_image(value, expected):
+    assert str(reject_of(declare(height=8, width=8), value)) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"height": 25, "width": 25}, "image_too_small"),
+        ({"height": 25, "width": 8, "resize": "stretch"}, "image_too_small"),
+        ({"height": 25, "width": 31, "resize": "none"}, "wrong_size"),
+        ({"height": 8, "width": 8, "max_pixels": 700}, "decompression_bomb"),
+        ({"resize": "shortest_side", "size": 800, "upscale": True, "max_pixels": 800_000}, "image_too_large"),
+    ],
+)  # fmt: skip
+def test_sizes_that_cannot_be(settings, reason):
+    assert reject_of(declare(**settings), save(picture())).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("settings", "pixel"),
+    [
+        ({}, [255, 0, 0]),
+        ({"channels": 1}, [76]),
+        ({"channels": 4}, [255, 0, 0, 255]),
+        ({"channels": 1, "dtype": "uint16"}, [76 * 257]),
+    ],
+)
+def test_a_missing_value_becomes_the_default(settings, pixel):
+    feature = declare(height=3, width=2, encoding="raw", default="red", **settings)
+    got = feature.encode("x", None).values["x"]
+    np.testing.assert_array_equal(got, np.full((3, 2, len(pixel)), pixel, got.dtype))
+
+
+# Statistics
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_statistics_are_those_of_all_pixels_of_small_images(channels):
+    feature = declare(height=24, width=31, encoding="raw", channels=channels)
+    records = [feature.encode("x", save(picture(channels=channels, seed=n))) for n in range(3)]
+    pixels = np.concatenate([r.values["x"].reshape(-1, channels) for r in records]) / 255
+    assert records[0].summary == {
+        "count": 744,
+        "sum": records[0].values["x"].sum((0, 1), dtype=int).tolist(),
+        "sum_squares": (records[0].values["x"].astype(int) ** 2).sum((0, 1)).tolist(),
+        "bytes": 744 * channels,
+    }
+    assert feature.statistics(merge_all(r.summary for r in records)) == {
+        "count": 3 * 744,
+        "bytes": 3 * 744 * channels,
+        "mean": pytest.approx(pixels.mean(0).tolist(), abs=1e-12),
+        "std": pytest.approx(pixels.std(0).tolist(), abs=1e-12),
+    }
+
+
+def test_statistics_of_16_bits():
+    feature = declare(height=24, width=31, encoding="raw", channels=1, dtype="uint16")
+    statistics = feature.statistics(feature.encode("x", save(Pillow.fromarray(grey16()))).summary)
+    assert statistics["mean"] == pytest.approx([(grey16() / 65535).mean()], abs=1e-12)
+    assert statistics["std"] == pytest.approx([(grey16() / 65535).std()], abs=1e-12)
+
+
+def test_statistics_of_large_images_are_sampled():
+    feature = declare(resize="none", encoding="raw")
+    encoded = feature.encode("x", save(picture(640, 480)))
+    rows, columns = ((np.arange(64) + 0.5) * 7.5).astype(int), np.arange(64) * 10 + 5
+    grid = encoded.values["x"][rows][:, columns].astype(int)
+    assert encoded.summary["count"] == 64 * 64
+    assert encoded.summary["sum"] == grid.sum((0, 1)).tolist()
+    assert encoded.summary["sum_squares"] == (grid**2).sum((0, 1)).tolist()
+    exact = (encoded.values["x"] / 255).reshape(-1, 3)
+    statistics = feature.statistics(encoded.summary)
+    assert statistics["mean"] == pytest.approx(exact.mean(0).tolist(), abs=0.01)
+    assert statistics["std"] == pytest.approx(exact.std(0).tolist(), abs=0.01)
+
+
+def test_statistics_of_sizes():
+    feature = declare(resize="none", encoding="png")
+    summaries = [feature.encode("x", save(picture(*size))).summary for size in ((9, 4), (3, 8))]
+    statistics = feature.statistics(merge(*summaries))
+    sizes = {k: v for k, v in statistics.items() if k.startswith(("min", "max"))}
+    assert sizes == {"min_height": 4, "max_height": 8, "min_width": 3, "max_width": 9}
+    assert all(type(total) is int for total in summaries[0]["sum"])
+
+
+def test_statistics_of_nothing():
+    assert declare(resize="none").statistics({}) == {}
+
+
+def test_statistics_of_one_colour_have_no_spread():
+    feature = declare(height=3, width=2, default="#336699")
+    statistics = feature.statistics(feature.encode("x", None).summary)
+    assert statistics["std"] == [0, 0, 0]
+    assert not any(math.isnan(mean) for mean in statistics["mean"])
+
+
+# Reading
+
+
+CODED = [
+    ({"encoding": "jpeg"}, "uint8"),
+    ({"encoding": "jpeg", "subsampling": "4:4:4"}, "uint8"),
+    ({"encoding": "jpeg", "channels": 1}, "uint8"),
+    ({"encoding": "png"}, "uint8"),
+    ({"encoding": "png", "channels": 1}, "uint8"),
+    ({"encoding": "png", "channels": 4}, "uint8"),
+    ({"encoding": "png", "channels": 1, "dtype": "uint16"}, "uint16"),
+    ({"encoding": "webp"}, "uint8"),
+    ({"encoding": "webp", "channels": 4}, "uint8"),
+    ({"encoding": "webp", "channels": 4, "lossless": True}, "uint8"),
+    ({"encoding": "raw"}, "uint8"),
+    ({"encoding": "raw", "channels": 4}, "uint8"),
+    ({"encoding": "raw", "channels": 1, "dtype": "uint16"}, "uint16"),
+]
+
+
+def run_generated(feature: Image, records: list[dict]):
+    """Parses and decodes one batch as the generated module does, inside of ``Dataset.map``."""
+    tf = pytest.importorskip("tensorflow")
+    source = feature.source_code(NAME)
+    module = "\n".join(source.functions.values())
+    module += f"\ndef run(features):\n    return {source.decode}\n"
+    scope = {"tf": tf}
+    exec(module, scope)
+    parse = {key: eval(config, {"tf": tf}) for key, config in source.parse.items()}
+    examples = [to_example(tf, record) for record in records]
+    data = tf.data.Dataset.from_tensor_slices(examples).batch(len(records))
+    data = data.map(lambda batch: scope["run"](tf.io.parse_example(batch, parse)))
+    return data.element_spec, next(iter(data))
+
+
+def to_example(tf, record: dict) -> bytes:
+    example = tf.train.Example()
+    for key, value in record.items():
+        if isinstance(value, bytes):
+            example.features.feature[key].bytes_list.value.append(value)
+        elif value.dtype == np.int64:
+            example.features.feature[key].int64_list.value.extend(value.tolist())
+        else:
+            example.features.feature[key].bytes_list.value.append(value.tobytes())
+    return example.SerializeToString()
+
+
+def pixels_by_pillow(value, channels: int) -> np.ndarray:
+    if isinstance(value, np.ndarray):
+        return value
+    image = Pillow.open(io.BytesIO(value))
+    if channels == 4:
+        image = image.convert("RGBA")  # WebP drops alpha that is opaque everywhere
+    return np.asarray(image).reshape(image.height, image.width, channels)
+
+
+@pytest.mark.parametrize(("settings", "dtype"), CODED)
+def test_tensorflow_decodes_what_pillow_does(settings, dtype):
+    feature = declare(height=21, width=30, **settings)
+    sources = [picture(31 + n, 24 + n, settings.get("channels", 3), n) for n in range(4)]
+    sources.append(picture())  # opaque
+    records = [feature.encode(NAME, save(image)).values for image in sources]
+    spec, batch = run_generated(feature, records)
+    assert spec.shape.as_list() == [None, 21, 30, feature.channels]
+    assert spec.dtype.name == dtype
+    expected = np.stack([pixels_by_pillow(r[NAME], feature.channels) for r in records])
+    np.testing.assert_array_equal(batch.numpy(), expected)
+
+
+@pytest.mark.parametrize(("settings", "dtype"), CODED)
+def test_tensorflow_decodes_different_sizes_to_a_ragged_batch(settings, dtype):
+    feature = declare(resize="longest_side", size=29, **settings)
+    channels = feature.channels
+    sources = [
+        picture(width, height, channels) for width, height in ((40, 30), (9, 33), (30, 30), (7, 5))
+    ]
+    records = [feature.encode(NAME, save(image)).values for image in sources]
+    spec, batch = run_generated(feature, records)
+    assert spec.shape.as_list() == [None, None, None, channels]
+    assert (spec.dtype.name, spec.ragged_rank) == (dtype, 2)
+    for index, record in enumerate(records):
+        expected = pixels_by_pillow(record[NAME], channels)
+        np.testing.assert_array_equal(batch[index].to_tensor().numpy(), expected)
+
+
+@pytest.mark.parametrize(("settings", "data"), PASSING)
+def test_tensorflow_decodes_what_was_passed_through(settings, data):
+    feature = declare(height=24, width=31, reencode=False, **settings)
+    _, batch = run_generated(feature, [feature.encode(NAME, data).values])
+    expected = pixels_by_pillow(data, feature.channels)
+    np.testing.assert_array_equal(batch.numpy()[0], expected)
+
+
+def test_whatever_passes_truncation_tensorflow_can_decode():
+    tf = pytest.importorskip("tensorflow")
+    feature = declare(resize="none", reencode=False)
+    for data in (save(picture(), "JPEG"), save(picture(), "JPEG", progressive=True)):
+        for end in range(len(data) - 40, len(data)):
+            try:
+                passed = feature.encode("x", data[:end]).values["x"]
+            except Reject:
+                continue
+            tf.io.decode_jpeg(passed)
+
+
+def test_the_name_enters_the_source_as_a_literal_only():
+    hostile = '"]); import os #\n'
+    source = declare(height=2, width=2).source_code(hostile)
+    assert source.parse == {hostile: "tf.io.FixedLenFeature([], tf.string)"}
+    assert source.decode == (
+        "_decode_images(features['\"]); import os #\\n'], _decode_jpeg, [2, 2, 3], tf.uint8)"
+    )
+
+
+# Real photos
+
+
+def test_photos_equal_the_bare_pillow_calls():
+    folder = Path(__file__).parents[3].parent / "shared" / "data" / "photos"
+    if not folder.is_dir():
+        pytest.skip("the photos in ../shared/data/photos are not here")
+    feature = declare(height=224, width=224, encoding="raw", decode="exact", upscale=True)
+    for path in sorted(folder.glob("*.jpg"))[:10]:
+        got = feature.encode("x", path.read_bytes()).values["x"]
+        upright = ImageOps.exif_transpose(Pillow.open(path)).convert("RGB")
+        expected = ImageOps.fit(upright, (224, 224), Pillow.Resampling.BILINEAR)
+        np.testing.assert_array_equal(got, np.asarray(expected))

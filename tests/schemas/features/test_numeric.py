@@ -1,0 +1,208 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from feature_cases import Case, as_plain, check, round_trip
+from hypothesis import given
+from hypothesis import strategies as st
+from pixelbeam.schemas import Float32, Int64, Schema
+from pixelbeam.schemas.statistics import merge_all
+
+INT = Int64(source="n")
+FLOAT = Float32(source="n")
+LIMITED = Int64(source="n", min=1, max=6)
+TRIPLE = Int64(source="n", shape=[3])
+MATRIX = Float32(source="n", shape=[2, 2])
+ANY_LENGTH = Int64(source="n", shape=[None])
+WITH_NAN = Float32(source="n", allow_nan=True, min=0)
+
+
+def rejected(reason, message):
+    return {"rejected": (reason, message)}
+
+
+INTEGERS = [
+    Case(INT, 7, 7),
+    Case(INT, " -7 ", -7),
+    Case(INT, "+7", 7),
+    Case(INT, "007", 7),
+    Case(INT, 3.0, 3),
+    Case(INT, "3.0", 3),
+    Case(INT, "1e3", 1000),
+    Case(INT, True, 1),
+    Case(INT, "False", 0),
+    Case(INT, 2**63 - 1, 2**63 - 1),
+    Case(INT, str(-(2**63)), -(2**63)),
+    Case(INT, 3.5, **rejected("not_a_number", "got 3.5, expected an integer")),
+    Case(INT, "3.5", **rejected("not_a_number", "got '3.5', expected an integer")),
+    Case(INT, "three", **rejected("not_a_number", "got 'three', expected an integer")),
+    Case(INT, "1_000", **rejected("not_a_number", "got '1_000', expected an integer")),
+    Case(INT, "١", **rejected("not_a_number", "got '١', expected an integer")),
+    Case(INT, "nan", **rejected("not_a_number", "got 'nan', expected an integer")),
+    Case(INT, float("inf"), **rejected("not_a_number", "got inf, expected an integer")),
+    Case(INT, 2.0**60, **rejected("not_a_number", f"got {2.0**60}, expected an integer")),
+    Case(INT, [1], **rejected("not_a_number", "got [1], expected an integer")),
+    Case(INT, {"a": 1}, **rejected("not_a_number", "got {'a': 1}, expected an integer")),
+    Case(INT, None, **rejected("missing_value", "got an empty cell, expected an integer")),
+    Case(INT, "  ", **rejected("missing_value", "got an empty cell, expected an integer")),
+    Case(
+        INT,
+        2**63,
+        **rejected(
+            "out_of_range",
+            "got 9223372036854775808, expected at least -9223372036854775808 "
+            "and at most 9223372036854775807",
+        ),
+    ),
+    Case(
+        INT,
+        "x" * 5000,
+        **rejected("not_a_number", f"got '{'x' * 78}…, expected an integer"),
+    ),
+    Case(INT, "9" * 5000, **rejected("not_a_number", f"got '{'9' * 78}…, expected an integer")),
+    Case(LIMITED, 6, 6),
+    Case(LIMITED, 7, **rejected("out_of_range", "got 7, expected at least 1 and at most 6")),
+    Case(LIMITED, "0", **rejected("out_of_range", "got 0, expected at least 1 and at most 6")),
+    Case(Int64(source="n", min=1), 0, **rejected("out_of_range", "got 0, expected at least 1")),
+    Case(Int64(source="n", default=-1), None, -1),
+    Case(Int64(source="n", default=-1), "4", 4),
+]
+FLOATS = [
+    Case(FLOAT, 0.5, 0.5),
+    Case(FLOAT, "-.5e1", -5.0),
+    Case(FLOAT, 3, 3.0),
+    Case(FLOAT, True, 1.0),
+    Case(FLOAT, "3.4028234663852886e38", float(np.finfo(np.float32).max)),
+    Case(FLOAT, "1,5", **rejected("not_a_number", "got '1,5', expected a number")),
+    Case(FLOAT, "0x10", **rejected("not_a_number", "got '0x10', expected a number")),
+    Case(FLOAT, b"1", **rejected("not_a_number", "got b'1', expected a number")),
+    Case(FLOAT, "NaN", **rejected("nan", "got 'NaN', expected a finite number")),
+    Case(FLOAT, "-inf", **rejected("nan", "got '-inf', expected a finite number")),
+    Case(
+        FLOAT,
+        1e39,
+        **rejected(
+            "out_of_range",
+            "got 1e+39, expected at least -3.4028234663852886e+38 "
+            "and at most 3.4028234663852886e+38",
+        ),
+    ),
+    Case(
+        FLOAT,
+        10**400,
+        **rejected(
+            "out_of_range",
+            f"got 1{'0' * 78}…, expected at least -3.4028234663852886e+38 "
+            "and at most 3.4028234663852886e+38",
+        ),
+    ),
+    Case(WITH_NAN, "nan", math.nan),
+    Case(WITH_NAN, math.inf, math.inf),
+    Case(WITH_NAN, -math.inf, **rejected("out_of_range", "got -inf, expected at least 0.0")),
+    Case(Float32(source="n", allow_nan=True, default=math.nan), None, math.nan),
+]
+LISTS = [
+    Case(TRIPLE, [1, 2, 3], [1, 2, 3]),
+    Case(TRIPLE, "1 2 3", [1, 2, 3]),
+    Case(TRIPLE, "1, 2 ; 3", [1, 2, 3]),
+    Case(TRIPLE, "[1, 2, 3]", [1, 2, 3]),
+    Case(TRIPLE, "[1 2\n 3]", [1, 2, 3]),
+    Case(TRIPLE, "(1, 2, 3)", [1, 2, 3]),
+    Case(Int64(source="n", shape=[3], separator="|"), "1| 2|3", [1, 2, 3]),
+    Case(Int64(source="n", shape=[3], separator=" "), "1  2\t3", [1, 2, 3]),
+    Case(Int64(source="n", shape=[3], default=[0, 0, 1]), None, [0, 0, 1]),
+    Case(MATRIX, [[1, 2], [3, 4]], [[1.0, 2.0], [3.0, 4.0]]),
+    Case(MATRIX, "[[1, 2], [3, 4]]", [[1.0, 2.0], [3.0, 4.0]]),
+    Case(MATRIX, "[[1. 2.]\n [3. 4.]]", [[1.0, 2.0], [3.0, 4.0]]),
+    Case(MATRIX, "1 2 3 4", [[1.0, 2.0], [3.0, 4.0]]),
+    Case(MATRIX, [1, 2, 3, 4], [[1.0, 2.0], [3.0, 4.0]]),
+    Case(ANY_LENGTH, [], []),
+    Case(ANY_LENGTH, "[]", []),
+    Case(ANY_LENGTH, "5", [5]),
+    Case(ANY_LENGTH, 5, [5]),
+    Case(ANY_LENGTH, "1;2;3;4", [1, 2, 3, 4]),
+    Case(
+        TRIPLE,
+        "1 2",
+        **rejected("wrong_length", "got 2 values: ['1', '2'], expected 3 values for shape [3]"),
+    ),
+    Case(
+        MATRIX,
+        [[1, 2], [3]],
+        **rejected("wrong_length", "got 1 values: [3], expected 2 values for shape [2, 2]"),
+    ),
+    Case(
+        MATRIX,
+        [[1, 2], 3],
+        **rejected("wrong_length", "got 3, expected 2 values for shape [2, 2]"),
+    ),
+    Case(TRIPLE, "1,,2", **rejected("not_a_number", "got '', expected an integer")),
+    Case(TRIPLE, "1 2 x", **rejected("not_a_number", "got 'x', expected an integer")),
+    Case(TRIPLE, [1, None, 3], **rejected("not_a_number", "got None, expected an integer")),
+    Case(
+        ANY_LENGTH, "[" * 9999, **rejected("not_a_number", f"got '{'[' * 78}…, expected an integer")
+    ),
+    Case(
+        TRIPLE, "", **rejected("missing_value", "got an empty cell, expected numbers of shape [3]")
+    ),
+]
+
+
+@pytest.mark.parametrize("case", INTEGERS + FLOATS + LISTS, ids=str)
+def test_cases(case):
+    check(case)
+
+
+def test_lists_of_any_length_are_ragged():
+    schema = Schema(features={"n": Float32(source="n", shape=[None])})
+    batch = round_trip(schema, [{"n": "1 2"}, {"n": []}, {"n": [0.5]}])["n"]
+    assert as_plain(batch) == [[1.0, 2.0], [], [0.5]]
+    assert batch.dtype.name == "float32"
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=9))
+def test_integers_survive_every_spelling(numbers):
+    spaced = f"[{' '.join(map(str, numbers))}]"
+    for value in (numbers, json.dumps(numbers), spaced):
+        encoded = ANY_LENGTH.encode("n", value).values["n"]
+        np.testing.assert_array_equal(encoded, np.array(numbers, np.int64), strict=True)
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_floats_survive_text(number):
+    assert FLOAT.encode("n", repr(number)).values["n"] == np.float32(number)
+
+
+def test_statistics_are_those_of_the_values():
+    summaries = [ANY_LENGTH.encode("n", value).summary for value in ([1, 2], [], [6])]
+    assert ANY_LENGTH.statistics(merge_all(summaries)) == {
+        "count": 3,
+        "min": 1,
+        "max": 6,
+        "mean": 3.0,
+        "std": math.sqrt(14 / 3),
+    }
+
+
+def test_statistics_leave_out_what_is_not_finite():
+    feature = Float32(source="n", allow_nan=True)
+    summaries = [feature.encode("n", value).summary for value in (math.nan, 2, math.inf)]
+    assert feature.statistics(merge_all(summaries)) == {
+        "count": 1,
+        "nan": 2,
+        "min": 2.0,
+        "max": 2.0,
+        "mean": 2.0,
+        "std": 0.0,
+    }
+
+
+def test_statistics_of_nothing():
+    assert FLOAT.statistics({}) == {}
+    assert FLOAT.statistics({"count": 0, "nan": 4}) == {"count": 0, "nan": 4}
+
+
+def test_large_integers_add_up_exactly():
+    summaries = [INT.encode("n", 2**62 + step).summary for step in (-1, 1)]
+    assert INT.statistics(merge_all(summaries))["std"] == 1.0

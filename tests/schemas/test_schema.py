@@ -1,0 +1,349 @@
+import json
+import math
+
+import pytest
+from pixelbeam.schemas import (
+    ClassLabel,
+    ClassLabels,
+    Float32,
+    Image,
+    Int64,
+    Schema,
+    String,
+    load_schema,
+    preset_names,
+)
+from pixelbeam.schemas.errors import ManifestError, SchemaError
+
+IMAGE = {"type": "image", "source": "path", "height": 8, "width": 8}
+LABEL = {"type": "class_label", "source": "label", "vocabulary": ["cat", "dog"]}
+KINDS = "bytes, class_label, class_labels, float32, image, int64, string"
+
+
+def feature(**declared):
+    return {"features": {"x": {"source": "x", **declared}}}
+
+
+def fault(declared):
+    with pytest.raises(SchemaError) as caught:
+        Schema.from_dict(declared)
+    return str(caught.value)
+
+
+def test_the_same_in_python_and_in_dicts():
+    declared = {"features": {"image": IMAGE, "label": LABEL}}
+    built = Schema(
+        features={
+            "image": Image(source="path", height=8, width=8),
+            "label": ClassLabel(source="label", vocabulary=["cat", "dog"]),
+        }
+    )
+    assert Schema.from_dict(declared) == built
+
+
+@pytest.mark.parametrize(
+    "built",
+    [
+        Int64(source="x", shape=[2], min=0, default=[1, 2]),
+        Float32(source="x", shape=[None], allow_nan=True, default=[math.inf, 1]),
+        Float32(source="x", allow_nan=True, default=math.nan),
+        ClassLabel(source="x", vocabulary=["a", "b"], default="b"),
+        ClassLabels(source="x", num_classes=3, separator="|", default=[0]),
+        String(source="x", default="né", target=True),
+    ],
+    ids=lambda feature: feature.type,
+)
+def test_to_dict_is_json_that_from_dict_reads_back(built):
+    schema = Schema(features={"x": built})
+    text = json.dumps(schema.to_dict(), allow_nan=False)
+    assert Schema.from_dict(json.loads(text)).to_dict() == schema.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        (None, "got None, expected a mapping with 'features'"),
+        ({}, "features: missing, expected a value"),
+        ({"features": {}}, "features: got {}, expected at least one feature"),
+        ({"features": []}, "features: got [], expected a mapping"),
+        (
+            {"features": {"image": IMAGE}, "recrod": "example"},
+            "recrod: got 'example', expected nothing: there is no such setting",
+        ),
+        (
+            {"features": {"image": IMAGE}, "record": "clip"},
+            "record: got 'clip', expected one of 'example'",
+        ),
+        ({"features": {1: IMAGE}}, "features: got 1, expected a name; put it in quotes"),
+        ({"features": {"": IMAGE}}, "features: got '', expected a name; put it in quotes"),
+        (
+            {"features": {"\ud800": IMAGE}},
+            "features: got '\\ud800', expected a name; put it in quotes",
+        ),
+        (
+            {"features": {"x": "image"}},
+            "features.x: got 'image', expected a mapping with a 'type'",
+        ),
+        ({"features": {"x": {}}}, f"features.x.type: missing, expected one of {KINDS}"),
+        (feature(type="img"), f"features.x.type: got 'img', expected one of {KINDS}"),
+        ({"features": {"x": {"type": "int64"}}}, "features.x.source: missing, expected a value"),
+        (
+            {"features": {"x": {"type": "int64", "source": ""}}},
+            "features.x.source: got '', expected at least one character",
+        ),
+        (
+            {"features": {"x": {"type": "int64", "source": 3}}},
+            "features.x.source: got 3, expected text",
+        ),
+        (
+            feature(type="int64", target="maybe"),
+            "features.x.target: got 'maybe', expected true or false",
+        ),
+        (feature(type="int64", min="a"), "features.x.min: got 'a', expected an integer"),
+        (
+            feature(type="int64", min=3, max=2),
+            "features.x.min: got 3, expected at most max, which is 2",
+        ),
+        (
+            feature(type="float32", max=math.nan),
+            "features.x.max: got nan, expected a finite number",
+        ),
+        (
+            feature(type="int64", shape=[None, 2]),
+            "features.x.shape: got [None, 2], expected [] for one number, sizes like [3] or [2, 2], "
+            "or [null] for any number of them",
+        ),
+        (
+            feature(type="int64", shape=3),
+            "features.x.shape: got 3, expected [] for one number, sizes like [3] or [2, 2], "
+            "or [null] for any number of them",
+        ),
+        (
+            feature(type="int64", default="many"),
+            "features.x.default: got 'many', expected an integer",
+        ),
+        (
+            feature(type="int64", shape=[2], default=[1]),
+            "features.x.default: got 1 values: [1], expected 2 values for shape [2]",
+        ),
+        (
+            feature(type="class_label"),
+            "features.x.vocabulary: missing, expected a list of names, a file, or from_manifest; "
+            "or num_classes where the classes are numbers",
+        ),
+        (
+            feature(type="class_label", vocabulary=["a", " a"]),
+            "features.x.vocabulary: got 'a' twice, expected each name once",
+        ),
+        (
+            feature(type="class_label", vocabulary=[True, False]),
+            "features.x.vocabulary: got True, expected a class name; put it in quotes",
+        ),
+        (
+            feature(type="class_label", vocabulary=[""]),
+            "features.x.vocabulary: got '', expected a class name",
+        ),
+        (
+            feature(type="class_label", vocabulary=[]),
+            "features.x.vocabulary: got no names, expected at least one",
+        ),
+        (
+            feature(type="class_label", vocabulary=3),
+            "features.x.vocabulary: got 3, expected a list of names, a file, or from_manifest",
+        ),
+        (
+            feature(type="class_label", vocabulary="no/such.txt"),
+            "features.x.vocabulary: cannot read 'no/such.txt': No such file or directory",
+        ),
+        (
+            feature(type="class_label", vocabulary=["a"], num_classes=2),
+            "features.x.num_classes: got 2, expected 1, the length of the vocabulary",
+        ),
+        (
+            feature(type="class_label", num_classes=0),
+            "features.x.num_classes: got 0, expected at least 1",
+        ),
+        (
+            feature(type="class_label", vocabulary=["a"], default="b"),
+            "features.x.default: got 'b', expected one of 'a'",
+        ),
+        (
+            feature(type="class_label", vocabulary=["a"], default=True),
+            "features.x.default: got True, expected a class name; put it in quotes",
+        ),
+        (
+            feature(type="class_labels", vocabulary=["a"], default="a"),
+            "features.x.default: got 'a', expected a list of class names",
+        ),
+        (
+            feature(type="class_labels", num_classes=2, default=[2]),
+            "features.x.default: got 2, expected a class number from 0 to 1",
+        ),
+        (
+            feature(type="bytes", encoding="hex", default="g"),
+            "features.x.default: got 'g', expected hex",
+        ),
+        (
+            feature(type="bytes", encoding="rot13"),
+            "features.x.encoding: got 'rot13', expected one of 'utf8', 'base64' or 'hex'",
+        ),
+        (
+            feature(type="string", default="\ud800"),
+            "features.x.default: got '\\ud800', expected text that UTF-8 can hold",
+        ),
+        (
+            {
+                "features": {
+                    "image": {"type": "image", "source": "p", "encoding": "raw", "resize": "none"},
+                    "image/shape": {"type": "int64", "source": "n"},
+                }
+            },
+            "features.image/shape: got a name that feature 'image' stores a part under, "
+            "expected another",
+        ),
+        (
+            {
+                "features": {
+                    "image/shape": {"type": "int64", "source": "n"},
+                    "image": {"type": "image", "source": "p", "encoding": "raw", "resize": "none"},
+                }
+            },
+            "features.image: stores a part under 'image/shape' as feature 'image/shape' does; "
+            "rename one of them",
+        ),
+    ],
+)
+def test_faults_are_told_with_their_place(declared, message):
+    assert fault(declared) == message
+
+
+def test_all_faults_are_told_at_once():
+    declared = {
+        "features": {
+            "image": {**IMAGE, "resize": "crop2"},
+            "label": {"type": "class_label", "source": "label", "nmae": 1},
+        },
+        "recrod": 1,
+    }
+    assert fault(declared).split("\n") == [
+        "features.image.resize: got 'crop2', expected one of 'crop', 'pad', 'stretch', "
+        "'shortest_side', 'longest_side' or 'none'",
+        "features.label.nmae: got 1, expected nothing: there is no such setting",
+        "recrod: got 1, expected nothing: there is no such setting",
+    ]
+
+
+def test_columns():
+    schema = Schema.from_dict(
+        {"features": {"label": LABEL, "image": IMAGE, "again": {**IMAGE, "width": 4}}}
+    )
+    assert schema.columns() == ("label", "path")
+    assert schema.file_columns() == ("path",)
+
+
+def test_a_missing_column_is_named_with_those_there_are():
+    schema = Schema.from_dict({"features": {"label": LABEL}})
+    schema.check_columns(["path", "label"], "my.csv")
+    with pytest.raises(ManifestError) as caught:
+        schema.check_columns(["path", "class"], "my.csv")
+    assert str(caught.value) == (
+        "my.csv: no column 'label' for features.label.source; its columns are: 'path', 'class'"
+    )
+
+
+def test_with_vocabularies_fills_in_and_stores_names():
+    schema = Schema(features={"label": ClassLabel(source="x", vocabulary="from_manifest")})
+    filled = schema.with_vocabularies({"label": ["b", "a"]})
+    assert filled.to_dict()["features"]["label"]["vocabulary"] == ["a", "b"]
+    assert schema.features["label"].needs_vocabulary
+
+
+def test_with_vocabularies_without_a_name():
+    schema = Schema(features={"label": ClassLabel(source="x", vocabulary="from_manifest")})
+    with pytest.raises(ManifestError) as caught:
+        schema.with_vocabularies({"label": []})
+    assert str(caught.value) == (
+        "features.label: got no class name from column 'x' of the manifest, expected at least one"
+    )
+
+
+def test_with_vocabularies_of_another_length_than_declared():
+    label = ClassLabel(source="x", vocabulary="from_manifest", num_classes=3)
+    with pytest.raises(SchemaError) as caught:
+        Schema(features={"label": label}).with_vocabularies({"label": ["a", "b"]})
+    assert str(caught.value) == (
+        "features.label.num_classes: got 3, expected 2, the length of the vocabulary"
+    )
+
+
+def test_a_vocabulary_file_lies_beside_the_schema(tmp_path):
+    (tmp_path / "names.txt").write_bytes("\ufeffcat\r\n café \r\n\r\n".encode())
+    (tmp_path / "schema.yaml").write_text(
+        "features: {x: {type: class_label, source: x, vocabulary: names.txt}}"
+    )
+    label = load_schema(str(tmp_path / "schema.yaml")).features["x"]
+    assert label.vocabulary == ("cat", "café")
+
+
+def test_a_vocabulary_file_with_a_gap(tmp_path):
+    (tmp_path / "names.txt").write_text("cat\n\ndog\n")
+    names = str(tmp_path / "names.txt")
+    assert fault(feature(type="class_label", vocabulary=names)) == (
+        f"features.x.vocabulary: {names!r} line 2: got an empty line, expected a class name"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "features: [",
+            "{file}: line 1: not a YAML file: expected the node content, but found '<stream end>'",
+        ),
+        ("a: 1\na: 2", "{file}: line 2: not a YAML file: got 'a' twice, expected each key once"),
+        ("", "{file}: got None, expected a mapping with 'features'"),
+        ("features: {}", "{file}: features: got {{}}, expected at least one feature"),
+    ],
+)
+def test_faults_of_a_file_name_the_file(tmp_path, text, message):
+    path = tmp_path / "schema.yaml"
+    path.write_text(text)
+    with pytest.raises(SchemaError) as caught:
+        load_schema(str(path))
+    assert str(caught.value) == message.format(file=path)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    path = str(tmp_path / "schema.yaml")
+    with pytest.raises(SchemaError) as caught:
+        load_schema(path)
+    assert str(caught.value) == f"--schema: cannot read {path!r}: No such file or directory"
+
+
+def test_a_file_that_is_not_text(tmp_path):
+    path = tmp_path / "schema.yaml"
+    path.write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(SchemaError) as caught:
+        load_schema(str(path))
+    assert str(caught.value) == f"--schema: {str(path)!r} is not UTF-8 text: invalid start byte"
+
+
+def test_an_unknown_preset_is_told_with_those_there_are():
+    with pytest.raises(SchemaError) as caught:
+        load_schema("image_clasification")
+    assert str(caught.value) == (
+        "--schema: got 'image_clasification', expected a .yaml file or one of the presets "
+        "image_classification, image_regression, multi_label"
+    )
+
+
+def test_presets():
+    assert preset_names() == ["image_classification", "image_regression", "multi_label"]
+    image = Image(source="path", height=224, width=224, upscale=True, quality=90)
+    expected = {
+        "image_classification": {"label": ClassLabel(source="label", vocabulary="from_manifest")},
+        "image_regression": {"target": Float32(source="target", target=True)},
+        "multi_label": {"labels": ClassLabels(source="labels", vocabulary="from_manifest")},
+    }
+    for name, others in expected.items():
+        assert load_schema(name) == Schema(features={"image": image, **others})

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pixelbeam.schemas import Schema
+from pixelbeam.schemas.errors import OptionError
+from pixelbeam.transforms.encode_rows import RowEncoder
+from pixelbeam.transforms.folders import Folder
+from pixelbeam.transforms.keys import RowFormat
+from pixelbeam.transforms.plan import (
+    PLAN_FILE,
+    Plan,
+    Planner,
+    RowSummarizer,
+    RowSummary,
+    ShardSize,
+    SplitPlan,
+)
+from pixelbeam.transforms.records import serialize_example
+from pixelbeam.transforms.rows import ManifestRow
+
+SCHEMA = Schema.from_dict(
+    {
+        "features": {
+            "text": {"type": "string", "source": "text"},
+            "label": {"type": "class_label", "source": "label", "vocabulary": "from_manifest"},
+        }
+    }
+)
+FORMAT = RowFormat(("label", "text"), None)
+SUMMARIZER = RowSummarizer(SCHEMA, FORMAT, seed=3)
+
+
+def rows(count):
+    return [
+        ManifestRow("m.csv", n, (("cat", "dog")[n % 2], "x" * (n % 7))) for n in range(1, count + 1)
+    ]
+
+
+def summarize(numbered):
+    summary = RowSummary()
+    for split, row in numbered:
+        SUMMARIZER.add(summary, split, row)
+    return summary
+
+
+@given(st.integers(0, 400), st.integers(0, 9), st.randoms(use_true_random=False))
+def test_the_summary_is_the_same_in_any_order_and_on_any_number_of_machines(count, cuts, shuffler):
+    numbered = [(("train", "val")[row.row % 3 == 0], row) for row in rows(count)]
+    whole = summarize(numbered)
+    whole.prune()
+    shuffler.shuffle(numbered)
+    total = RowSummary()
+    bounds = sorted([0, count, *(shuffler.randint(0, count) for _ in range(cuts))])
+    for start, end in pairwise(bounds):
+        SUMMARIZER.merge(total, summarize(numbered[start:end]))
+    assert total.counts == whole.counts
+    assert total.sample == whole.sample
+    assert {name: set(names) for name, names in total.classes.items()} == {
+        name: set(names) for name, names in whole.classes.items()
+    }
+
+
+def test_the_sample_is_the_rows_with_the_smallest_places():
+    summary = summarize([("train", row) for row in rows(1000)])
+    summary.prune()
+    everything = summarize([])
+    for row in rows(1000):
+        SUMMARIZER.merge(everything, summarize([("train", row)]))
+    assert summary.sample == everything.sample == sorted(summary.sample)
+    assert len(summary.sample) == 48
+
+
+def test_the_plan(tmp_path):
+    folder = Folder(str(tmp_path))
+    encoder = RowEncoder(SCHEMA, FORMAT, "")
+    planner = Planner(encoder, "", ("train", "test"), ShardSize(shard_bytes=1000), folder)
+    plan = planner.plan(summarize([("train", row) for row in rows(30)]), 31)
+    schema = SCHEMA.with_vocabularies({"label": ("dog", "cat")})
+    records = [RowEncoder(schema, FORMAT, "").encode(row, {}).values for row in rows(30)]
+    mean = sum(len(serialize_example(record)) + 16 for record in records) / 30
+    assert plan == Plan(
+        schema, {"test": SplitPlan(0, 1), "train": SplitPlan(30, -int(-30 * mean // 1000))}, 31
+    )
+    assert Plan.from_json(folder.read(PLAN_FILE)) == plan
+
+
+@pytest.mark.parametrize(
+    ("size", "shards"),
+    [
+        (ShardSize(num_shards=7), 7),
+        (ShardSize(records_per_shard=30), 4),
+        (ShardSize(shard_bytes=1000), 10),
+        (ShardSize(shard_bytes=10**9), 1),
+    ],
+)
+def test_number_of_shards(size, shards):
+    assert size.shards_for(100, record_bytes=100.0) == shards
+
+
+def test_sizes_that_cannot_be():
+    for settings in (
+        {},
+        {"num_shards": 1, "shard_bytes": 1},
+        {"num_shards": 0},
+        {"num_shards": 10**5},
+    ):
+        with pytest.raises(OptionError):
+            ShardSize(**settings)
