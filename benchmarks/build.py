@@ -63,7 +63,7 @@ def time_build(folder: Path, threads: int, number: int) -> tuple[float, float]:
     command = [
         sys.executable, "-m", "pixelbeam.pipeline.main", "build",
         "--manifest", str(folder / "rows.csv"), "--schema", str(folder / "schema.yaml"),
-        "--output", str(folder / f"out{number}"), "--threads", str(threads),
+        "--output", str(folder / f"out{number}"), "--threads", str(threads), "--image_root", "/",
     ]  # fmt: skip
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -5,19 +5,34 @@ and trains a small Keras network on it.
 """
 
 import argparse
+import contextlib
 import csv
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported, or it talks
-
-import keras
 from PIL import Image
-from pixelbeam.readers import load
 from sklearn.datasets import load_digits
+
+
+@contextlib.contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Hides what native code writes; an exception is still shown."""
+    stderr = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with silent_stderr():  # TensorFlow talks of missing GPUs here whatever its log level
+    import keras
+    from pixelbeam.readers import load
 
 SCHEMA = Path(__file__).with_name("digits.yaml")
 GOOD_ENOUGH = 0.97
@@ -55,8 +70,8 @@ def build_dataset(manifest: Path, output: Path) -> None:
         sys.exit(done.returncode)  # pixelbeam has said why
 
 
-def build_model() -> keras.Model:
-    """A small convolutional network for 8 x 8 grey images of ten classes."""
+def build_model(steps: int) -> keras.Model:
+    """A small convolutional network for 8 x 8 grey images of ten classes, for so many steps."""
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -66,21 +81,29 @@ def build_model() -> keras.Model:
             layers.MaxPooling2D(),
             layers.Conv2D(64, 3, padding="same", activation="relu"),
             layers.Flatten(),
-            layers.Dropout(0.3),
+            layers.Dropout(0.4),
             layers.Dense(10),
         ]
     )
+    rate = keras.optimizers.schedules.CosineDecay(0.002, decay_steps=steps)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
+    model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
     return model
 
 
 def train(output: Path, epochs: int) -> float:
     """Trains on the one split and returns the accuracy on the other."""
     keras.utils.set_random_seed(0)
-    train = load(output, "train", batch_size=32, shuffle=True, seed=0, scaling="[0,1]")
-    val = load(output, "val", batch_size=256, scaling="[0,1]")
-    history = build_model().fit(train, validation_data=val, epochs=epochs, verbose=2)
+    training = load(output, "train", batch_size=32, shuffle=True, seed=0, scaling="[0,1]")
+    validation = load(output, "val", batch_size=256, scaling="[0,1]")
+    model = build_model(steps=epochs * len(training))
+    history = model.fit(
+        training,
+        validation_data=validation,
+        epochs=epochs,
+        shuffle=False,  # load has done it
+        verbose=2,
+    )
     return float(history.history["val_accuracy"][-1])
 
 

@@ -42,6 +42,7 @@ def command_of(job: BuildJob) -> dict[str, Any]:
         "splits": dict(options.splits.fractions) if not options.splits.column else None,
         "split_column": options.splits.column,
         "group_by": options.splits.group_by,
+        "allow_outside": options.allow_outside,
         "num_shards": options.shard_size.num_shards,
         "records_per_shard": options.shard_size.records_per_shard,
         "shard_size": options.shard_size.shard_bytes,

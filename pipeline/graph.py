@@ -9,6 +9,7 @@ import apache_beam as beam
 from ..schemas.errors import ManifestError
 from ..transforms.encode_rows import RowEncoder
 from ..transforms.folders import Folder
+from ..transforms.inputs import InputRoot
 from ..transforms.join_labels import JoinLabels, joined_columns
 from ..transforms.keys import RowFormat
 from ..transforms.manifests import Manifest, open_manifest
@@ -55,8 +56,13 @@ class BuildJob:
     @property
     def encoder(self) -> RowEncoder:
         """What turns a row into a record."""
-        root = self.options.image_root or self.manifest.root
-        return RowEncoder(self.options.schema, self.row_format, root)
+        options = self.options
+        inputs = InputRoot(
+            options.image_root or self.manifest.root,
+            options.allow_outside,
+            options.schema.on_unreadable,
+        )
+        return RowEncoder(options.schema, self.row_format, inputs)
 
 
 def open_job(options: BuildOptions, threads: int) -> BuildJob:
@@ -92,7 +98,13 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
         options.splits, options.seed, row_format
     )
     planner = Planner(
-        job.encoder, job.manifest.root, options.splits.names, options.shard_size, job.output
+        encoder=job.encoder,
+        manifest_root=job.manifest.root,
+        splits=options.splits.names,
+        size=options.shard_size,
+        threads=job.threads,
+        row_seconds=options.row_timeout,
+        output=job.output,
     )
     plan = {"rows": split["rows"], "counts": source["counts"]} | "PlanShards" >> PlanShards(
         planner, options.seed
@@ -101,7 +113,7 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
     _ = (
         split["rows"]
         | "AssignShards" >> AssignShards(plan, options.seed, row_format)
-        | "BuildShards" >> BuildShards(plan, task, job.threads)
+        | "BuildShards" >> BuildShards(plan, task, job.threads, options.row_timeout)
     )
     rejects = (source["rejects"], split["rejects"]) | "AllRejects" >> beam.Flatten()
     _ = rejects | "WriteRejects" >> WriteRejects(job.output)

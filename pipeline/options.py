@@ -78,6 +78,7 @@ class BuildOptions:
     labels: str | None = None
     join_on: str | None = None
     image_root: str | None = None
+    allow_outside: bool = False
     sinks: tuple[str, ...] = ("tfrecord",)
     splits: Splits = field(default_factory=Splits)
     shard_size: ShardSize = field(
@@ -85,6 +86,7 @@ class BuildOptions:
     )
     seed: int = 0
     threads: int = 0
+    row_timeout: float = 60.0
     max_rejects: MaxRejects = field(default_factory=MaxRejects)
     overwrite: bool = False
     verbose: bool = False
@@ -97,6 +99,10 @@ class BuildOptions:
         if self.threads < 0:
             raise OptionError(
                 f"--threads: got {self.threads}, expected 1 or more (0: chosen by runner)"
+            )
+        if not self.row_timeout > 0:
+            raise OptionError(
+                f"--row_timeout: got {self.row_timeout:g}, expected more than 0 seconds"
             )
 
     def columns(self) -> tuple[str, ...]:
@@ -125,6 +131,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="what relative paths are relative to (default: the manifest's folder)",
     )
+    add("--allow_outside", action="store_true",
+        help="trust the manifest with paths that lead out of --image_root (default: rejects)")  # fmt: skip
     add("--schema", required=True, metavar="NAME_OR_FILE",
         help=f"a YAML file, or a preset: {', '.join(preset_names())}")  # fmt: skip
     add(
@@ -171,6 +179,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads in a shard task (default: chosen by runner)",
     )
+    add("--row_timeout", type=float, default=60.0, metavar="SECONDS",
+        help="a row that takes longer is a reject (default: 60)")  # fmt: skip
     add("--max_rejects", default="0.01", metavar="N", help="a count or a fraction that fails the "
         "build when passed (default: 0.01)")  # fmt: skip
     add("--overwrite", action="store_true", help="replace a published dataset (default: refuse)")
@@ -192,6 +202,7 @@ def parse_build_options(arguments: argparse.Namespace) -> BuildOptions:
         labels=arguments.labels,
         join_on=arguments.join_on,
         image_root=arguments.image_root,
+        allow_outside=arguments.allow_outside,
         schema=load_schema(arguments.schema),
         output=arguments.output,
         sinks=tuple(name.strip() for name in arguments.sinks.split(",")),
@@ -199,6 +210,7 @@ def parse_build_options(arguments: argparse.Namespace) -> BuildOptions:
         shard_size=_shard_size(arguments),
         seed=arguments.seed,
         threads=arguments.threads,
+        row_timeout=arguments.row_timeout,
         max_rejects=MaxRejects.parse(arguments.max_rejects),
         overwrite=arguments.overwrite,
         verbose=arguments.verbose,

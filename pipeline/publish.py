@@ -185,15 +185,19 @@ def _describe(
     command: dict[str, Any],
 ) -> DatasetInfo:
     fingerprints = [shard.fingerprint for shards in results.values() for shard in shards]
-    beside = {"command": command, "versions": codec_versions()}
-    return DatasetInfo(
-        fingerprint=hashlib.sha256("\n".join(fingerprints).encode()).hexdigest(),
-        schema=plan.schema.to_dict(),
-        description=FileInfo(**asdict(description)),
-        splits={name: _describe_split(plan.schema, shards) for name, shards in results.items()},
-        rows=plan.rows_seen,
-        rejects=rejects,
-        **beside,
+    return DatasetInfo.model_validate(
+        {
+            "fingerprint": hashlib.sha256("\n".join(fingerprints).encode()).hexdigest(),
+            "schema": plan.schema.to_dict(),
+            "description": FileInfo(**asdict(description)),
+            "splits": {
+                name: _describe_split(plan.schema, shards) for name, shards in results.items()
+            },
+            "rows": plan.rows_seen,
+            "rejects": rejects,
+            "command": command,
+            "versions": codec_versions(),
+        }
     )
 
 

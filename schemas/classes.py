@@ -181,7 +181,7 @@ def sort_names(names: Iterable[str]) -> list[str]:
 
 def _read_names(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise ValueError(f"cannot read {str(path)!r}: {error.strerror}") from None
     except UnicodeDecodeError as error:

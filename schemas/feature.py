@@ -17,7 +17,9 @@ __all__ = [
     "Feature",
     "FeatureSource",
     "FeatureValue",
+    "RecordValue",
     "SettingError",
+    "Steps",
     "literal",
     "shorten",
 ]
@@ -26,11 +28,22 @@ FeatureValue: TypeAlias = (
     "bytes | list[bytes] | NDArray[np.int64] | NDArray[np.float32] "
     "| NDArray[np.uint8] | NDArray[np.uint16]"
 )
-"""One value of a record, as every sink takes it.
+"""One value, as every sink takes it.
 
 ``bytes``: one string; ``list[bytes]``: a list of strings; an int64 or float32 array of any shape:
 numbers; a uint8 or uint16 array ``[height, width, channels]``: raw pixels.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The value of a step feature: one ``FeatureValue`` for each step of a record, in order."""
+
+    values: tuple[FeatureValue, ...]
+
+
+RecordValue: TypeAlias = "FeatureValue | Steps"
+"""One value of a record: ``Steps`` for what a ``sequence_example`` declares under ``steps``."""
 
 
 @dataclass(frozen=True, slots=True)

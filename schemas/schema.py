@@ -33,6 +33,12 @@ class Schema(BaseModel):
 
     >>> Schema(features={"image": Image(source="path", height=224, width=224)})  # doctest: +SKIP
 
+    Attributes:
+        record: what a record is.
+        on_unreadable: what becomes of a row whose file is there and cannot be read, even after
+            several tries: a reject, or a failed build, which can be run again when storage is well.
+        features: by name, which is also the key in a record.
+
     Raises:
         SchemaError: from ``Schema.from_dict`` and ``load_schema``, with the place of the fault.
     """
@@ -40,6 +46,7 @@ class Schema(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     record: Literal["example"] = "example"
+    on_unreadable: Literal["reject", "fail"] = "reject"
     features: dict[str, SerializeAsAny[Feature]] = Field(min_length=1)
 
     @field_validator("features", mode="before")

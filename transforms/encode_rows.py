@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..schemas.errors import Reject
 from ..schemas.feature import FeatureValue
 from ..schemas.schema import Schema
-from .folders import read_input
+from .inputs import InputRoot
 from .keys import RowFormat
 from .rejects import reject_row
+from .row_pool import RowPool
 from .rows import ManifestRow, RejectedRow
 
-__all__ = ["EncodedRow", "RowEncoder"]
+__all__ = ["EncodedRow", "RowEncoder", "encode_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,12 @@ class RowEncoder:
     Attributes:
         schema: its vocabularies filled in.
         row_format: what the rows' cells are.
-        image_root: the folder that relative paths are relative to.
+        inputs: reads the files that rows name.
     """
 
     schema: Schema
     row_format: RowFormat
-    image_root: str
+    inputs: InputRoot
 
     def encode(self, row: ManifestRow, inline: Mapping[str, Any]) -> EncodedRow | RejectedRow:
         """Reads, decodes and encodes a row.
@@ -57,7 +58,9 @@ class RowEncoder:
         except Exception as error:
             # The cause itself does not survive the way through a runner, so it is named here.
             what = f"{type(error).__name__}: {error}"
-            raise RuntimeError(f"failed to build the record of {row.file}:{row.row}: {what}") from error
+            raise RuntimeError(
+                f"failed to build the record of {row.file}:{row.row}: {what}"
+            ) from error
 
     def _encode(self, row: ManifestRow, inline: Mapping[str, Any]) -> EncodedRow:
         values: dict[str, FeatureValue] = {}
@@ -81,6 +84,24 @@ class RowEncoder:
 
     def _read(self, name: str, path: str) -> bytes:
         try:
-            return read_input(self.image_root, path)
+            return self.inputs.read(path)
         except Reject as reject:
             raise reject.of(feature=name) from None
+
+
+def encode_rows(
+    encoder: RowEncoder, rows: Iterable[tuple[ManifestRow, Mapping[str, Any]]], pool: RowPool
+) -> Iterator[EncodedRow | RejectedRow]:
+    """Encodes rows in a pool's threads, in order; one that overruns the time limit is a reject.
+
+    Args:
+        encoder: turns a row into a record.
+        rows: rows with their inline bytes, as ``RowEncoder.encode`` takes them.
+        pool: runs the encoding.
+    """
+
+    def overrun(item: tuple[ManifestRow, Mapping[str, Any]]) -> RejectedRow:
+        said = f"the row took more than {pool.seconds:g} s; --row_timeout allows more"
+        return reject_row(encoder.row_format, item[0], Reject("encode", "time_limit", said))
+
+    return pool.map(lambda item: encoder.encode(*item), rows, overrun)

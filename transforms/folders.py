@@ -1,4 +1,4 @@
-"""Reading and atomically writing files, on local disks and on whatever Beam's filesystems take."""
+"""Folders whose files appear whole or not at all, on local disks and on Beam's filesystems."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from pathlib import Path
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from ..schemas.errors import Reject
 from ..schemas.layout import STATE_FOLDER
 
-__all__ = ["Folder", "PublishedFile", "is_local", "join_path", "read_input"]
+__all__ = ["Folder", "PublishedFile", "is_local", "join_path"]
 
 _COPY_BYTES = 1 << 20
 _TEMPORARY = f"{STATE_FOLDER}/tmp"  # noqa: S108 - inside the output folder
@@ -34,42 +33,6 @@ def join_path(folder: str, name: str) -> str:
     if not is_local(name) or os.path.isabs(name):
         return name
     return os.path.join(folder, name) if is_local(folder) else FileSystems.join(folder, name)
-
-
-def read_input(root: str, written: str) -> bytes:
-    """Reads a file that a manifest names.
-
-    Args:
-        root: the folder that relative paths are relative to.
-        written: the path as the manifest writes it; backslashes separate folders, as on Windows.
-
-    Raises:
-        Reject: stage ``load``: ``file_not_found``, ``not_a_file``, ``permission_denied`` or
-            ``bad_path``.
-    """
-    path = join_path(root, written.replace("\\", "/"))
-    try:
-        if is_local(path):
-            with open(path, "rb") as file:
-                return file.read()
-        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            return bytes(file.read())
-    except FileNotFoundError:
-        raise Reject("load", "file_not_found", f"no such file: {written!r}", path=written) from None
-    except (IsADirectoryError, NotADirectoryError):
-        raise Reject("load", "not_a_file", f"not a file: {written!r}", path=written) from None
-    except PermissionError:
-        raise Reject(
-            "load", "permission_denied", f"no permission to read {written!r}", path=written
-        ) from None
-    except ValueError as error:  # a NUL byte in the path
-        raise Reject(
-            "load", "bad_path", f"got {written!r}, expected a path: {error}", path=written
-        ) from None
-    except OSError as error:
-        if error.errno is None or is_local(path):
-            raise
-        raise Reject("load", "file_not_found", f"no such file: {written!r}", path=written) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,12 @@ import apache_beam as beam
 from ..schemas.errors import OptionError
 from ..schemas.layout import STATE_FOLDER
 from ..schemas.schema import Schema
-from .encode_rows import EncodedRow, RowEncoder
+from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .folders import Folder
 from .inline import attach_inline
 from .keys import RowFormat, order_of, pack_row, unpack_row
 from .records import serialize_example
+from .row_pool import RowPool
 from .rows import ManifestRow
 
 __all__ = [
@@ -209,6 +210,8 @@ class Planner:
         manifest_root: the folder that manifest file names are relative to.
         splits: the splits that exist even when no row falls into them.
         size: how large shards are to be.
+        threads: threads that build the sample's records.
+        row_seconds: the time limit of one of them.
         output: the dataset's folder; the plan is also written there, for the progress display.
     """
 
@@ -216,6 +219,8 @@ class Planner:
     manifest_root: str
     splits: tuple[str, ...]
     size: ShardSize
+    threads: int
+    row_seconds: float
     output: Folder
 
     def plan(self, summary: RowSummary, rows_seen: int) -> Plan:
@@ -244,7 +249,8 @@ class Planner:
         rows = attach_inline(
             map(unpack_row, sample), encoder.row_format.columns, self.manifest_root
         )
-        outcomes = (encoder.encode(row, inline) for row, inline in rows)
+        pool = RowPool(self.threads, self.row_seconds)
+        outcomes = encode_rows(encoder, rows, pool)
         sizes = [len(serialize_example(o.values)) for o in outcomes if isinstance(o, EncodedRow)]
         return sum(sizes) / len(sizes) + _FRAME_BYTES if sizes else 0.0
 

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ..schemas.layout import STATE_FOLDER, ShardName
 from ..schemas.schema import Schema
 from ..schemas.statistics import merge
-from .encode_rows import EncodedRow, RowEncoder
+from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .folders import Folder, PublishedFile
 from .inline import attach_inline
 from .keys import unpack_row
 from .rejects import count_reasons, reject_line
+from .row_pool import RowPool
 from .rows import RejectedRow
 from .sinks import SINKS
 from .versions import codec_versions
 
-__all__ = ["ShardResult", "ShardTask", "map_ordered"]
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
+__all__ = ["ShardResult", "ShardTask"]
 
 _SHARDS = f"{STATE_FOLDER}/shards"
 
@@ -95,16 +91,13 @@ class ShardTask:
         """The task with another schema."""
         return replace(self, encoder=replace(self.encoder, schema=schema))
 
-    def run(
-        self, name: str, packed: Iterable[bytes], executor: Executor, ahead: int
-    ) -> ShardResult:
+    def run(self, name: str, packed: Iterable[bytes], pool: RowPool) -> ShardResult:
         """Builds and publishes a shard, unless the very same shard is already there.
 
         Args:
             name: the shard's name.
             packed: its rows from ``pack_row``, in any order.
-            executor: runs the rows' decoding and encoding.
-            ahead: rows in flight at a time; bounds the memory.
+            pool: runs the rows' decoding and encoding.
         """
         rows = sorted(packed)
         fingerprint = self._fingerprint(name, rows)
@@ -112,7 +105,7 @@ class ShardTask:
         if done is not None:
             return done
         with self.output.scratch() as scratch:
-            return self._build(name, fingerprint, rows, scratch, executor, ahead)
+            return self._build(name, fingerprint, rows, scratch, pool)
 
     def _fingerprint(self, name: str, rows: list[bytes]) -> str:
         """Hash of all that decides the shard's bytes; the seed is in the rows' places."""
@@ -144,8 +137,7 @@ class ShardTask:
         fingerprint: str,
         rows: list[bytes],
         scratch: Path,
-        executor: Executor,
-        ahead: int,
+        pool: RowPool,
     ) -> ShardResult:
         shard = ShardName.parse(name)
         local = {sink: scratch / shard.file(SINKS[sink].suffix) for sink in self.sinks}
@@ -153,7 +145,7 @@ class ShardTask:
         rejects: list[RejectedRow] = []
         num_records = 0
         writers = [SINKS[sink].open(path, self.encoder.schema) for sink, path in local.items()]
-        for outcome in self._encode_all(rows, executor, ahead):
+        for outcome in self._encode_all(rows, pool):
             if isinstance(outcome, RejectedRow):
                 rejects.append(outcome)
                 continue
@@ -173,29 +165,7 @@ class ShardTask:
         self.output.write(ShardResult.path(name), result.to_json())
         return result
 
-    def _encode_all(
-        self, rows: list[bytes], executor: Executor, ahead: int
-    ) -> Iterator[EncodedRow | RejectedRow]:
+    def _encode_all(self, rows: list[bytes], pool: RowPool) -> Iterator[EncodedRow | RejectedRow]:
         unpacked = map(unpack_row, rows)
         attached = attach_inline(unpacked, self.encoder.row_format.columns, self.manifest_root)
-        return map_ordered(executor, lambda item: self.encoder.encode(*item), attached, ahead)
-
-
-def map_ordered(
-    executor: Executor, function: Callable[[_In], _Out], items: Iterable[_In], ahead: int
-) -> Iterator[_Out]:
-    """Maps over items in parallel: results in the items' order, at most ``ahead`` items in flight.
-
-    Unlike ``Executor.map``, it takes the next item only when there is room for it.
-    """
-    pending: deque[Future[_Out]] = deque()
-    try:
-        for item in items:
-            pending.append(executor.submit(function, item))
-            if len(pending) >= ahead:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        for future in pending:
-            future.cancel()
+        return encode_rows(self.encoder, attached, pool)

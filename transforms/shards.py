@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -11,13 +10,11 @@ from apache_beam.metrics import Metrics
 from ..schemas.layout import ShardName
 from .keys import RowFormat, order_of, pack_row, shard_index
 from .plan import Plan
+from .row_pool import RowPool
 from .rows import ManifestRow
 from .shard_task import ShardResult, ShardTask
 
 __all__ = ["AssignShards", "BuildShards", "assign_shard", "empty_shards"]
-
-# Rows in flight for each thread: enough that no thread waits, few enough that memory stays flat.
-_ROWS_PER_THREAD = 4
 
 
 def assign_shard(
@@ -75,35 +72,35 @@ class BuildShards(beam.PTransform):
     records and rejects, by reason, in Beam's metrics of the namespace ``pixelbeam``.
     """
 
-    def __init__(self, plan: beam.PCollection[Plan], task: ShardTask, threads: int):
+    def __init__(
+        self, plan: beam.PCollection[Plan], task: ShardTask, threads: int, row_seconds: float
+    ):
         super().__init__()
-        self._plan, self._task, self._threads = plan, task, threads
+        self._plan = plan
+        self._do_fn = _BuildShardFn(task, threads, row_seconds)
 
     def expand(
         self, shards: beam.PCollection[tuple[str, Iterable[bytes]]]
     ) -> beam.PCollection[ShardResult]:
         """Wires ``ShardTask``."""
-        build = beam.ParDo(
-            _BuildShardFn(self._task, self._threads), beam.pvalue.AsSingleton(self._plan)
-        )
+        build = beam.ParDo(self._do_fn, beam.pvalue.AsSingleton(self._plan))
         return shards | "BuildShard" >> build.with_output_types(ShardResult)
 
 
 class _BuildShardFn(beam.DoFn):
-    def __init__(self, task: ShardTask, threads: int):
-        self._task, self._threads = task, threads
+    def __init__(self, task: ShardTask, threads: int, row_seconds: float):
+        self._task, self._threads, self._row_seconds = task, threads, row_seconds
 
     def setup(self) -> None:
-        self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="pixelbeam")
+        self._pool = RowPool(self._threads, self._row_seconds)
 
     def teardown(self) -> None:
-        self._executor.shutdown()
+        self._pool.close()
 
     def process(self, shard: tuple[str, Iterable[bytes]], plan: Plan) -> Iterator[ShardResult]:
         name, packed = shard
         rows = [row for row in packed if row]
-        ahead = self._threads * _ROWS_PER_THREAD
-        result = self._task.with_schema(plan.schema).run(name, rows, self._executor, ahead)
+        result = self._task.with_schema(plan.schema).run(name, rows, self._pool)
         Metrics.counter("pixelbeam", "records").inc(result.num_records)
         for reason, count in result.rejects.items():
             Metrics.counter("pixelbeam", f"rejects/{reason}").inc(count)

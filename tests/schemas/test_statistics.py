@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pixelbeam.schemas.statistics import merge, merge_all
 
 SUMMARIES = st.fixed_dictionaries(

@@ -9,6 +9,7 @@ from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import OptionError
 from pixelbeam.transforms.encode_rows import RowEncoder
 from pixelbeam.transforms.folders import Folder
+from pixelbeam.transforms.inputs import InputRoot
 from pixelbeam.transforms.keys import RowFormat
 from pixelbeam.transforms.plan import (
     PLAN_FILE,
@@ -76,11 +77,11 @@ def test_the_sample_is_the_rows_with_the_smallest_places():
 
 def test_the_plan(tmp_path):
     folder = Folder(str(tmp_path))
-    encoder = RowEncoder(SCHEMA, FORMAT, "")
-    planner = Planner(encoder, "", ("train", "test"), ShardSize(shard_bytes=1000), folder)
+    encoder = RowEncoder(SCHEMA, FORMAT, InputRoot(""))
+    planner = Planner(encoder, "", ("train", "test"), ShardSize(shard_bytes=1000), 2, 60.0, folder)
     plan = planner.plan(summarize([("train", row) for row in rows(30)]), 31)
     schema = SCHEMA.with_vocabularies({"label": ("dog", "cat")})
-    records = [RowEncoder(schema, FORMAT, "").encode(row, {}).values for row in rows(30)]
+    records = [RowEncoder(schema, FORMAT, InputRoot("")).encode(row, {}).values for row in rows(30)]
     mean = sum(len(serialize_example(record)) + 16 for record in records) / 30
     assert plan == Plan(
         schema, {"test": SplitPlan(0, 1), "train": SplitPlan(30, -int(-30 * mean // 1000))}, 31

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-
 from pixelbeam.transforms.records import serialize_example
 
 VALUES = st.one_of(

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pixelbeam.schemas import Schema
 from pixelbeam.transforms.encode_rows import RowEncoder
 from pixelbeam.transforms.folders import Folder
+from pixelbeam.transforms.inputs import InputRoot
 from pixelbeam.transforms.keys import RowFormat, order_of, pack_row
+from pixelbeam.transforms.row_pool import RowPool
 from pixelbeam.transforms.rows import ManifestRow
-from pixelbeam.transforms.shard_task import ShardResult, ShardTask, map_ordered
+from pixelbeam.transforms.shard_task import ShardResult, ShardTask
 from support import contents
 
 SCHEMA = Schema.from_dict({"features": {"n": {"type": "int64", "source": "n", "max": 89}}})
@@ -26,9 +22,10 @@ def packed(count):
 
 
 def run(folder, rows, schema=SCHEMA):
-    task = ShardTask(Folder(str(folder)), ("tfrecord",), RowEncoder(schema, FORMAT, ""), "")
-    with ThreadPoolExecutor(2) as pool:
-        return task.run(NAME, rows, pool, 4)
+    task = ShardTask(
+        Folder(str(folder)), ("tfrecord",), RowEncoder(schema, FORMAT, InputRoot("")), ""
+    )
+    return task.run(NAME, rows, RowPool(2, 60.0))
 
 
 def test_a_shard_and_its_result(tmp_path):
@@ -78,28 +75,8 @@ def test_a_lost_file_is_built_again(tmp_path):
 def test_a_bug_is_not_a_reject_and_names_the_row(tmp_path, monkeypatch):
     kind = type(SCHEMA.features["n"])
     monkeypatch.setattr(kind, "encode", lambda self, name, value: 1 // 0)
-    with pytest.raises(RuntimeError, match=r"^failed to build the record of m\.csv:\d: ZeroDivisionError: "):
+    with pytest.raises(
+        RuntimeError, match=r"^failed to build the record of m\.csv:\d: ZeroDivisionError: "
+    ):
         run(tmp_path, packed(3))
     assert list(tmp_path.glob("*.tfrecord")) == []
-
-
-@settings(deadline=None)
-@given(st.lists(st.integers(), max_size=30), st.integers(1, 5), st.integers(1, 9))
-def test_mapping_keeps_the_order(items, threads, ahead):
-    with ThreadPoolExecutor(threads) as pool:
-        assert list(map_ordered(pool, lambda x: x * 2, items, ahead)) == [x * 2 for x in items]
-
-
-def test_mapping_takes_no_more_items_than_may_be_in_flight():
-    taken, lock, most = [], threading.Lock(), 0
-
-    def items():
-        for number in range(50):
-            with lock:
-                taken.append(number)
-            yield number
-
-    with ThreadPoolExecutor(3) as pool:
-        for done, _ in enumerate(map_ordered(pool, lambda x: time.sleep(0), items(), ahead=5)):
-            most = max(most, len(taken) - done)
-    assert most <= 6

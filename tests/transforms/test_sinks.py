@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import OptionError
 from pixelbeam.transforms.records import serialize_example

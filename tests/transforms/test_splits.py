@@ -8,7 +8,6 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pixelbeam.schemas.errors import OptionError, Reject
 from pixelbeam.transforms.keys import RowFormat
 from pixelbeam.transforms.rows import ManifestRow, RejectedRow

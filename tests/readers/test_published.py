@@ -1,0 +1,101 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from datasets import write_dataset
+from pixelbeam.readers import load
+from pixelbeam.readers.published import open_dataset
+from pixelbeam.schemas import Int64, Schema
+from pixelbeam.schemas.errors import DatasetError
+
+SHARD = "train-00000-of-00001.tfrecord"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    schema = Schema(features={"n": Int64(source="n")})
+    return write_dataset(tmp_path / "OUT", schema, {"train": [[{"n": 1}]], "val": [[{"n": 2}]]})
+
+
+def fault(folder, split="train"):
+    with pytest.raises(DatasetError) as caught:
+        load(folder, split)
+    return str(caught.value)
+
+
+def test_no_such_directory(tmp_path):
+    place = tmp_path / "nowhere"
+    assert fault(place) == (
+        f"{place}: no such directory, expected one that `pixelbeam build` has written"
+    )
+
+
+def test_a_directory_that_is_not_published(folder):
+    (folder / "dataset.json").unlink()
+    assert fault(folder) == (
+        f"{folder}: no dataset.json, so this is not a published dataset; if a build into it was "
+        "interrupted, run the same `pixelbeam build` command again"
+    )
+
+
+def test_a_filesystem_that_tensorflow_does_not_know():
+    assert fault("nosuch://bucket/OUT").startswith(
+        "nosuch://bucket/OUT: cannot read dataset.json: "
+    )
+
+
+def test_an_unknown_split(folder):
+    assert fault(folder, "test") == f"{folder}: no split 'test'; its splits are: train, val"
+
+
+def test_a_missing_shard(folder):
+    (folder / SHARD).unlink()
+    assert fault(folder) == f"{folder}: {SHARD} is missing"
+    assert len(list(load(folder, "val"))) == 1
+
+
+def test_a_shard_of_another_size(folder):
+    size = (folder / SHARD).stat().st_size
+    (folder / SHARD).write_bytes(b"")
+    assert fault(folder) == f"{folder}: {SHARD} was changed: got 0 bytes, expected {size}"
+
+
+def test_a_description_that_was_changed_is_never_run(folder):
+    marker = folder / "marker"
+    with (folder / "feature_description.py").open("a") as file:
+        file.write(f"open({str(marker)!r}, 'w')\n")
+    assert fault(folder) == (
+        f"{folder}: feature_description.py is not the file that was published: its SHA-256 differs "
+        "from the one in dataset.json; restore it or build the dataset again"
+    )
+    assert not marker.exists()
+
+
+def test_a_missing_description(folder):
+    (folder / "feature_description.py").unlink()
+    assert fault(folder) == f"{folder}: feature_description.py is missing"
+
+
+def test_a_split_in_another_format_alone(folder):
+    parsed = json.loads((folder / "dataset.json").read_text())
+    for shard in parsed["splits"]["train"]["shards"]:
+        shard["files"]["hdf5"] = shard["files"].pop("tfrecord")
+    (folder / "dataset.json").write_text(json.dumps(parsed))
+    assert fault(folder) == (
+        f"{folder}: split 'train' has no tfrecord files, only hdf5; build it with --sinks tfrecord"
+    )
+
+
+def test_opens_what_was_published(folder):
+    published = open_dataset(folder)
+    assert (published.directory, list(published.schema.features)) == (str(folder), ["n"])
+    assert published.description().CLASS_NAMES == {}
+
+
+def test_without_tensorflow_it_is_said_what_to_install():
+    code = "import sys; sys.modules['tensorflow'] = None; import pixelbeam.readers"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
+    assert done.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: pixelbeam.readers needs TensorFlow: pip install 'pixelbeam[train]'"
+    )
