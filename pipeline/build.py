@@ -15,11 +15,12 @@ from ..schemas.dataset import DatasetInfo
 from ..schemas.errors import BuildError
 from ..transforms.folders import is_local
 from ..transforms.plan import PLAN_FILE
-from .claim import Claim, claim_output, command_of
+from .claim import Claim, command_of, look_at_output, take_output
 from .graph import BuildJob, open_job, wire
 from .options import BuildOptions
 from .progress import ProgressWatch, report_progress
 from .publish import publish, read_published
+from .terminal import printable
 
 __all__ = ["Built", "build", "choose_threads"]
 
@@ -60,17 +61,22 @@ def build(
         UsageError: the options, schema or manifest are wrong; nothing was started.
         BuildError: the build failed; the same call continues it.
         TooManyRejects: more rows were rejected than ``max_rejects`` allows; nothing was published.
+        KeyboardInterrupt: with how far it got; the same call continues it. Threads may still be at
+            work, so that the process should end.
     """
     started = time.monotonic()
     beam_options = beam_options or PipelineOptions([])
     console = console or Console(quiet=True)
     local = _choose_runner(beam_options)
     job = open_job(options, choose_threads(options, beam_options, local))
-    claim = claim_output(job)
+    claim = look_at_output(job)
     if claim is not Claim.PUBLISHED:
-        _introduce(job, claim, console, beam_options)
-        _run(job, beam_options, console)
-        publish(job.output, options.max_rejects, command_of(job))
+        with take_output(job) as claim:
+            if claim is not Claim.PUBLISHED:
+                runner = beam_options.view_as(StandardOptions).runner
+                _introduce(job, claim, console, "local" if local else runner)
+                _run(job, beam_options, console)
+                _publish(job)
     return Built(claim, read_published(job.output), time.monotonic() - started)
 
 
@@ -104,18 +110,17 @@ def choose_threads(options: BuildOptions, beam_options: PipelineOptions, local: 
     )
 
 
-def _introduce(
-    job: BuildJob, claim: Claim, console: Console, beam_options: PipelineOptions
-) -> None:
+def _introduce(job: BuildJob, claim: Claim, console: Console, runner: str) -> None:
     files = len(job.manifest.files)
-    runner = beam_options.view_as(StandardOptions).runner.rpartition(".")[2]
+    features = (f"{name} ({f.type})" for name, f in job.options.schema.features.items())
     lines = [
         f"{'continuing' if claim is Claim.RESUMED else 'building'} {job.options.output}",
         f"  manifest  {job.options.manifest} ({files:,} {'file' if files == 1 else 'files'})",
-        f"  features  {', '.join(f'{n} ({f.type})' for n, f in job.options.schema.features.items())}",
+        f"  features  {', '.join(features)}",
         f"  runner    {runner}, {job.threads} {'thread' if job.threads == 1 else 'threads'} a task",
     ]
-    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    for line in lines:
+        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def _run(job: BuildJob, beam_options: PipelineOptions, console: Console) -> None:
@@ -123,7 +128,27 @@ def _run(job: BuildJob, beam_options: PipelineOptions, console: Console) -> None
     watch = ProgressWatch(job.output)
     pipeline = beam.Pipeline(options=beam_options)
     wire(pipeline, job)
-    with report_progress(watch, console):
-        state = pipeline.run().wait_until_finish()
+    running = None
+    try:
+        with report_progress(watch, console):
+            running = pipeline.run()
+            state = running.wait_until_finish()
+    except KeyboardInterrupt:
+        if running is not None:
+            running.cancel()
+        done = watch.look() or "the manifest was being read"
+        raise KeyboardInterrupt(
+            f"interrupted: {done}; run the same command again to continue"
+        ) from None
     if state != PipelineState.DONE:
         raise BuildError(f"the pipeline ended as {state}; run the same command again to continue")
+
+
+def _publish(job: BuildJob) -> None:
+    try:
+        publish(job.output, job.options.max_rejects, command_of(job))
+    except BuildError:
+        # Where folders cannot be locked, the same command may have been run twice at a time. Then the
+        # other one has published the very same dataset, and taken the results away.
+        if look_at_output(job) is not Claim.PUBLISHED:
+            raise

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
@@ -15,13 +18,14 @@ from ..schemas.layout import (
     STATE_FOLDER,
     ShardName,
 )
-from ..transforms.folders import Folder
+from ..transforms.folders import TEMPORARY_FOLDER, Folder, is_local
 from ..transforms.sinks import SINKS
 from .graph import BuildJob
 
-__all__ = ["Claim", "claim_output", "command_of", "is_ours", "remove_build"]
+__all__ = ["Claim", "command_of", "is_ours", "look_at_output", "remove_build", "take_output"]
 
 _COMMAND_FILE = f"{STATE_FOLDER}/command.json"
+_LOCK_FILE = f"{STATE_FOLDER}/lock"
 
 
 class Claim(Enum):
@@ -54,44 +58,92 @@ def command_of(job: BuildJob) -> dict[str, Any]:
     return command
 
 
-def claim_output(job: BuildJob) -> Claim:
-    """Checks the output folder and, unless it holds the published dataset, takes it for this build.
+def look_at_output(job: BuildJob) -> Claim:
+    """What the output folder holds for this build; changes nothing.
 
     Raises:
         OutputError: it holds something else: another build or dataset, or files of the user's.
     """
-    output, command = job.output, command_of(job)
-    if job.options.overwrite:
-        remove_build(output)
+    output = job.output
     try:
         previous, claim = _previous_command(output)
-        if previous is None:
-            _check_free(output, job.options.output)
-            output.write(_COMMAND_FILE, json.dumps(command, indent=1).encode())
-            return Claim.NEW
+        if previous is None and not output.exists(STATE_FOLDER) and not output.is_empty():
+            raise OutputError(
+                f"--output: {job.options.output!r} holds files that are not a dataset's; "
+                "name an empty or a new directory"
+            )
     except OSError as error:
-        raise OutputError(
-            f"--output: cannot use {job.options.output!r}: {error.strerror or error}"
-        ) from None
-    differences = list(_differences(previous, command))
+        raise _unusable(output, error) from None
+    if previous is None or job.options.overwrite:
+        return Claim.NEW
+    differences = list(_differences(previous, command_of(job)))
     if differences:
-        what = (
-            "a dataset of another command"
-            if claim is Claim.PUBLISHED
-            else "an unfinished build of another command"
-        )
+        kind = "a dataset" if claim is Claim.PUBLISHED else "an unfinished build"
         shown = "; ".join(differences[:3]) + ("; …" if len(differences) > 3 else "")
         raise OutputError(
-            f"--output: {job.options.output!r} holds {what}: {shown}\n"
+            f"--output: {job.options.output!r} holds {kind} of another command: {shown}\n"
             "name another directory, or replace it with --overwrite"
         )
     return claim
 
 
+@contextmanager
+def take_output(job: BuildJob) -> Iterator[Claim]:
+    """Takes the output folder for this build while the body runs.
+
+    On a local disk no other build can take it meanwhile. Elsewhere nothing keeps one from running the
+    same command at the same time: both write the same bytes, and the first one publishes.
+
+    Raises:
+        OutputError: another build has taken it, it cannot be written to, or as ``look_at_output``.
+    """
+    output = job.output
+    with _lock(output):
+        if job.options.overwrite:
+            remove_build(output)
+        claim = look_at_output(job)
+        if claim is not Claim.PUBLISHED:
+            if is_local(output.root):
+                output.delete([TEMPORARY_FOLDER])  # what dead attempts left behind
+            command = json.dumps(command_of(job), indent=1)
+            try:
+                output.write(_COMMAND_FILE, command.encode())
+            except OSError as error:
+                raise _unusable(output, error) from None
+        yield claim
+
+
+@contextmanager
+def _lock(output: Folder) -> Iterator[None]:
+    if not is_local(output.root):
+        yield
+        return
+    path = output.path(_LOCK_FILE)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        file = open(path, "w")  # noqa: SIM115 - closed below, which releases the lock
+    except OSError as error:
+        raise _unusable(output, error) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"--output: another build into {output.root!r} is running; wait for it, or stop it"
+            ) from None
+        yield
+
+
+def _unusable(output: Folder, error: OSError) -> OutputError:
+    return OutputError(f"--output: cannot use {output.root!r}: {error.strerror or error}")
+
+
 def remove_build(output: Folder) -> None:
     """Deletes a dataset or an unfinished build, the commit point first; leaves other files alone."""
     output.delete([DATASET_FILE])
-    output.delete([name for name in output.sizes() if is_ours(name)] + [STATE_FOLDER])
+    output.delete([name for name in output.sizes() if is_ours(name)])
+    state = [name for name in output.sizes(STATE_FOLDER) if f"{STATE_FOLDER}/{name}" != _LOCK_FILE]
+    output.delete([f"{STATE_FOLDER}/{name}" for name in [*state, "shards"]] + [TEMPORARY_FOLDER])
 
 
 def is_ours(name: str) -> bool:
@@ -122,13 +174,6 @@ def _command_in(published: bytes, output: Folder) -> dict[str, Any]:
             f"--output: {output.root!r} holds a {DATASET_FILE} that is not pixelbeam's"
         ) from None
     return dict(command)
-
-
-def _check_free(output: Folder, written: str) -> None:
-    if not output.is_empty() and not output.exists(STATE_FOLDER):
-        raise OutputError(
-            f"--output: {written!r} holds files that are not a dataset's; name an empty or a new directory"
-        )
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], place: str = "") -> Iterator[str]:

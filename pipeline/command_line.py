@@ -18,6 +18,7 @@ from .build import Built, build
 from .claim import Claim
 from .options import add_build_options, new_parser, parse_beam_options, parse_build_options
 from .progress import format_seconds
+from .terminal import printable
 
 __all__ = ["describe", "run_command"]
 
@@ -37,9 +38,8 @@ def run_command(argv: Sequence[str], verbose: bool) -> int:
     try:
         arguments, beam_flags = _parser().parse_known_args(argv)
         return _build(arguments, parse_beam_options(beam_flags))
-    except KeyboardInterrupt:
-        print("\ninterrupted; run the same command again to continue", file=sys.stderr)
-        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        return _fail(str(interrupt) or "interrupted", EXIT_INTERRUPTED)
     except PixelbeamError as error:
         return _fail(str(error), _exit_code(error))
     except (
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 def _build(arguments: argparse.Namespace, beam_options: PipelineOptions) -> int:
     console = Console(stderr=True)
     built = build(parse_build_options(arguments), beam_options, console)
-    print(describe(built, arguments.output))
+    print(printable(describe(built, arguments.output)))
     return 0
 
 
@@ -119,7 +119,7 @@ def _exit_code(error: PixelbeamError) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"pixelbeam: {message}", file=sys.stderr)
+    print(printable(f"pixelbeam: {message}"), file=sys.stderr)
     return code
 
 

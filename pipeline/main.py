@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 __all__ = ["main"]
 
@@ -22,9 +25,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     verbose = "--verbose" in arguments
     _quiet_logs(verbose)
     # Beam already logs while it is imported.
-    from .command_line import run_command
+    from .command_line import EXIT_INTERRUPTED, run_command
 
-    return run_command(arguments, verbose)
+    if argv is not None:
+        return run_command(arguments, verbose)
+    signal.signal(signal.SIGTERM, _interrupt)
+    code = run_command(arguments, verbose)
+    if code == EXIT_INTERRUPTED:
+        # Python would first wait for the shard tasks' threads, which nobody waits for any more.
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _quiet_logs(verbose: bool) -> None:

@@ -17,10 +17,10 @@ from apache_beam.io.filesystems import FileSystems
 
 from ..schemas.layout import STATE_FOLDER
 
-__all__ = ["Folder", "PublishedFile", "is_local", "join_path"]
+__all__ = ["TEMPORARY_FOLDER", "Folder", "PublishedFile", "is_local", "join_path"]
 
 _COPY_BYTES = 1 << 20
-_TEMPORARY = f"{STATE_FOLDER}/tmp"  # noqa: S108 - inside the output folder
+TEMPORARY_FOLDER = f"{STATE_FOLDER}/tmp"  # noqa: S108 - inside the output folder
 
 
 def is_local(path: str) -> bool:
@@ -117,7 +117,7 @@ class Folder:
         """
         parent = None
         if is_local(self.root):
-            parent = self.path(_TEMPORARY)
+            parent = self.path(TEMPORARY_FOLDER)
             os.makedirs(parent, exist_ok=True)
         with tempfile.TemporaryDirectory(
             dir=parent, prefix="task-", ignore_cleanup_errors=True
@@ -159,8 +159,8 @@ class Folder:
                 os.unlink(path)
 
     def _upload(self, local: Path, name: str) -> None:
-        temporary = self.path(f"{_TEMPORARY}/{uuid.uuid4().hex}")
-        for folder in (self.path(_TEMPORARY), os.path.dirname(self.path(name))):
+        temporary = self.path(f"{TEMPORARY_FOLDER}/{uuid.uuid4().hex}")
+        for folder in (self.path(TEMPORARY_FOLDER), os.path.dirname(self.path(name))):
             if not FileSystems.exists(folder):
                 FileSystems.mkdirs(folder)
         with (

@@ -53,7 +53,7 @@ def test_a_build_says_what_it_made_and_how_to_load_it(capsys, images, tmp_path, 
         f"building {out}",
         f"  manifest  {images / 'images.csv'} (1 file)",
         "  features  image (image), label (class_label)",
-        "  runner    FnApiRunner, 1 thread a task",
+        "  runner    local, 1 thread a task",
     ]
     code, said, logged = run(capsys, *arguments, "--splits", "train=0.8,val=0.2")
     assert (code, logged) == (0, "")
