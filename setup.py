@@ -24,7 +24,7 @@ WORKER = [
     "rich>=13.7",
     "typing-extensions>=4.12",
 ]
-TRAIN = ["tensorflow>=2.18"]
+TRAIN = ["tensorflow>=2.20"]
 EXAMPLES = ["scikit-learn>=1.4"]
 DEV = [
     "hypothesis>=6.100",

@@ -133,7 +133,9 @@ def _run(job: BuildJob, beam_options: PipelineOptions, console: Console) -> None
         with report_progress(watch, console):
             running = pipeline.run()
             state = running.wait_until_finish()
-    except KeyboardInterrupt:
+    except BaseException as error:
+        if not _was_interrupted(error):
+            raise
         if running is not None:
             running.cancel()
         done = watch.look() or "the manifest was being read"
@@ -142,6 +144,13 @@ def _run(job: BuildJob, beam_options: PipelineOptions, console: Console) -> None
         ) from None
     if state != PipelineState.DONE:
         raise BuildError(f"the pipeline ended as {state}; run the same command again to continue")
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether an interrupt is what an error came from; Beam wraps one that meets a task in errors."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _publish(job: BuildJob) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -14,9 +14,11 @@ from ..schemas.errors import OutputError
 from ..schemas.layout import (
     DATASET_FILE,
     DESCRIPTION_FILE,
+    DROPPED_FILE,
     REJECTS_FILE,
     STATE_FOLDER,
     ShardName,
+    split_file,
 )
 from ..transforms.folders import TEMPORARY_FOLDER, Folder, is_local
 from ..transforms.sinks import SINKS
@@ -141,21 +143,37 @@ def _unusable(output: Folder, error: OSError) -> OutputError:
 def remove_build(output: Folder) -> None:
     """Deletes a dataset or an unfinished build, the commit point first; leaves other files alone."""
     output.delete([DATASET_FILE])
-    output.delete([name for name in output.sizes() if is_ours(name)])
+    names = output.sizes()
+    # A file over shards is known by them, so it goes first; its name is shorter than theirs.
+    output.delete(sorted((name for name in names if is_ours(name, names)), key=len))
     state = [name for name in output.sizes(STATE_FOLDER) if f"{STATE_FOLDER}/{name}" != _LOCK_FILE]
     output.delete([f"{STATE_FOLDER}/{name}" for name in [*state, "shards"]] + [TEMPORARY_FOLDER])
 
 
-def is_ours(name: str) -> bool:
-    """Whether a file directly in the output folder is one that builds write."""
-    stem, _, suffix = name.rpartition(".")
+def is_ours(name: str, names: Collection[str]) -> bool:
+    """Whether a file directly in the output folder is one that builds write.
+
+    Args:
+        name: the file.
+        names: all files of the folder: ``train.h5`` is a user's own unless there are shards of train.
+    """
+    suffix = name.rpartition(".")[2]
     if suffix not in {sink.suffix for sink in SINKS.values()}:
-        return name in (DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE)
+        return name in (DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE, DROPPED_FILE)
+    if _split_of(name) is not None:
+        return True
+    return any(
+        name == split_file(split, suffix) for other in names if (split := _split_of(other, suffix))
+    )
+
+
+def _split_of(name: str, suffix: str | None = None) -> str | None:
+    """The split that a shard's file is of; ``None`` for any other file, or one of another format."""
+    stem, _, own = name.rpartition(".")
     try:
-        ShardName.parse(stem)
+        return ShardName.parse(stem).split if suffix in (None, own) else None
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _previous_command(output: Folder) -> tuple[dict[str, Any] | None, Claim]:

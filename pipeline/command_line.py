@@ -1,4 +1,4 @@
-"""The commands of ``pixelbeam``: ``build``."""
+"""The commands of ``pixelbeam``: ``build`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions
 from rich.console import Console
 
-from ..schemas.errors import PixelbeamError, TooManyRejects, UsageError
+from ..schemas.errors import OptionError, PixelbeamError, TooManyRejects, UsageError
 from ..schemas.layout import REJECTS_FILE
 from .build import Built, build
 from .claim import Claim
 from .options import add_build_options, new_parser, parse_beam_options, parse_build_options
 from .progress import format_seconds
-from .terminal import printable
+from .terminal import own_terminal, printable
+from .verify import verify
 
 __all__ = ["describe", "run_command"]
 
@@ -36,8 +37,8 @@ def run_command(argv: Sequence[str], verbose: bool) -> int:
         The exit code: 0 published, 1 failed, 2 bad usage, 3 too many rejects, 130 interrupted.
     """
     try:
-        arguments, beam_flags = _parser().parse_known_args(argv)
-        return _build(arguments, parse_beam_options(beam_flags))
+        arguments, others = _parser().parse_known_args(argv)
+        return int(arguments.run(arguments, others))
     except KeyboardInterrupt as interrupt:
         return _fail(str(interrupt) or "interrupted", EXIT_INTERRUPTED)
     except PixelbeamError as error:
@@ -56,22 +57,51 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"pixelbeam {version('pixelbeam')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    add_build_options(
-        commands.add_parser(
-            "build",
-            allow_abbrev=False,
-            help="build a dataset",
-            description="Builds a dataset. Any option of Beam's (--runner, …) may stand beside these.",
-        )
+    build_parser = commands.add_parser(
+        "build",
+        allow_abbrev=False,
+        help="build a dataset",
+        description="Builds a dataset. Any option of Beam's (--runner, …) may stand beside these.",
     )
+    add_build_options(build_parser)
+    build_parser.set_defaults(run=_build)
+    verify_parser = commands.add_parser(
+        "verify",
+        allow_abbrev=False,
+        help="re-read a dataset and prove it whole",
+        description="Re-reads every file of a dataset: checksums, counts, every record against the "
+        "schema, every image by decoding it. Exits with 1 when anything is wrong.",
+    )
+    verify_parser.add_argument("directory", metavar="DIR", help="the dataset's directory")
+    verify_parser.add_argument("--quick", action="store_true", help="sizes and counts alone")
+    verify_parser.add_argument("--verbose", action="store_true", help="show every traceback")
+    verify_parser.set_defaults(run=_verify)
     return parser
 
 
-def _build(arguments: argparse.Namespace, beam_options: PipelineOptions) -> int:
-    console = Console(stderr=True)
-    built = build(parse_build_options(arguments), beam_options, console)
+def _build(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    beam_options = parse_beam_options(beam_flags)
+    options = parse_build_options(arguments)
+    processes = beam_options.view_as(DirectOptions).direct_running_mode == "multi_processing"
+    with own_terminal(processes and not options.verbose) as terminal:
+        built = build(options, beam_options, Console(file=terminal))
     print(printable(describe(built, arguments.output)))
     return 0
+
+
+def _verify(arguments: argparse.Namespace, others: Sequence[str]) -> int:
+    if others:
+        raise OptionError(f"{others[0]}: no such option; see pixelbeam verify --help")
+    verified = verify(arguments.directory, arguments.quick, os.cpu_count() or 1)
+    for fault in verified.faults:
+        print(printable(str(fault)))
+    how = "sizes and counts" if arguments.quick else "every byte and record"
+    found = f"{len(verified.faults):,} faults" if verified.faults else "whole"
+    print(
+        f"{arguments.directory}: {found}: {verified.files:,} files and {verified.records:,} records, "
+        f"{how} checked"
+    )
+    return EXIT_FAILED if verified.faults else 0
 
 
 def describe(built: Built, output: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import apache_beam as beam
 
@@ -10,18 +10,19 @@ from ..schemas.errors import ManifestError
 from ..transforms.encode_rows import RowEncoder
 from ..transforms.folders import Folder
 from ..transforms.inputs import InputRoot
-from ..transforms.join_labels import JoinLabels, joined_columns
+from ..transforms.join_labels import joined_columns
 from ..transforms.keys import RowFormat
-from ..transforms.manifests import Manifest, open_manifest
+from ..transforms.manifests import Manifest, inline_columns, open_manifest
 from ..transforms.plan import Planner, PlanShards
-from ..transforms.read_manifest import ReadManifest
-from ..transforms.rejects import WriteRejects
+from ..transforms.rejects import WriteRejects, early_dropped_path
 from ..transforms.shard_task import ShardTask
 from ..transforms.shards import AssignShards, BuildShards
-from ..transforms.splits import AssignSplits
+from ..transforms.splits import AssignSplits, Splits
+from ..transforms.windows import CLIP, WINDOW, window_columns, with_frames
 from .options import BuildOptions
+from .read_rows import ReadRows, name_column
 
-__all__ = ["BuildJob", "ReadRows", "open_job", "wire"]
+__all__ = ["BuildJob", "open_job", "wire"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +49,29 @@ class BuildJob:
     @property
     def row_format(self) -> RowFormat:
         """What the rows' cells are, and what names a row."""
-        files = [f.source for f in self.options.schema.features.values() if f.reads_files]
-        return RowFormat(
-            self.options.columns(), self.options.join_on or (files[0] if files else None)
-        )
+        options = self.options
+        columns = options.columns() + window_columns(options.schema)
+        return RowFormat(columns, WINDOW if WINDOW in columns else name_column(options))
+
+    @property
+    def splits(self) -> Splits:
+        """How rows are split; the windows of a clip stay together."""
+        splits = self.options.splits
+        if CLIP not in self.row_format.columns or splits.column or splits.group_by:
+            return splits
+        return replace(splits, group_by=CLIP)
 
     @property
     def encoder(self) -> RowEncoder:
         """What turns a row into a record."""
+        return RowEncoder(self.options.schema, self.row_format, self.inputs)
+
+    @property
+    def inputs(self) -> InputRoot:
+        """Reads the files that rows name."""
         options = self.options
-        inputs = InputRoot(
-            options.image_root or self.manifest.root,
-            options.allow_outside,
-            options.schema.on_unreadable,
-        )
-        return RowEncoder(options.schema, self.row_format, inputs)
+        root = options.image_root or self.manifest.root
+        return InputRoot(root, options.allow_outside, options.schema.on_unreadable)
 
 
 def open_job(options: BuildOptions, threads: int) -> BuildJob:
@@ -87,16 +96,29 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
             raise ManifestError(
                 f"{where}: no column {column!r} for {name}; its columns are: {listed}"
             )
+    _check_frames(options, manifest)
     return BuildJob(options, manifest, labels, threads)
+
+
+def _check_frames(options: BuildOptions, manifest: Manifest) -> None:
+    if options.schema.clips is None or not (
+        options.schema.clips.key or options.schema.clips.window
+    ):
+        return
+    for column in inline_columns(manifest):
+        if column in options.schema.frame_columns():
+            raise ManifestError(
+                f"{options.manifest}: got images in column {column!r}, expected their paths: rows that are "
+                "grouped to clips or cut into windows cannot carry them"
+            )
 
 
 def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
     """Adds a build to a pipeline: from the manifest to shards and results in the output folder."""
     options, row_format = job.options, job.row_format
-    source = pipeline | "ReadRows" >> ReadRows(job)
-    split = source["rows"] | "AssignSplits" >> AssignSplits(
-        options.splits, options.seed, row_format
-    )
+    rows = ReadRows(options, job.manifest, job.labels, job.inputs)
+    source = pipeline | "Rows" >> rows
+    split = source["rows"] | "AssignSplits" >> AssignSplits(job.splits, options.seed, row_format)
     planner = Planner(
         encoder=job.encoder,
         manifest_root=job.manifest.root,
@@ -106,49 +128,18 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
         row_seconds=options.row_timeout,
         output=job.output,
     )
-    plan = {"rows": split["rows"], "counts": source["counts"]} | "PlanShards" >> PlanShards(
-        planner, options.seed
-    )
+    counted = {name: source[name] for name in ("counts", "frames") if name in source}
+    plan = {"rows": split["rows"], **counted} | "PlanShards" >> PlanShards(planner, options.seed)
     task = ShardTask(job.output, options.sinks, job.encoder, job.manifest.root)
     _ = (
         split["rows"]
         | "AssignShards" >> AssignShards(plan, options.seed, row_format)
         | "BuildShards" >> BuildShards(plan, task, job.threads, options.row_timeout)
     )
-    rejects = (source["rejects"], split["rejects"]) | "AllRejects" >> beam.Flatten()
+    rejects = (
+        source["rejects"],
+        split["rejects"] | "CountFrames" >> beam.Map(with_frames, options.schema),
+    ) | "AllRejects" >> beam.Flatten()
     _ = rejects | "WriteRejects" >> WriteRejects(job.output)
-
-
-class ReadRows(beam.PTransform):
-    """Reads the rows of the manifest, joined with those of the label manifest if there is one.
-
-    Returns ``{"rows": ManifestRow, "rejects": RejectedRow, "counts": int}``, the counts adding up to the
-    rows that were seen: every row of the manifest, and every row of the label manifest that no row of
-    the manifest took its label from.
-    """
-
-    def __init__(self, job: BuildJob):
-        super().__init__()
-        self._job = job
-
-    def expand(self, pipeline: beam.Pipeline) -> dict[str, beam.PCollection]:
-        """Wires ``ReadManifest`` and ``JoinLabels``."""
-        job, columns = self._job, self._job.options.columns()
-        files = job.options.schema.file_columns()
-        if job.labels is None or job.options.join_on is None:
-            return pipeline | "ReadManifest" >> ReadManifest(job.manifest, columns, files)
-        sides = {}
-        for side, manifest in (("images", job.manifest), ("labels", job.labels)):
-            own = tuple(column for column in columns if column in manifest.columns)
-            sides[side] = own, pipeline | f"Read_{side}" >> ReadManifest(manifest, own, files)
-        (image_columns, images), (label_columns, labels) = sides["images"], sides["labels"]
-        join = JoinLabels(image_columns, label_columns, job.options.join_on, columns)
-        joined = {"images": images["rows"], "labels": labels["rows"]} | "JoinLabels" >> join
-        rejects = (images["rejects"], labels["rejects"], joined["rejects"])
-        matched = joined["counts"] | "Matched" >> beam.Map(lambda count: -count)
-        counts = (images["counts"], labels["counts"], matched)
-        return {
-            "rows": joined["rows"],
-            "rejects": rejects | "JoinRejects" >> beam.Flatten(),
-            "counts": counts | "JoinCounts" >> beam.Flatten(),
-        }
+    if "dropped" in source:
+        _ = source["dropped"] | "WriteDropped" >> WriteRejects(job.output, early_dropped_path)

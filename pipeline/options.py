@@ -92,7 +92,7 @@ class BuildOptions:
     verbose: bool = False
 
     def __post_init__(self) -> None:
-        check_sinks(self.sinks)
+        check_sinks(self.sinks, self.schema)
         if (self.labels is None) != (self.join_on is None):
             given, lacking = ("--labels", "--join_on") if self.labels else ("--join_on", "--labels")
             raise OptionError(f"{given}: got it alone, expected {lacking} beside it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -32,7 +32,7 @@ class Progress:
         num_rows: rows of all shards.
         rejects: rejects of the finished shards.
         fresh_rows: rows of the shards that were finished since the watch began.
-        seconds: since the first look that found the plan.
+        seconds: since the watch began.
     """
 
     shards: int
@@ -61,7 +61,7 @@ class ProgressWatch:
         self._output, self._clock = output, clock
         self._results: dict[str, tuple[int, int]] = {}
         self._plan: Plan | None = None
-        self._started = 0.0
+        self._started = clock()
         self._resumed_rows = 0
         self._look_at_results()
         self._resumed_rows = sum(rows for rows, _ in self._results.values())
@@ -88,7 +88,7 @@ class ProgressWatch:
         data = self._output.read(PLAN_FILE)
         if data is None:
             return False
-        self._plan, self._started = Plan.from_json(data), self._clock()
+        self._plan = Plan.from_json(data)
         return True
 
     def _look_at_results(self) -> None:
@@ -96,9 +96,8 @@ class ProgressWatch:
             name, _, suffix = file.rpartition(".")
             if suffix != "json" or name in self._results:
                 continue
-            data = self._output.read(ShardResult.path(name))
-            if data is not None:
-                result = ShardResult.from_json(data)
+            with suppress(ValueError):  # what a power loss left behind is about to be replaced
+                result = ShardResult.from_json(self._output.read(ShardResult.path(name)) or b"")
                 self._results[name] = result.num_rows, result.num_rows - result.num_records
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..schemas.checksum import BLANK, fill_checksum
 from ..schemas.dataset import (
     DatasetInfo,
     FileInfo,
@@ -21,19 +22,30 @@ from ..schemas.dataset import (
 )
 from ..schemas.description import write_description
 from ..schemas.errors import BuildError, TooManyRejects
-from ..schemas.layout import DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE, STATE_FOLDER, ShardName
+from ..schemas.layout import (
+    DATASET_FILE,
+    DESCRIPTION_FILE,
+    DROPPED_FILE,
+    REJECTS_FILE,
+    STATE_FOLDER,
+    ShardName,
+)
 from ..schemas.schema import Schema
 from ..schemas.statistics import merge_all
 from ..transforms.folders import Folder, PublishedFile
+from ..transforms.hdf5_virtual import publish_virtual
 from ..transforms.plan import PLAN_FILE, Plan
 from ..transforms.rejects import EARLY_REJECT_FILES, early_rejects_path
 from ..transforms.shard_task import ShardResult
+from ..transforms.sinks import sink_versions
 from ..transforms.versions import codec_versions
 from .claim import is_ours
 from .options import MaxRejects
+from .publish_frames import publish_frames
 
 __all__ = ["publish", "read_published"]
 
+_JOINED = "hdf5"  # the sink whose shards get a file over them
 _READ_THREADS = 16
 _REASONS_SHOWN = 5
 
@@ -57,12 +69,17 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
         by_reason, early, examples = _collect_rejects(output, results, rejects_file)
         _balance(plan, results, early, by_reason.total())
         _check_rejects(max_rejects, by_reason, plan.rows_seen, examples)
+        frames = publish_frames(output, plan, results, rejects_file) if plan.schema.clips else None
         rejects = output.publish(rejects_file, REJECTS_FILE) if by_reason else None
     description = output.write(DESCRIPTION_FILE, write_description(plan.schema).encode())
-    dataset = _describe(plan, results, _describe_rejects(by_reason, rejects), description, command)
-    stale = sorted(output.sizes().keys() - _names(dataset))
-    output.delete([name for name in stale if is_ours(name)])
-    output.write(DATASET_FILE, dataset.dumps())
+    whole = _publish_whole(output, plan.schema, results)
+    dataset = _describe(
+        plan, results, whole, _describe_rejects(by_reason, rejects), frames, description, command
+    )
+    names = output.sizes().keys()
+    stale = sorted(names - _names(dataset))
+    output.delete([name for name in stale if is_ours(name, names)])
+    output.write(DATASET_FILE, fill_checksum(dataset.dumps()))
     output.delete([STATE_FOLDER])
 
 
@@ -177,10 +194,24 @@ def _check_rejects(
     raise TooManyRejects("\n".join(lines))
 
 
+def _publish_whole(
+    output: Folder, schema: Schema, results: dict[str, list[ShardResult]]
+) -> dict[str, dict[str, ShardFile]]:
+    """The files over all shards of a split, by sink, of each split."""
+    whole: dict[str, dict[str, ShardFile]] = {}
+    for split, shards in results.items():
+        names = [shard.files[_JOINED].path for shard in shards if _JOINED in shard.files]
+        file = publish_virtual(output, split, schema, names) if names else None
+        whole[split] = {_JOINED: ShardFile(**asdict(file))} if file else {}
+    return whole
+
+
 def _describe(
     plan: Plan,
     results: dict[str, list[ShardResult]],
+    whole: dict[str, dict[str, ShardFile]],
     rejects: RejectsInfo,
+    frames: dict[str, Any] | None,
     description: PublishedFile,
     command: dict[str, Any],
 ) -> DatasetInfo:
@@ -191,17 +222,22 @@ def _describe(
             "schema": plan.schema.to_dict(),
             "description": FileInfo(**asdict(description)),
             "splits": {
-                name: _describe_split(plan.schema, shards) for name, shards in results.items()
+                name: _describe_split(plan.schema, shards, whole[name])
+                for name, shards in results.items()
             },
             "rows": plan.rows_seen,
             "rejects": rejects,
+            **({} if frames is None else {"frames": frames}),
             "command": command,
-            "versions": codec_versions(),
+            "versions": codec_versions() | sink_versions(tuple(command["sinks"]), plan.schema),
+            "checksum": BLANK,
         }
     )
 
 
-def _describe_split(schema: Schema, results: list[ShardResult]) -> SplitInfo:
+def _describe_split(
+    schema: Schema, results: list[ShardResult], whole: dict[str, ShardFile]
+) -> SplitInfo:
     shards = [
         ShardInfo(
             num_records=result.num_records,
@@ -213,6 +249,7 @@ def _describe_split(schema: Schema, results: list[ShardResult]) -> SplitInfo:
     return SplitInfo(
         num_records=sum(shard.num_records for shard in shards),
         shards=shards,
+        files=whole,
         statistics={
             name: feature.statistics(summaries[name])
             for name, feature in schema.features.items()
@@ -228,7 +265,10 @@ def _describe_rejects(by_reason: Counter[str], file: PublishedFile | None) -> Re
 
 def _names(dataset: DatasetInfo) -> set[str]:
     names = {DESCRIPTION_FILE} | ({REJECTS_FILE} if dataset.rejects.count else set())
+    if (dataset.model_extra or {}).get("frames", {}).get("dropped", {}).get("count"):
+        names.add(DROPPED_FILE)
     for split in dataset.splits.values():
+        names.update(file.path for file in split.files.values())
         for shard in split.shards:
             names.update(file.path for file in shard.files.values())
     return names

@@ -10,11 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from .errors import Reject
-from .feature import Feature, SettingError, shorten
+from .feature import Feature, FeatureValue, SettingError, shorten
 from .numbers import is_missing, parse_int
 
 __all__ = ["ClassFeature", "class_name", "sort_names"]
@@ -109,6 +110,12 @@ class ClassFeature(Feature):
         if number is None:
             raise _unknown(value, _suggest(class_name(value), self.class_names))
         return number
+
+    def check(self, value: FeatureValue) -> None:
+        """See ``Feature.check``: every class exists."""
+        for number in np.asarray(value).ravel().tolist():
+            if not 0 <= number < self.class_count:
+                raise ValueError(f"got class {number}, expected 0 to {self.class_count - 1}")
 
     def statistics(self, summary: dict[str, Any]) -> dict[str, Any]:
         """``classes``: the number of records by class number, in the order of the numbers."""

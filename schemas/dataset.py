@@ -68,10 +68,14 @@ class ShardInfo(_Part):
 
 
 class SplitInfo(_Part):
-    """A split: its shards in the order of their index, and statistics by feature name."""
+    """A split: its shards in the order of their index, and statistics by feature name.
+
+    ``files`` are those that lead to the whole split, by sink: the virtual file over HDF5 shards.
+    """
 
     num_records: _Count
     shards: list[ShardInfo]
+    files: dict[str, ShardFile] = Field(default_factory=dict)
     statistics: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from .feature import FeatureSource, literal
 from .schema import Schema
+from .sequence_description import SEQUENCE_FUNCTIONS, SEQUENCE_HEADER, in_steps
 
 __all__ = ["write_description"]
 
@@ -39,35 +40,63 @@ def parse_example(batch):
     return tf.io.parse_example(batch, FEATURE_DESCRIPTION)
 '''
 
-_DECODE = '''\
-def decode(features):
-    """Turns what parse_example gives into a dict of decoded batches by feature name."""
-    return {
-'''
+_DECODES = "Turns what parse_example gives into a dict of decoded batches by feature name."
 
 
 def write_description(schema: Schema) -> str:
     """The source of a module that parses and decodes a dataset's records.
 
     The module has ``FEATURE_DESCRIPTION`` (for ``tf.io.parse_example``), ``CLASS_NAMES`` (a list by
-    feature, for those with named classes), ``parse_example(batch)`` and ``decode(features)``. The text
-    is ASCII, depends on the schema alone, and holds names from users as literals only.
+    feature, for those with named classes), ``parse_example(batch)`` and ``decode(features)``. Of a
+    ``sequence_example`` it has ``CONTEXT_FEATURES`` and ``SEQUENCE_FEATURES`` (for
+    ``tf.io.parse_sequence_example``), ``parse_sequence_example(batch)``, ``count_steps(features)`` and
+    ``decode(features, padded=False)``. The text is ASCII, depends on the schema alone, and holds names
+    from users as literals only.
 
     Raises:
         ValueError: a vocabulary is not filled in yet, or two kinds have different functions of one name.
     """
     for name, feature in schema.features.items():
         if feature.needs_vocabulary:
-            raise ValueError(f"features.{name}: got a vocabulary that is still to be collected")
+            got = "got a vocabulary that is still to be collected"
+            raise ValueError(f"{schema.place(name)}: {got}")
     sources = {name: feature.source_code(name) for name, feature in schema.features.items()}
-    parse = {key: code for source in sources.values() for key, code in source.parse.items()}
-    names = {name: s.class_names for name, s in sources.items() if s.class_names is not None}
-    assignments = [
-        _assign("FEATURE_DESCRIPTION", (f"{literal(k)}: {code}" for k, code in parse.items())),
-        _assign("CLASS_NAMES", (f"{literal(k)}: {_wrap(k, n)}" for k, n in names.items())),
+    if schema.record == "sequence_example":
+        return _write_sequence(schema, sources)
+    tables = [_write_parse("FEATURE_DESCRIPTION", sources), _write_names(sources)]
+    decode = _write_decode(sources, "decode", _DECODES)
+    return _write_module(_HEADER, tables, [_PARSE, *_merge_functions(sources.values()), decode])
+
+
+def _write_sequence(schema: Schema, sources: Mapping[str, FeatureSource]) -> str:
+    context = {name: sources[name] for name in schema.context}
+    steps = {name: in_steps(name, sources[name]) for name in schema.steps}
+    tables = [
+        _write_parse("CONTEXT_FEATURES", context),
+        _write_parse("SEQUENCE_FEATURES", steps),
+        _write_names(sources),
     ]
-    functions = [_PARSE, *_merge_functions(sources.values()), _write_decode(sources)]
-    return "\n".join([_HEADER, *assignments]) + "".join(f"\n\n{f.strip()}\n" for f in functions)
+    functions = [
+        *SEQUENCE_FUNCTIONS,
+        *_merge_functions(sources.values()),
+        _write_decode(context, "_decode_context", "The features that a record has once."),
+        _write_decode(steps, "_decode_steps", "The features of all steps of a batch, end to end."),
+    ]
+    return _write_module(SEQUENCE_HEADER, tables, functions)
+
+
+def _write_module(header: str, tables: Iterable[str], functions: Iterable[str]) -> str:
+    return "\n".join([header, *tables]) + "".join(f"\n\n{f.strip()}\n" for f in functions)
+
+
+def _write_parse(table: str, sources: Mapping[str, FeatureSource]) -> str:
+    parse = {key: code for source in sources.values() for key, code in source.parse.items()}
+    return _assign(table, (f"{literal(key)}: {code}" for key, code in parse.items()))
+
+
+def _write_names(sources: Mapping[str, FeatureSource]) -> str:
+    names = {name: s.class_names for name, s in sources.items() if s.class_names is not None}
+    return _assign("CLASS_NAMES", (f"{literal(k)}: {_wrap(k, n)}" for k, n in names.items()))
 
 
 def _assign(name: str, entries: Iterable[str]) -> str:
@@ -92,9 +121,9 @@ def _merge_functions(sources: Iterable[FeatureSource]) -> list[str]:
     return list(functions.values())
 
 
-def _write_decode(sources: Mapping[str, FeatureSource]) -> str:
-    lines = []
+def _write_decode(sources: Mapping[str, FeatureSource], function: str, summary: str) -> str:
+    lines = [f"def {function}(features):\n", f'    """{summary}"""\n', "    return {\n"]
     for name, source in sources.items():
         code = source.decode or f"features[{literal(name)}]"
         lines.append(f"        {literal(name)}: {code},\n")
-    return _DECODE + "".join(lines) + "    }\n"
+    return "".join(lines) + "    }\n"

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self
 
+from .sources import check_source, source_columns
+
 __all__ = [
+    "ArrayLayout",
     "Encoded",
     "Feature",
     "FeatureSource",
@@ -81,8 +84,44 @@ class FeatureSource:
     class_names: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ArrayLayout:
+    """How a format of arrays, such as HDF5, holds one value of a record.
+
+    Attributes:
+        dtype: of the numbers; ``text`` is UTF-8 text and ``bytes`` binary, both of any length.
+        shape: sizes of one record's value, ``None`` where they differ from record to record: first
+            those that differ, then those that do not. Text and bytes have ``()``.
+        axes: what the axes of the shape are called.
+        encoding: the image format that bytes are in; empty where they are in none.
+    """
+
+    dtype: Literal["int64", "float32", "uint8", "uint16", "text", "bytes"]
+    shape: tuple[int | None, ...] = ()
+    axes: tuple[str, ...] = ()
+    encoding: str = ""
+
+    @property
+    def is_ragged(self) -> bool:
+        """Whether a record's value is an array with a size of its own."""
+        return None in self.shape
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether a record's value is an array of numbers."""
+        return self.dtype not in ("text", "bytes")
+
+
 class Feature(BaseModel):
     """One declared value of a record.
+
+    Attributes:
+        source: the manifest column that the value comes from, or a path with columns in braces:
+            see ``schemas/sources.py``.
+        target: whether ``load`` yields it among the targets; see ``is_target``.
+        ragged: of a step feature, whether it may have another number of steps than the others.
+        storage: how HDF5 files store numbers: as they are, which can be memory-mapped, or in compressed
+            chunks. TFRecord files do not know it.
 
     A kind is a subclass in a file of its own in ``schemas/features/`` with a ``type`` field whose
     ``Literal`` default is the name that schemas use. It is found by being there.
@@ -93,12 +132,35 @@ class Feature(BaseModel):
     reads_files: ClassVar[bool] = False
     """True when a text value in the manifest is the path of a file; ``encode`` then gets its bytes."""
 
+    reads_arrays: ClassVar[bool] = False
+    """True when a text value such as ``a.h5::/b`` is an array in a file; ``encode`` then gets the array."""
+
     target_by_default: ClassVar[bool] = False
     """What ``is_target`` is while a schema says nothing of it: true for classes."""
 
     type: str
     source: str = Field(min_length=1)
     target: bool | None = None
+    ragged: bool = False
+    storage: Literal["contiguous", "lzf", "gzip", "zstd", "blosc2"] = "contiguous"
+
+    @model_validator(mode="after")
+    def _check_storage(self) -> Self:
+        compressed = self.storage != "contiguous"
+        if compressed and not any(layout.is_numeric for layout in self.arrays("").values()):
+            got = f"got {self.storage!r} for values that HDF5 does not compress"
+            raise SettingError("storage", f"{got}, expected contiguous")
+        return self
+
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, source: str) -> str:
+        return check_source(source)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The manifest columns that the source names; none when it is a file as a whole."""
+        return source_columns(self.source)
 
     @property
     def is_target(self) -> bool:
@@ -112,7 +174,8 @@ class Feature(BaseModel):
             name: the feature's name, the key of the record value.
             value: what the manifest holds: ``str`` from text manifests, any JSON or Arrow scalar or
                 list from the typed ones, ``bytes`` when ``reads_files``; ``None`` when the cell is
-                missing or empty.
+                missing or empty. A source that is an array in a file gives a NumPy array, or a Python
+                scalar.
 
         Raises:
             Reject: the value cannot become what is declared; the message names the value.
@@ -121,6 +184,20 @@ class Feature(BaseModel):
 
     def source_code(self, name: str) -> FeatureSource:
         """How the generated module parses and decodes the feature."""
+        raise NotImplementedError
+
+    def check(self, value: FeatureValue) -> None:
+        """Checks a value that was read back, beyond its type and shape.
+
+        Args:
+            value: the value under the feature's own name: a list of bytes, or an array [n].
+
+        Raises:
+            ValueError: it cannot be what ``encode`` made; the text says what was got and expected.
+        """
+
+    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+        """How HDF5 holds the record values that ``encode`` gives, by the same keys."""
         raise NotImplementedError
 
     def statistics(self, summary: dict[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,10 @@ import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import (
     BmpImagePlugin,
     ExifTags,
@@ -48,6 +50,7 @@ __all__ = [
     "decode",
     "encode",
     "open_image",
+    "open_pixels",
     "resize",
 ]
 
@@ -131,7 +134,7 @@ class Opened:
         orientation: EXIF's, 1 to 8; 1 where Pillow has already turned the pixels (TIFF).
     """
 
-    image: ImageFile.ImageFile
+    image: Image.Image
     data: bytes
     mode: str
     size: Size
@@ -190,6 +193,35 @@ def open_image(data: bytes, max_pixels: int) -> Opened:
     width, height = image.size
     size = (height, width) if orientation in _SIDEWAYS else (width, height)
     return Opened(image, data, image.mode, size, orientation)
+
+
+def open_pixels(pixels: NDArray[Any] | Image.Image, max_pixels: int) -> Opened:
+    """An image that is decoded already: an array from a file, or a frame of an animation.
+
+    Args:
+        pixels: uint8 [height, width], [height, width, 1], RGB or RGBA; uint16 with one channel; or an
+            image of any mode of Pillow's.
+        max_pixels: width times height that it may have.
+
+    Raises:
+        Reject: ``unsupported_pixels`` or ``decompression_bomb``.
+    """
+    if isinstance(pixels, np.ndarray):
+        _check_pixels((pixels.shape[1] if pixels.ndim > 1 else 0, len(pixels)), max_pixels)
+        pixels = _from_array(pixels)
+    _check_pixels(pixels.size, max_pixels)
+    return Opened(pixels, b"", pixels.mode, pixels.size, 1)
+
+
+def _from_array(pixels: NDArray[Any]) -> Image.Image:
+    flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+    deep = flat.dtype == np.uint16 and flat.ndim == 2
+    colours = flat.ndim == 2 or (flat.ndim == 3 and flat.shape[2] in (3, 4))
+    if not flat.size or not colours or not (deep or flat.dtype == np.uint8):
+        got = f"got an array of {pixels.dtype} of shape {list(pixels.shape)}"
+        expected = "expected uint8 [height, width] or [height, width, 1, 3 or 4], or uint16 grey"
+        raise Reject("decode", "unsupported_pixels", f"{got}, {expected}")
+    return Image.fromarray(np.ascontiguousarray(flat))
 
 
 def decode(opened: Opened, draft: Size | None, grey: bool) -> Decoded:

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 __all__ = [
     "DATASET_FILE",
     "DESCRIPTION_FILE",
+    "DROPPED_FILE",
     "REJECTS_FILE",
     "SPLIT_NAME",
     "STATE_FOLDER",
     "ShardName",
+    "split_file",
 ]
 
 DATASET_FILE = "dataset.json"
 DESCRIPTION_FILE = "feature_description.py"
 REJECTS_FILE = "rejects.jsonl"
+DROPPED_FILE = "dropped_frames.jsonl"
+"""The frames that were dropped from their clips; absent when there are none."""
+
 STATE_FOLDER = ".pixelbeam"
 """What a build that is not yet published knows about itself; gone once it is published."""
 
@@ -24,6 +29,11 @@ SPLIT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _SHARD_NAME = re.compile(
     rf"(?P<split>{SPLIT_NAME.pattern})-(?P<index>\d{{5,}})-of-(?P<count>\d{{5,}})"
 )
+
+
+def split_file(split: str, suffix: str) -> str:
+    """The file over all shards of a split in a sink's format, such as ``train.h5``."""
+    return f"{split}.{suffix}"
 
 
 @dataclass(frozen=True, slots=True, order=True)

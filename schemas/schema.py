@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import yaml
 from pydantic import (
@@ -14,18 +14,24 @@ from pydantic import (
     Field,
     SerializeAsAny,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from .clips import Clips
 from .errors import ManifestError, SchemaError
-from .feature import Feature, SettingError, shorten
+from .faults import explain, fault
+from .feature import Feature
 from .features import feature_kinds
+from .sources import is_column
 
 __all__ = ["Schema", "load_schema", "preset_names"]
 
 _PRESETS = files(__package__) / "presets"
+
+
+_Features: TypeAlias = dict[str, SerializeAsAny[Feature]]
 
 
 class Schema(BaseModel):
@@ -37,7 +43,11 @@ class Schema(BaseModel):
         record: what a record is.
         on_unreadable: what becomes of a row whose file is there and cannot be read, even after
             several tries: a reject, or a failed build, which can be run again when storage is well.
-        features: by name, which is also the key in a record.
+        context: of a ``sequence_example``, the features that it has once.
+        steps: of a ``sequence_example``, the features that it has once a step.
+        features: every feature by name, which is also the key in a record. An ``example`` declares
+            them here; of a ``sequence_example`` they are those of ``context`` and ``steps``.
+        clips: what makes a ``sequence_example``; always there for one, never for an ``example``.
 
     Raises:
         SchemaError: from ``Schema.from_dict`` and ``load_schema``, with the place of the fault.
@@ -45,30 +55,92 @@ class Schema(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    record: Literal["example"] = "example"
+    record: Literal["example", "sequence_example"] = "example"
     on_unreadable: Literal["reject", "fail"] = "reject"
-    features: dict[str, SerializeAsAny[Feature]] = Field(min_length=1)
+    context: _Features = Field(default_factory=dict)
+    steps: _Features = Field(default_factory=dict)
+    clips: Clips | None = Field(default=None, validate_default=True)
+    # Last, since it is made of the others.
+    features: _Features = Field(default=None, min_length=1, validate_default=True)
+
+    @field_validator("context", "steps", mode="before")
+    @classmethod
+    def _check_part(cls, declared: Any, info: ValidationInfo) -> Any:
+        if info.data.get("record") == "example":
+            message = "got it with record example, expected record: sequence_example"
+            raise fault([f"{info.field_name}: {message}"])
+        return _by_kind(declared, str(info.field_name))
+
+    @field_validator("clips", mode="before")
+    @classmethod
+    def _check_clips(cls, declared: Any, info: ValidationInfo) -> Any:
+        if info.data.get("record") == "sequence_example":
+            return {} if declared is None else declared
+        if declared is not None:
+            raise fault(["clips: got it with record example, expected record: sequence_example"])
+        return None
 
     @field_validator("features", mode="before")
     @classmethod
-    def _by_kind(cls, declared: Any) -> Any:
-        if not isinstance(declared, Mapping):
-            return declared
-        built = {name: _build_or_explain(name, value) for name, value in declared.items()}
-        faults = [fault for fault in built.values() if isinstance(fault, SchemaError)]
-        if faults:
-            raise _fault(map(str, faults))
-        return built
+    def _check_features(cls, declared: Any, info: ValidationInfo) -> Any:
+        if info.data.get("record") != "sequence_example":
+            if declared is None:
+                raise fault(["features: missing, expected a value"])
+            return _by_kind(declared, "features")
+        if "context" not in info.data or "steps" not in info.data:
+            raise fault([])  # what is wrong with them is told already
+        both = {**info.data["context"], **info.data["steps"]}
+        if declared not in (None, both):
+            raise fault(
+                ["features: got it with record sequence_example, expected context and steps"]
+            )
+        return both
 
     @model_validator(mode="after")
     def _check_keys(self) -> Schema:
         owners: dict[str, str] = {}
-        for name, feature in self.features.items():
+        for part, name, feature in self._declared():
             for key in feature.source_code(name).parse:
                 if key in owners:
-                    raise _fault([_collision(name, owners[key], key)])
+                    raise fault([_collision(f"{part}.{name}", name, owners[key], key)])
                 owners[key] = name
         return self
+
+    @model_validator(mode="after")
+    def _check_sequence(self) -> Schema:
+        if self.record == "sequence_example" and not self.steps:
+            raise fault(["steps: missing, expected at least one feature"])
+        if faults := [*self._setting_faults(), *self._grouping_faults()]:
+            raise fault(faults)
+        return self
+
+    def _setting_faults(self) -> Iterable[str]:
+        for part, name, feature in self._declared():
+            if feature.ragged and part != "steps":
+                yield f"{part}.{name}.ragged: got true, expected it in steps only"
+            if feature.needs_vocabulary and not is_column(feature.source):
+                got = f"got from_manifest with the source {feature.source!r}"
+                yield f"{part}.{name}.vocabulary: {got}, expected the names"
+
+    def _declared(self) -> Iterable[tuple[str, str, Feature]]:
+        parts = {"context": self.context, "steps": self.steps}
+        for part, features in (parts if self.steps else {"features": self.features}).items():
+            yield from ((part, name, feature) for name, feature in features.items())
+
+    def _grouping_faults(self) -> Iterable[str]:
+        """What cannot be once rows are grouped: a column has one cell a clip, or one a frame."""
+        if self.clips is None:
+            return
+        if self.clips.window and any(feature.ragged for feature in self.steps.values()):
+            yield "clips.window: got it with a ragged feature, whose steps windows cannot cut"
+        if self.clips.key is None:
+            return
+        for name, feature in self.steps.items():
+            if is_column(feature.source) and feature.source in self.clip_columns():
+                got = f"got {feature.source!r}, which has one value a clip"
+                yield f"steps.{name}.source: {got}, expected a column with one a frame"
+        if not self.frame_columns():
+            yield "clips.key: got it where no step feature has a column with a cell a frame"
 
     @classmethod
     def from_dict(cls, declared: Any, place: str = "") -> Schema:
@@ -85,20 +157,48 @@ class Schema(BaseModel):
             return cls.model_validate(declared)
         except ValidationError as error:
             prefix = f"{place}: " if place else ""
-            lines = [prefix + line for line in _explain(error)]
+            lines = [prefix + line for line in explain(error)]
             raise SchemaError("\n".join(lines)) from None
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as plain dicts, with every default spelt out; ``from_dict`` reads it back."""
-        return self.model_dump(mode="json")
+        left_out = {"features"} if self.clips is not None else {"context", "steps", "clips"}
+        return self.model_dump(mode="json", exclude=left_out)
+
+    def place(self, name: str) -> str:
+        """Where a feature is declared, for messages: ``features.image``, ``steps.frames``."""
+        return next(f"{part}.{name}" for part, other, _ in self._declared() if other == name)
 
     def columns(self) -> tuple[str, ...]:
-        """The manifest columns that the features come from, sorted, each once."""
-        return tuple(sorted({feature.source for feature in self.features.values()}))
+        """The manifest columns that the features and clips come from, sorted, each once."""
+        clips = (self.clips.key, self.clips.order) if self.clips is not None else ()
+        named = {column for feature in self.features.values() for column in feature.columns}
+        return tuple(sorted(named.union(column for column in clips if column is not None)))
 
     def file_columns(self) -> tuple[str, ...]:
         """The columns that hold paths of files or the files' bytes, sorted, each once."""
-        return tuple(sorted({f.source for f in self.features.values() if f.reads_files}))
+        files = (feature for feature in self.features.values() if feature.reads_files)
+        return tuple(sorted({f.source for f in files if is_column(f.source)}))
+
+    def clip_columns(self) -> frozenset[str]:
+        """The columns that have to have one value for all rows of a clip."""
+        key = [self.clips.key] if self.clips is not None and self.clips.key else []
+        named = [column for feature in self.context.values() for column in feature.columns]
+        return frozenset(key + named)
+
+    def frame_columns(self) -> frozenset[str]:
+        """The columns that have a value for each row of a clip."""
+        order = [self.clips.order] if self.clips is not None and self.clips.order else []
+        named = [column for feature in self.steps.values() for column in feature.columns]
+        return frozenset(order + named) - self.clip_columns()
+
+    def observe(self, name: str, value: Any) -> Iterable[str]:
+        """The class names that a manifest cell names; asked only while ``needs_vocabulary``."""
+        feature = self.features[name]
+        if self.clips is None or name not in self.steps:
+            return feature.observe(value)
+        cells = self.clips.split(value, feature)
+        return [observed for cell in cells for observed in feature.observe(cell)]
 
     def check_columns(self, present: Iterable[str], where: str) -> None:
         """Checks that a manifest has every column that the schema names.
@@ -111,12 +211,17 @@ class Schema(BaseModel):
             ManifestError: a feature's source is not among the columns.
         """
         columns = list(present)
-        for name, feature in self.features.items():
-            if feature.source not in columns:
-                raise ManifestError(
-                    f"{where}: no column {feature.source!r} for features.{name}.source; "
-                    f"its columns are: {', '.join(map(repr, columns))}"
-                )
+        wanted = {f"{self.place(n)}.source": f.columns for n, f in self.features.items()}
+        if self.clips is not None:
+            wanted["clips.key"] = (self.clips.key,) if self.clips.key else ()
+            wanted["clips.order"] = (self.clips.order,) if self.clips.order else ()
+        for place, named in wanted.items():
+            for column in named:
+                if column not in columns:
+                    raise ManifestError(
+                        f"{where}: no column {column!r} for {place}; "
+                        f"its columns are: {', '.join(map(repr, columns))}"
+                    )
 
     def with_vocabularies(self, vocabularies: Mapping[str, Iterable[str]]) -> Schema:
         """The schema with the class names that were collected from the manifest filled in.
@@ -133,14 +238,16 @@ class Schema(BaseModel):
             feature, found = features[name], tuple(names)
             if not found:
                 raise ManifestError(
-                    f"features.{name}: got no class name from column {feature.source!r} "
+                    f"{self.place(name)}: got no class name from column {feature.source!r} "
                     "of the manifest, expected at least one"
                 )
             try:
                 features[name] = feature.with_vocabulary(found)
             except ValidationError as error:
-                raise SchemaError("\n".join(_explain(error, f"features.{name}"))) from None
-        return self.model_copy(update={"features": features})
+                raise SchemaError("\n".join(explain(error, self.place(name)))) from None
+        parts = {part: getattr(self, part) for part in ("context", "steps")}
+        filled = {part: {name: features[name] for name in names} for part, names in parts.items()}
+        return self.model_copy(update={"features": features, **filled})
 
 
 def preset_names() -> list[str]:
@@ -204,27 +311,37 @@ def _read(path: Path) -> str:
 
 def _resolve_files(declared: Any, folder: Path | None) -> Any:
     """Makes ``vocabulary: names.txt`` relative to the schema's own folder."""
-    features = declared.get("features") if isinstance(declared, dict) else None
-    if folder is None or not isinstance(features, dict):
+    if folder is None or not isinstance(declared, dict):
         return declared
-    for feature in features.values():
+    parts = (declared.get(part) for part in ("features", "context", "steps"))
+    for feature in (f for part in parts if isinstance(part, dict) for f in part.values()):
         vocabulary = feature.get("vocabulary") if isinstance(feature, dict) else None
         if isinstance(vocabulary, str) and vocabulary != "from_manifest":
             feature["vocabulary"] = str(folder / vocabulary)
     return declared
 
 
-def _build_or_explain(name: Any, declared: Any) -> Feature | SchemaError:
+def _by_kind(declared: Any, part: str) -> Any:
+    if not isinstance(declared, Mapping):
+        return declared
+    built = {name: _build_or_explain(part, name, value) for name, value in declared.items()}
+    faults = [fault for fault in built.values() if isinstance(fault, SchemaError)]
+    if faults:
+        raise fault(map(str, faults))
+    return built
+
+
+def _build_or_explain(part: str, name: Any, declared: Any) -> Feature | SchemaError:
     try:
-        return _build_feature(name, declared)
+        return _build_feature(part, name, declared)
     except SchemaError as error:  # returned, so that all faults of a schema are told at once
         return error
 
 
-def _build_feature(name: Any, declared: Any) -> Feature:
-    place = f"features.{name}"
+def _build_feature(part: str, name: Any, declared: Any) -> Feature:
+    place = f"{part}.{name}"
     if not isinstance(name, str) or not name or not _is_unicode(name):
-        raise SchemaError(f"features: got {name!r}, expected a name; put it in quotes")
+        raise SchemaError(f"{part}: got {name!r}, expected a name; put it in quotes")
     if isinstance(declared, Feature):
         return declared
     if not isinstance(declared, Mapping):
@@ -236,70 +353,16 @@ def _build_feature(name: Any, declared: Any) -> Feature:
     try:
         return kind.model_validate(dict(declared))
     except ValidationError as error:
-        raise SchemaError("\n".join(_explain(error, place))) from None
+        raise SchemaError("\n".join(explain(error, place))) from None
 
 
 def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _collision(name: str, owner: str, key: str) -> str:
+def _collision(place: str, name: str, owner: str, key: str) -> str:
+    if key == name == owner:
+        return f"{place}: got a name that is in context too, expected another"
     if key == name:
-        return f"features.{name}: got a name that feature {owner!r} stores a part under, expected another"
-    return f"features.{name}: stores a part under {key!r} as feature {owner!r} does; rename one of them"
-
-
-def _fault(lines: Iterable[str]) -> PydanticCustomError:
-    return PydanticCustomError("feature", "{lines}", {"lines": "\n".join(lines)})
-
-
-def _explain(error: ValidationError, place: str = "") -> Iterable[str]:
-    """One line for each fault: ``features.image.resize: got 'crop2', expected one of …``."""
-    for fault in error.errors(include_url=False):
-        if fault["type"] == "feature":
-            yield from fault["msg"].split("\n")
-            continue
-        reason = fault.get("ctx", {}).get("error")
-        setting = [reason.setting] if isinstance(reason, SettingError) else []
-        where = ".".join([*filter(None, [place]), *map(str, fault["loc"]), *setting])
-        yield f"{where}: {_describe(dict(fault))}".removeprefix(": ")
-
-
-_EXPECTED = {
-    "bool_parsing": "true or false",
-    "bool_type": "true or false",
-    "dict_type": "a mapping",
-    "finite_number": "a finite number",
-    "float_parsing": "a number",
-    "float_type": "a number",
-    "greater_than": "more than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "int_from_float": "an integer",
-    "int_parsing": "an integer",
-    "int_type": "an integer",
-    "less_than": "less than {lt}",
-    "less_than_equal": "at most {le}",
-    "literal_error": "one of {expected}",
-    "model_type": "a mapping with 'features'",
-    "string_too_short": "at least one character",
-    "string_type": "text",
-    "too_short": "at least one feature",
-    "tuple_type": "a list",
-}
-"""What was expected, by pydantic's name of the fault."""
-
-
-def _describe(fault: dict[str, Any]) -> str:
-    context = fault.get("ctx", {})
-    match fault["type"]:
-        case "missing":
-            return "missing, expected a value"
-        case "extra_forbidden":
-            return f"got {shorten(fault['input'])}, expected nothing: there is no such setting"
-        case "value_error":
-            error = context["error"]
-            return error.message if isinstance(error, SettingError) else str(error)
-        case kind:
-            message = fault["msg"][:1].lower() + fault["msg"][1:]
-            expected = _EXPECTED.get(kind, message).format(**context)
-            return f"got {shorten(fault['input'])}, expected {expected}"
+        return f"{place}: got a name that feature {owner!r} stores a part under, expected another"
+    return f"{place}: stores a part under {key!r} as feature {owner!r} does; rename one of them"

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..schemas.errors import Reject
-from ..schemas.feature import FeatureValue
+from ..schemas.feature import Encoded, Feature, RecordValue
 from ..schemas.schema import Schema
+from .arrays.array_files import ArrayFiles
+from .cells import CellReader
+from .encode_clips import ClipEncoder
 from .inputs import InputRoot
 from .keys import RowFormat
 from .rejects import reject_row
 from .row_pool import RowPool
 from .rows import ManifestRow, RejectedRow
+from .windows import count_frames
 
 __all__ = ["EncodedRow", "RowEncoder", "encode_rows"]
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:
-    """A record: its values by Example key, and its features' shares of the statistics."""
+    """A record.
 
-    values: dict[str, FeatureValue]
+    Attributes:
+        values: by Example key.
+        summaries: its features' shares of the statistics.
+        frames: of a clip, counts of its frames.
+        dropped: of a clip, the frames that were left out because something is wrong with them.
+    """
+
+    values: dict[str, RecordValue]
     summaries: dict[str, dict[str, Any]]
+    frames: dict[str, int] = field(default_factory=dict)
+    dropped: tuple[RejectedRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +53,28 @@ class RowEncoder:
     row_format: RowFormat
     inputs: InputRoot
 
-    def encode(self, row: ManifestRow, inline: Mapping[str, Any]) -> EncodedRow | RejectedRow:
+    def encode(
+        self, row: ManifestRow, inline: Mapping[str, Any], arrays: ArrayFiles | None = None
+    ) -> EncodedRow | RejectedRow:
         """Reads, decodes and encodes a row.
 
         Args:
             row: the row.
+            arrays: the array files that the task has open.
             inline: by column, what takes the place of the row's ``InlineBytes``: ``bytes``, a path or
                 ``None``.
 
         Raises:
             RuntimeError: a bug or a failing machine, from the original error, naming the row.
         """
+        cells = {**dict(zip(self.row_format.columns, row.values, strict=True)), **inline}
+        reader = CellReader(cells, self.inputs, arrays or ArrayFiles(self.inputs))
+        clip = ClipEncoder(self.schema, reader)
         try:
-            return self._encode(row, inline)
+            return self._encode(row, reader, clip)
         except Reject as reject:
-            return reject_row(self.row_format, row, reject)
+            frames = count_frames(self.schema, cells) or clip.seen
+            return replace(reject_row(self.row_format, row, reject), frames=frames)
         except Exception as error:
             # The cause itself does not survive the way through a runner, so it is named here.
             what = f"{type(error).__name__}: {error}"
@@ -62,31 +82,31 @@ class RowEncoder:
                 f"failed to build the record of {row.file}:{row.row}: {what}"
             ) from error
 
-    def _encode(self, row: ManifestRow, inline: Mapping[str, Any]) -> EncodedRow:
-        values: dict[str, FeatureValue] = {}
+    def _encode(self, row: ManifestRow, reader: CellReader, clip: ClipEncoder) -> EncodedRow:
+        values: dict[str, RecordValue] = {}
         summaries = {}
-        cells = {**dict(zip(self.row_format.columns, row.values, strict=True)), **inline}
-        files: dict[str, bytes] = {}
-        for name, feature in self.schema.features.items():
-            value, path = cells[feature.source], ""
-            if feature.reads_files and isinstance(value, str) and value:
-                path = value
-                if path not in files:  # two features may come from one file
-                    files[path] = self._read(name, path)
-                value = files[path]
-            try:
-                encoded = feature.encode(name, value)
-            except Reject as reject:
-                raise reject.of(feature=name, path=path) from None
+        is_clip = self.schema.clips is not None
+        for name, feature in (self.schema.context if is_clip else self.schema.features).items():
+            encoded = _encode_feature(name, feature, reader)
             values.update(encoded.values)
             summaries[name] = encoded.summary
-        return EncodedRow(values, summaries)
+        if not is_clip:
+            return EncodedRow(values, summaries)
+        steps, of_steps = clip.encode()
+        dropped = tuple(
+            replace(reject_row(self.row_format, row, reject), values=(), frames=1)
+            for reject in clip.dropped
+        )
+        return EncodedRow({**values, **steps}, {**summaries, **of_steps}, clip.counts, dropped)
 
-    def _read(self, name: str, path: str) -> bytes:
-        try:
-            return self.inputs.read(path)
-        except Reject as reject:
-            raise reject.of(feature=name) from None
+
+def _encode_feature(name: str, feature: Feature, reader: CellReader) -> Encoded:
+    path = ""
+    try:
+        path = reader.describe(feature)
+        return feature.encode(name, reader.value(feature))
+    except Reject as reject:
+        raise reject.of(feature=name, path=path) from None
 
 
 def encode_rows(
@@ -102,6 +122,11 @@ def encode_rows(
 
     def overrun(item: tuple[ManifestRow, Mapping[str, Any]]) -> RejectedRow:
         said = f"the row took more than {pool.seconds:g} s; --row_timeout allows more"
-        return reject_row(encoder.row_format, item[0], Reject("encode", "time_limit", said))
+        rejected = reject_row(encoder.row_format, item[0], Reject("encode", "time_limit", said))
+        return replace(rejected, frames=count_frames(encoder.schema, dict(rejected.values)))
 
-    return pool.map(lambda item: encoder.encode(*item), rows, overrun)
+    arrays = ArrayFiles(encoder.inputs)
+    try:
+        yield from pool.map(lambda item: encoder.encode(*item, arrays), rows, overrun)
+    finally:
+        arrays.close()

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -66,6 +68,14 @@ class Folder:
             else FileSystems.exists(self.path(name))
         )
 
+    def size(self, name: str) -> int | None:
+        """The size of a file in bytes, ``None`` when it is not there."""
+        path = self.path(name)
+        if is_local(self.root):
+            return os.path.getsize(path) if os.path.isfile(path) else None
+        found = FileSystems.match([path])[0].metadata_list
+        return found[0].size_in_bytes if found else None
+
     def read(self, name: str) -> bytes | None:
         """The bytes of a file, ``None`` when it is not there."""
         if is_local(self.root):
@@ -79,6 +89,22 @@ class Folder:
             self.path(name), compression_type=CompressionTypes.UNCOMPRESSED
         ) as file:
             return bytes(file.read())
+
+    def open(self, name: str) -> BinaryIO:
+        """A file of the folder, to read from any place in it."""
+        if is_local(self.root):
+            return open(self.path(name), "rb")
+        path, plain = self.path(name), CompressionTypes.UNCOMPRESSED
+        return cast(BinaryIO, FileSystems.open(path, compression_type=plain))
+
+    def open(self, name: str) -> BinaryIO:
+        """Opens a file for reading; the caller closes it."""
+        if is_local(self.root):
+            return open(self.path(name), "rb")
+        file: BinaryIO = FileSystems.open(
+            self.path(name), compression_type=CompressionTypes.UNCOMPRESSED
+        )
+        return file
 
     def sizes(self, folder: str = "") -> dict[str, int]:
         """The files directly in a sub-folder (default: the folder itself) with their sizes in bytes."""

@@ -17,11 +17,12 @@ import apache_beam as beam
 from ..schemas.errors import OptionError
 from ..schemas.layout import STATE_FOLDER
 from ..schemas.schema import Schema
+from ..schemas.statistics import merge_all
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .folders import Folder
 from .inline import attach_inline
 from .keys import RowFormat, order_of, pack_row, unpack_row
-from .records import serialize_example
+from .records import serialize_record
 from .row_pool import RowPool
 from .rows import ManifestRow
 
@@ -102,26 +103,29 @@ class Plan:
     Attributes:
         schema: the schema, its vocabularies filled in.
         splits: the splits by name, sorted.
-        rows_seen: manifest rows that the readers counted, rejected ones included.
+        rows_seen: manifest rows that the readers counted, rejected ones included; of clips, the clips
+            and the rows that were rejected before they could be in one.
+        frames: of clips, what became of frames before the shards; see ``transforms/frame_counts.py``.
     """
 
     schema: Schema
     splits: dict[str, SplitPlan]
     rows_seen: int
+    frames: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """The plan as its file in the state folder holds it."""
         splits = {name: asdict(split) for name, split in self.splits.items()}
-        return json.dumps(
-            {"schema": self.schema.to_dict(), "splits": splits, "rows_seen": self.rows_seen}
-        ).encode()
+        seen = {"rows_seen": self.rows_seen, "frames": self.frames}
+        return json.dumps({"schema": self.schema.to_dict(), "splits": splits, **seen}).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Plan:
         """The inverse of ``to_json``."""
         fields = json.loads(data)
         splits = {name: SplitPlan(**split) for name, split in fields["splits"].items()}
-        return cls(Schema.from_dict(fields["schema"]), splits, fields["rows_seen"])
+        schema = Schema.from_dict(fields["schema"])
+        return cls(schema, splits, fields["rows_seen"], fields["frames"])
 
 
 @dataclass(slots=True)
@@ -167,7 +171,9 @@ class RowSummarizer:
         for name, feature in self.schema.features.items():
             if feature.needs_vocabulary:
                 names = summary.classes.setdefault(name, {})
-                for observed in feature.observe(self.row_format.cell(row, feature.source)):
+                for observed in self.schema.observe(
+                    name, self.row_format.cell(row, feature.source)
+                ):
                     names[observed] = None
 
     def merge(self, into: RowSummary, other: RowSummary) -> None:
@@ -223,7 +229,9 @@ class Planner:
     row_seconds: float
     output: Folder
 
-    def plan(self, summary: RowSummary, rows_seen: int) -> Plan:
+    def plan(
+        self, summary: RowSummary, rows_seen: int, frames: Mapping[str, int] | None = None
+    ) -> Plan:
         """Fills in the vocabularies and decides the number of shards of each split."""
         schema = self._with_vocabularies(summary.classes)
         record_bytes = self._record_bytes(schema, summary.sample[:_SAMPLE_ROWS])
@@ -232,7 +240,7 @@ class Planner:
             name: SplitPlan(count, self.size.shards_for(count, record_bytes))
             for name, count in sorted(counts.items())
         }
-        plan = Plan(schema, splits, rows_seen)
+        plan = Plan(schema, splits, rows_seen, dict(frames or {}))
         self.output.write(PLAN_FILE, plan.to_json())
         return plan
 
@@ -251,7 +259,11 @@ class Planner:
         )
         pool = RowPool(self.threads, self.row_seconds)
         outcomes = encode_rows(encoder, rows, pool)
-        sizes = [len(serialize_example(o.values)) for o in outcomes if isinstance(o, EncodedRow)]
+        sizes = [
+            len(serialize_record(o.values, schema.record))
+            for o in outcomes
+            if isinstance(o, EncodedRow)
+        ]
         return sum(sizes) / len(sizes) + _FRAME_BYTES if sizes else 0.0
 
 
@@ -259,7 +271,7 @@ class PlanShards(beam.PTransform):
     """Makes the one ``Plan``.
 
     Takes ``{"rows": (split, ManifestRow), "counts": int}``, the counts adding up to the rows that the
-    readers saw.
+    readers saw; of clips also ``{"frames": dict}``, counts of frames to be added up.
     """
 
     def __init__(self, planner: Planner, seed: int):
@@ -269,9 +281,11 @@ class PlanShards(beam.PTransform):
 
     def expand(self, inputs: Mapping[str, beam.PCollection[Any]]) -> beam.PCollection[Plan]:
         """Wires ``RowSummarizer`` and ``Planner``."""
-        seen = inputs["counts"] | "SumCounts" >> beam.CombineGlobally(sum)
+        seen = [inputs["counts"] | "SumCounts" >> beam.CombineGlobally(sum)]
+        if "frames" in inputs:
+            seen.append(inputs["frames"] | "SumFrames" >> beam.CombineGlobally(merge_all))
         return (
             inputs["rows"]
             | "SummarizeRows" >> beam.CombineGlobally(_SummarizeFn(self._summarizer))
-            | "MakePlan" >> beam.Map(self._planner.plan, beam.pvalue.AsSingleton(seen))
+            | "MakePlan" >> beam.Map(self._planner.plan, *map(beam.pvalue.AsSingleton, seen))
         )

@@ -1,4 +1,4 @@
-"""``tf.train.Example`` without TensorFlow: protobuf messages in a descriptor pool of their own.
+"""``tf.train.Example`` and ``SequenceExample`` without TensorFlow: messages in a pool of their own.
 
 The messages are those of ``tensorflow/core/example/{feature,example}.proto``. A private pool never
 clashes with TensorFlow's registration of the same names, in whichever order the two are imported.
@@ -13,11 +13,18 @@ from typing import Any
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from ..schemas.feature import FeatureValue
+from ..schemas.feature import FeatureValue, RecordValue, Steps
 
-__all__ = ["serialize_example"]
+__all__ = ["message_class", "serialize_example", "serialize_record", "serialize_sequence_example"]
 
 _Field = descriptor_pb2.FieldDescriptorProto
+
+
+def serialize_record(values: Mapping[str, RecordValue], record: str) -> bytes:
+    """Serializes a record as the schema's ``record`` says: ``example`` or ``sequence_example``."""
+    if record == "sequence_example":
+        return serialize_sequence_example(values)
+    return serialize_example(values)  # type: ignore[arg-type]  # only sequences have steps
 
 
 def serialize_example(values: Mapping[str, FeatureValue]) -> bytes:
@@ -34,11 +41,37 @@ def serialize_example(values: Mapping[str, FeatureValue]) -> bytes:
     Raises:
         TypeError: a value is of none of these types.
     """
-    example = _message_class("Example")()
+    example = message_class("Example")()
     example.features.SetInParent()
     feature = example.features.feature
     for key, value in values.items():
         _fill(feature[key], key, value)
+    return bytes(example.SerializeToString(deterministic=True))
+
+
+def serialize_sequence_example(values: Mapping[str, RecordValue]) -> bytes:
+    """Serializes a record as a ``tf.train.SequenceExample``.
+
+    Args:
+        values: the record's values by key; ``Steps`` become a ``FeatureList`` with a ``Feature`` for
+            each step, anything else is context. The types are those of ``serialize_example``.
+
+    Returns:
+        The wire format; equal values give equal bytes, keys in sorted order.
+
+    Raises:
+        TypeError: a value is of none of these types.
+    """
+    example = message_class("SequenceExample")()
+    example.context.SetInParent()
+    example.feature_lists.SetInParent()
+    for key, value in values.items():
+        if isinstance(value, Steps):
+            steps = example.feature_lists.feature_list[key].feature
+            for step in value.values:
+                _fill(steps.add(), key, step)
+        else:
+            _fill(example.context.feature[key], key, value)
     return bytes(example.SerializeToString(deterministic=True))
 
 
@@ -64,7 +97,8 @@ def _fill(feature: Any, key: str, value: FeatureValue) -> None:
 
 
 @cache
-def _message_class(name: str) -> type[Any]:
+def message_class(name: str) -> type[Any]:
+    """The message type ``Example`` or ``SequenceExample`` of the private pool."""
     pool = descriptor_pool.DescriptorPool()
     pool.Add(_file_descriptor())
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"tensorflow.{name}"))
@@ -95,24 +129,36 @@ def _file_descriptor() -> descriptor_pb2.FileDescriptorProto:
         )  # fmt: skip
     _add_map(file.message_type.add(name="Features"), "feature", ".tensorflow.Feature")
     _add_message(file.message_type.add(name="Example"), "features", 1, ".tensorflow.Features")
+    steps = file.message_type.add(name="FeatureList")
+    _add_message(steps, "feature", 1, ".tensorflow.Feature", repeated=True)
+    lists = file.message_type.add(name="FeatureLists")
+    _add_map(lists, "feature_list", ".tensorflow.FeatureList")
+    sequence = file.message_type.add(name="SequenceExample")
+    _add_message(sequence, "context", 1, ".tensorflow.Features")
+    _add_message(sequence, "feature_lists", 2, ".tensorflow.FeatureLists")
     return file
 
 
 def _add_message(
-    message: descriptor_pb2.DescriptorProto, name: str, number: int, type_name: str
+    message: descriptor_pb2.DescriptorProto,
+    name: str,
+    number: int,
+    type_name: str,
+    repeated: bool = False,
 ) -> None:
     message.field.add(
         name=name,
         number=number,
         type=_Field.TYPE_MESSAGE,
         type_name=type_name,
-        label=_Field.LABEL_OPTIONAL,
+        label=_Field.LABEL_REPEATED if repeated else _Field.LABEL_OPTIONAL,
     )
 
 
 def _add_map(message: descriptor_pb2.DescriptorProto, name: str, type_name: str) -> None:
-    """A ``map<string, Feature>``: to protobuf, a repeated nested message that is marked as an entry."""
-    entry = message.nested_type.add(name=f"{name.capitalize()}Entry")
+    """A ``map<string, …>``: to protobuf, a repeated nested message that is marked as an entry."""
+    camel_case = "".join(word.capitalize() for word in name.split("_"))
+    entry = message.nested_type.add(name=f"{camel_case}Entry")
     entry.options.map_entry = True
     entry.field.add(name="key", number=1, type=_Field.TYPE_STRING, label=_Field.LABEL_OPTIONAL)
     _add_message(entry, "value", 2, type_name)

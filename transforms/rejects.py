@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +21,7 @@ __all__ = [
     "EARLY_REJECT_FILES",
     "WriteRejects",
     "count_reasons",
+    "early_dropped_path",
     "early_rejects_path",
     "reject_line",
     "reject_row",
@@ -49,6 +50,8 @@ def reject_line(rejected: RejectedRow) -> str:
     """A reject as its line of ``rejects.jsonl``, which is also a manifest of the rejected rows."""
     line = asdict(rejected) | {"values": {name: _cell(value) for name, value in rejected.values}}
     line = {"manifest": line.pop("file"), **line}
+    if not rejected.frames:
+        del line["frames"]
     return json.dumps(line) + "\n"
 
 
@@ -72,16 +75,26 @@ def early_rejects_path(index: int) -> str:
     return f"{STATE_FOLDER}/rejects-{index:02d}.jsonl"
 
 
+def early_dropped_path(index: int) -> str:
+    """The same for frames that were dropped from their clips."""
+    return f"{STATE_FOLDER}/dropped-{index:02d}.jsonl"
+
+
 class WriteRejects(beam.PTransform):
-    """Writes the rejects that were found while reading, joining and splitting.
+    """Writes the rejects that were found while reading, joining, grouping and splitting.
+
+    Args:
+        output: the dataset's folder.
+        path: where one of the files lies by its number, ``early_rejects_path`` or, for frames alone,
+            ``early_dropped_path``.
 
     Takes ``RejectedRow``; returns ``(reason, count)`` for each file and reason. Every file is written,
     an empty one too, so that none of an earlier attempt is taken for this one's.
     """
 
-    def __init__(self, output: Folder):
+    def __init__(self, output: Folder, path: Callable[[int], str] = early_rejects_path):
         super().__init__()
-        self._output = output
+        self._do_fn = _WriteRejectsFn(output, path)
 
     def expand(self, rejects: beam.PCollection[RejectedRow]) -> beam.PCollection[tuple[str, int]]:
         """Spreads rejects over the files by hash, and writes each file in one task."""
@@ -96,8 +109,7 @@ class WriteRejects(beam.PTransform):
             (lines, every)
             | "Flatten" >> beam.Flatten()
             | "GroupByFile" >> beam.GroupByKey()
-            | "WriteFile"
-            >> beam.ParDo(_WriteRejectsFn(self._output)).with_output_types(tuple[str, int])
+            | "WriteFile" >> beam.ParDo(self._do_fn).with_output_types(tuple[str, int])
         )
 
 
@@ -112,11 +124,11 @@ def _hash_reject(reject: RejectedRow) -> tuple[int, tuple[str, ...]]:
 
 
 class _WriteRejectsFn(beam.DoFn):
-    def __init__(self, output: Folder):
-        self._output = output
+    def __init__(self, output: Folder, path: Callable[[int], str]):
+        self._output, self._path = output, path
 
     def process(self, element: tuple[int, Iterable[tuple[str, ...]]]) -> Iterator[tuple[str, int]]:
         index, rejects = element
         ordered = sorted(reject for reject in rejects if reject)
-        self._output.write(early_rejects_path(index), "".join(r[3] for r in ordered).encode())
+        self._output.write(self._path(index), "".join(r[3] for r in ordered).encode())
         yield from Counter(reason for _, _, reason, _ in ordered).items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -94,12 +94,8 @@ class RowPool:
             if left <= 0:
                 self._replace_pool(jobs, function)
                 return overrun(job.item)
-            try:
-                job.future.result(timeout=left)
-            except TimeoutError:
-                continue  # it may have begun late; the loop asks how long it has really run
-            except BaseException:
-                break
+            # It may have begun late; the loop asks how long it has really run.
+            wait([job.future], timeout=left)
         return job.future.result()
 
     def _replace_pool(self, jobs: deque[_Job[_In, _Out]], function: Callable[[_In], _Out]) -> None:

@@ -51,6 +51,7 @@ class RejectedRow:
 
     Attributes:
         values: the cells by column, as far as they could be read.
+        frames: of a clip, the frames that are lost with it.
     """
 
     file: str
@@ -62,3 +63,4 @@ class RejectedRow:
     feature: str = ""
     path: str = ""
     values: tuple[tuple[str, Any], ...] = ()
+    frames: int = 0

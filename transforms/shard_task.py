@@ -14,12 +14,13 @@ from ..schemas.schema import Schema
 from ..schemas.statistics import merge
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .folders import Folder, PublishedFile
+from .frame_counts import frames_of
 from .inline import attach_inline
 from .keys import unpack_row
 from .rejects import count_reasons, reject_line
 from .row_pool import RowPool
 from .rows import RejectedRow
-from .sinks import SINKS
+from .sinks import SINKS, sink_versions
 from .versions import codec_versions
 
 __all__ = ["ShardResult", "ShardTask"]
@@ -39,6 +40,7 @@ class ShardResult:
         files: the published file by sink.
         rejects: number of rejects by reason.
         summaries: the merged summaries of the records by feature.
+        frames: of clips, counts of frames; see ``transforms/frame_counts.py``.
     """
 
     name: str
@@ -48,6 +50,7 @@ class ShardResult:
     files: dict[str, PublishedFile]
     rejects: dict[str, int] = field(default_factory=dict)
     summaries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    frames: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """The result as its file in the state folder holds it."""
@@ -55,7 +58,13 @@ class ShardResult:
 
     @classmethod
     def from_json(cls, data: bytes) -> ShardResult:
-        """The inverse of ``to_json``."""
+        """The inverse of ``to_json``.
+
+        Raises:
+            ValueError: the data are not a whole result, as a power loss may leave behind.
+        """
+        if not data.endswith(b"}"):
+            raise ValueError("not a whole result")
         fields = json.loads(data)
         files = {sink: PublishedFile(**file) for sink, file in fields.pop("files").items()}
         return cls(**fields, files=files)
@@ -69,6 +78,11 @@ class ShardResult:
     def rejects_path(name: str) -> str:
         """Where a shard's rejects lie until they are published."""
         return f"{_SHARDS}/{name}.rejects.jsonl"
+
+    @staticmethod
+    def dropped_path(name: str) -> str:
+        """Where the frames lie that were dropped from a shard's clips."""
+        return f"{_SHARDS}/{name}.dropped.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +123,11 @@ class ShardTask:
 
     def _fingerprint(self, name: str, rows: list[bytes]) -> str:
         """Hash of all that decides the shard's bytes; the seed is in the rows' places."""
+        schema = self.encoder.schema
         decisive = {
-            "schema": self.encoder.schema.to_dict(),
+            "schema": schema.to_dict(),
             "sinks": self.sinks,
-            "versions": codec_versions(),
+            "versions": codec_versions() | sink_versions(self.sinks, schema),
         }
         digest = hashlib.sha256(f"{json.dumps(decisive, sort_keys=True)}\0{name}\0".encode())
         for row in rows:
@@ -124,12 +139,14 @@ class ShardTask:
         stored = self.output.read(ShardResult.path(name))
         if stored is None:
             return None
-        result = ShardResult.from_json(stored)
+        try:
+            result = ShardResult.from_json(stored)
+        except ValueError:
+            return None
         if result.fingerprint != fingerprint:
             return None
-        return (
-            result if all(self.output.exists(file.path) for file in result.files.values()) else None
-        )
+        whole = all(self.output.size(file.path) == file.bytes for file in result.files.values())
+        return result if whole else None
 
     def _build(
         self,
@@ -143,24 +160,32 @@ class ShardTask:
         local = {sink: scratch / shard.file(SINKS[sink].suffix) for sink in self.sinks}
         summaries: dict[str, dict[str, Any]] = {}
         rejects: list[RejectedRow] = []
+        dropped: list[RejectedRow] = []
+        frames: dict[str, int] = {}
         num_records = 0
         writers = [SINKS[sink].open(path, self.encoder.schema) for sink, path in local.items()]
         for outcome in self._encode_all(rows, pool):
+            frames = merge(frames, frames_of(self.encoder.schema, outcome))
             if isinstance(outcome, RejectedRow):
                 rejects.append(outcome)
                 continue
             for writer in writers:
                 writer.write(outcome.values)
             summaries = merge(summaries, outcome.summaries)
+            dropped += outcome.dropped
             num_records += 1
         for writer in writers:
             writer.close()
         files = {sink: self.output.publish(path, path.name) for sink, path in local.items()}
-        if rejects:
-            lines = "".join(map(reject_line, rejects))
-            self.output.write(ShardResult.rejects_path(name), lines.encode())
+        for path, lost in (
+            (ShardResult.rejects_path, rejects),
+            (ShardResult.dropped_path, dropped),
+        ):
+            if lost:
+                self.output.write(path(name), "".join(map(reject_line, lost)).encode())
+        reasons = count_reasons(rejects)
         result = ShardResult(
-            name, fingerprint, len(rows), num_records, files, count_reasons(rejects), summaries
+            name, fingerprint, len(rows), num_records, files, reasons, summaries, frames
         )
         self.output.write(ShardResult.path(name), result.to_json())
         return result

@@ -14,11 +14,21 @@ from typing import BinaryIO, Protocol
 import google_crc32c
 
 from ..schemas.errors import OptionError
-from ..schemas.feature import FeatureValue
+from ..schemas.feature import RecordValue
 from ..schemas.schema import Schema
-from .records import serialize_example
+from .hdf5_sink import HDF5Sink
+from .records import serialize_record
 
-__all__ = ["SINKS", "ShardWriter", "Sink", "TFRecordSink", "check_sinks", "frame_record"]
+__all__ = [
+    "SINKS",
+    "ShardWriter",
+    "Sink",
+    "TFRecordSink",
+    "check_sinks",
+    "frame_record",
+    "masked_crc",
+    "sink_versions",
+]
 
 _MASK_DELTA = 0xA282EAD8
 
@@ -26,7 +36,7 @@ _MASK_DELTA = 0xA282EAD8
 class ShardWriter(Protocol):
     """One shard's file while it is written."""
 
-    def write(self, values: Mapping[str, FeatureValue]) -> None:
+    def write(self, values: Mapping[str, RecordValue]) -> None:
         """Appends a record."""
 
     def close(self) -> None:
@@ -39,6 +49,17 @@ class Sink(Protocol):
     suffix: str
     """Ending of the format's files, without the dot."""
 
+    def check(self, schema: Schema) -> None:
+        """Checks, before any work starts, that files of the format can hold what a schema declares.
+
+        Raises:
+            SchemaError: they cannot.
+            OptionError: they need a package that is not installed.
+        """
+
+    def versions(self, schema: Schema) -> dict[str, str]:
+        """The versions of the libraries that decide the format's bytes, by name."""
+
     def open(self, path: Path, schema: Schema) -> ShardWriter:
         """Starts a shard's file.
 
@@ -49,21 +70,28 @@ class Sink(Protocol):
 
 
 class TFRecordSink:
-    """TFRecord files of ``tf.train.Example``."""
+    """TFRecord files of ``tf.train.Example`` or ``tf.train.SequenceExample``, as the schema says."""
 
     suffix = "tfrecord"
 
+    def check(self, schema: Schema) -> None:
+        """See ``Sink.check``: everything goes."""
+
+    def versions(self, schema: Schema) -> dict[str, str]:
+        """See ``Sink.versions``: the bytes are this package's own."""
+        return {}
+
     def open(self, path: Path, schema: Schema) -> ShardWriter:
         """See ``Sink.open``."""
-        return _TFRecordWriter(path.open("xb", buffering=1 << 20))
+        return _TFRecordWriter(path.open("xb", buffering=1 << 20), schema.record)
 
 
 class _TFRecordWriter:
-    def __init__(self, file: BinaryIO):
-        self._file = file
+    def __init__(self, file: BinaryIO, record: str):
+        self._file, self._record = file, record
 
-    def write(self, values: Mapping[str, FeatureValue]) -> None:
-        for part in frame_record(serialize_example(values)):
+    def write(self, values: Mapping[str, RecordValue]) -> None:
+        for part in frame_record(serialize_record(values, self._record)):
             self._file.write(part)
 
     def close(self) -> None:
@@ -77,26 +105,39 @@ def frame_record(record: bytes) -> tuple[bytes, bytes, bytes]:
     CRC-32C of the length, the data, uint32 masked CRC-32C of the data; all little-endian.
     """
     length = struct.pack("<Q", len(record))
-    return length + _masked_crc(length), record, _masked_crc(record)
+    return length + masked_crc(length), record, masked_crc(record)
 
 
-def _masked_crc(data: bytes) -> bytes:
+def masked_crc(data: bytes) -> bytes:
+    """The checksum of TFRecord files: a CRC-32C, rotated and offset; four bytes, little-endian."""
     crc = google_crc32c.value(data)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF)
 
 
-SINKS: dict[str, Sink] = {"tfrecord": TFRecordSink()}
+SINKS: dict[str, Sink] = {"tfrecord": TFRecordSink(), "hdf5": HDF5Sink()}
 """The sinks by the name that ``--sinks`` uses."""
 
 
-def check_sinks(names: tuple[str, ...]) -> None:
-    """Checks the names given to ``--sinks``.
+def check_sinks(names: tuple[str, ...], schema: Schema) -> None:
+    """Checks the names given to ``--sinks``, and that the formats can hold what a schema declares.
 
     Raises:
-        OptionError: a name is unknown, given twice, or none is given.
+        OptionError: a name is unknown, given twice, or none is given; or a package is missing.
+        SchemaError: a format cannot hold a feature.
     """
     for name in names or ("",):
         if name not in SINKS:
             raise OptionError(f"--sinks: got {name!r}, expected one of {', '.join(SINKS)}")
     if len(set(names)) < len(names):
         raise OptionError(f"--sinks: got {','.join(names)!r}, expected each sink once")
+    for name in names:
+        SINKS[name].check(schema)
+
+
+def sink_versions(names: tuple[str, ...], schema: Schema) -> dict[str, str]:
+    """The versions of the libraries that decide the bytes of these sinks."""
+    return {
+        library: version
+        for name in names
+        for library, version in SINKS[name].versions(schema).items()
+    }

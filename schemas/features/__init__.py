@@ -19,7 +19,7 @@ def feature_kinds() -> dict[str, type[Feature]]:
         module = importlib.import_module(f"{__name__}.{module_info.name}")
         for kind in vars(module).values():
             if (
-                isinstance(kind, type)
+                isinstance(kind, type(Feature))  # on Python 3.10, ``list[int]`` is a ``type`` too
                 and issubclass(kind, Feature)
                 and kind.__module__ == module.__name__
             ):

@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from ..classes import ClassFeature, class_name, is_nan, observed_name
 from ..errors import Reject
-from ..feature import Encoded, FeatureSource, SettingError, shorten
+from ..feature import ArrayLayout, Encoded, FeatureSource, SettingError, shorten
 from ..numbers import is_missing
 
 __all__ = ["ClassLabel"]
@@ -65,6 +65,10 @@ class ClassLabel(ClassFeature):
         """An int64 tensor ``[batch]``."""
         parse = {name: "tf.io.FixedLenFeature([], tf.int64)"}
         return FeatureSource(parse, class_names=self.class_names)
+
+    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+        """An int64 number."""
+        return {name: ArrayLayout("int64")}
 
     def _default_names(self) -> Iterable[str]:
         return () if self.default is None else (class_name(self.default),)

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from ..classes import ClassFeature, class_name, is_nan, observed_name
 from ..errors import Reject
-from ..feature import Encoded, FeatureSource, SettingError, literal, shorten
+from ..feature import ArrayLayout, Encoded, FeatureSource, SettingError, literal, shorten
 from ..numbers import is_missing, parse_list
 
 __all__ = ["ClassLabels"]
@@ -92,6 +92,10 @@ class ClassLabels(ClassFeature):
             functions={"_multi_hot": _MULTI_HOT},
             class_names=self.class_names,
         )
+
+    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+        """A list of int64 class numbers."""
+        return {name: ArrayLayout("int64", (None,), ("class",))}
 
     def _class_ids(self, value: Any) -> list[int]:
         return sorted({self.class_id(item) for item in self._split(value)})

@@ -12,10 +12,28 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import Self
 
 from ..errors import Reject
-from ..feature import Encoded, Feature, FeatureSource, FeatureValue, SettingError, literal, shorten
+from ..feature import (
+    ArrayLayout,
+    Encoded,
+    Feature,
+    FeatureSource,
+    FeatureValue,
+    SettingError,
+    literal,
+    shorten,
+)
 from ..image_decoders import DECODE_IMAGES, DECODE_ONE, DECODE_RAW, DECODE_RAW_RAGGED
 from ..image_modes import final_mode, parse_colour, to_final, to_working
-from ..imaging import LARGEST_SIDE, Filter, Opened, decode, encode, open_image, resize
+from ..imaging import (
+    LARGEST_SIDE,
+    Filter,
+    Opened,
+    decode,
+    encode,
+    open_image,
+    open_pixels,
+    resize,
+)
 from ..placement import Placement, Resize, Size, pad_offset, place, size_text
 
 __all__ = ["Image"]
@@ -64,6 +82,7 @@ class Image(Feature):
     """
 
     reads_files: ClassVar[bool] = True
+    reads_arrays: ClassVar[bool] = True
 
     type: Literal["image"] = "image"
     height: int | None = Field(default=None, ge=1, le=65535, strict=True)
@@ -177,10 +196,13 @@ class Image(Feature):
         """
         if value is None:
             return self._finish(name, self._default_image())
-        if not isinstance(value, bytes):
+        if isinstance(value, np.ndarray | PIL.Image.Image):  # decoded already
+            opened = open_pixels(value, self.max_pixels)
+        elif isinstance(value, bytes):
+            opened = open_image(value, self.max_pixels)
+        else:
             got = f"got {shorten(value)}, expected the path of an image file or its bytes"
             raise Reject("encode", "wrong_type", got)
-        opened = open_image(value, self.max_pixels)
         placement = self._place(opened)
         image = self._render(opened, placement)
         passes = not self.reencode and self._already_fits(opened, placement)
@@ -207,6 +229,31 @@ class Image(Feature):
         call = f"_decode_raw_ragged({column}, features[{literal(shape_key)}], {self.channels}, {dtype})"
         parse = {name: string, shape_key: "tf.io.FixedLenFeature([3], tf.int64)"}
         return FeatureSource(parse, call, {"_decode_raw_ragged": DECODE_RAW_RAGGED})
+
+    def check(self, value: FeatureValue) -> None:
+        """See ``Feature.check``: an encoded image decodes, and has the declared size and channels."""
+        if self.encoding == "raw":
+            return
+        data = value[0] if isinstance(value, list) else value
+        try:
+            opened = open_image(bytes(data), self.max_pixels)
+            image = decode(opened, None, grey=False).image
+        except Reject as reject:
+            raise ValueError(reject.message) from None
+        if opened.format != self.encoding:
+            raise ValueError(f"got {opened.format}, expected {self.encoding}")
+        if self.fixed_size and image.size != self.fixed_size:
+            got = f"got {size_text(image.size)}"
+            raise ValueError(f"{got}, expected {size_text(self.fixed_size)}")
+
+    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+        """Encoded images as bytes, raw ones as pixels; where sizes differ, with their shapes."""
+        if self.encoding != "raw":
+            return {name: ArrayLayout("bytes", encoding=self.encoding)}
+        pixels = ArrayLayout(self.dtype, self.shape, ("height", "width", "channel"), "raw")
+        if self.fixed_size:
+            return {name: pixels}
+        return {name: pixels, f"{name}/shape": ArrayLayout("int64", (3,), ("size",))}
 
     def statistics(self, summary: dict[str, Any]) -> dict[str, Any]:
         """Mean and standard deviation a channel, on the scale from 0 (black) to 1 (white).

@@ -12,7 +12,16 @@ from pydantic import Field, field_serializer, field_validator, model_validator
 from typing_extensions import Self
 
 from ..errors import Reject
-from ..feature import Encoded, Feature, FeatureSource, SettingError, literal, shorten
+from ..feature import (
+    ArrayLayout,
+    Encoded,
+    Feature,
+    FeatureSource,
+    FeatureValue,
+    SettingError,
+    literal,
+    shorten,
+)
 from ..numbers import is_missing, parse_float, parse_int, split_values
 
 __all__ = ["Float32", "Int64"]
@@ -35,6 +44,7 @@ class _Numeric(Feature):
 
     kind: ClassVar[str]  # what one value is called in messages
     dtype: ClassVar[type[np.int64] | type[np.float32]]
+    reads_arrays: ClassVar[bool] = True
 
     shape: tuple[int | None, ...] = ()
     separator: str | None = Field(default=None, min_length=1)
@@ -85,6 +95,19 @@ class _Numeric(Feature):
             return FeatureSource({name: f"tf.io.RaggedFeature({dtype})"})
         return FeatureSource({name: f"tf.io.FixedLenFeature({literal(self.shape)}, {dtype})"})
 
+    def check(self, value: FeatureValue) -> None:
+        """See ``Feature.check``: every number is one that is taken."""
+        try:
+            for number in np.asarray(value).tolist():
+                self._to_number(number)
+        except Reject as reject:
+            raise ValueError(reject.message) from None
+
+    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+        """Numbers of the declared shape, or a list of them."""
+        dtype: Literal["int64", "float32"] = "int64" if self.dtype is np.int64 else "float32"
+        return {name: ArrayLayout(dtype, self.shape)}
+
     def statistics(self, summary: dict[str, Any]) -> dict[str, Any]:
         """``count``, ``nan`` where there are any, and ``min``, ``max``, ``mean``, ``std`` of the rest.
 
@@ -100,6 +123,8 @@ class _Numeric(Feature):
         return counts | {"min": summary["min"], "max": summary["max"]} | moments
 
     def _to_array(self, value: Any) -> NDArray[Any]:
+        if isinstance(value, np.ndarray):
+            return self._check_array(value)
         if not self.shape:
             return np.array(self._to_number(value), self.dtype)
         cells = split_values(value, self.separator)
@@ -109,6 +134,35 @@ class _Numeric(Feature):
         nested = any(isinstance(cell, list | tuple) for cell in cells)
         numbers = self._flatten(cells, sizes if nested else [math.prod(sizes)])
         return np.array(numbers, self.dtype).reshape(sizes)
+
+    def _check_array(self, array: NDArray[Any]) -> NDArray[Any]:
+        """An array from a file; dimensions of one don't count, since MATLAB has no vectors."""
+        if array.dtype.kind not in "biuf":
+            message = f"got an array of {array.dtype}, expected {self._expected()}"
+            raise _reject("not_a_number", message)
+        sizes = [size for size in array.shape if size != 1]
+        whole = [math.prod(size or 0 for size in self.shape)]
+        wanted = [size for size in self.shape if size != 1]
+        fits = (
+            len(sizes) <= 1
+            if self.shape == (None,)
+            else sizes in (wanted, [n for n in whole if n != 1])
+        )
+        if not fits:
+            message = f"got an array of shape {list(array.shape)}, expected {self._expected()}"
+            raise _reject("wrong_length", message)
+        bad = self._find_bad(array)
+        if bad.any():
+            self._to_number(
+                array.flat[int(bad.argmax())].item()
+            )  # which says what is wrong with it
+        return array.astype(self.dtype).reshape(
+            [-1 if size is None else size for size in self.shape]
+        )
+
+    def _find_bad(self, array: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which elements ``_to_number`` would not take."""
+        raise NotImplementedError
 
     def _flatten(self, cells: Any, sizes: Sequence[int]) -> list[Any]:
         if not sizes:
@@ -160,6 +214,14 @@ class Int64(_Numeric):
         _check_range(number, _INT64_MIN, _INT64_MAX)
         return number
 
+    def _find_bad(self, array: NDArray[Any]) -> NDArray[np.bool_]:
+        low = _INT64_MIN if self.min is None else self.min
+        high = _INT64_MAX if self.max is None else self.max
+        bad = (array < low) | (array > high)
+        if array.dtype.kind == "f":
+            bad |= (array != np.floor(array)) | (np.abs(array) > 2**53)
+        return np.asarray(bad)
+
     def _summarize(self, array: NDArray[Any]) -> dict[str, Any]:
         return _moments([int(n) for n in array.flat])  # Python's integers add up exactly
 
@@ -200,6 +262,13 @@ class Float32(_Numeric):
         if math.isfinite(number):
             _check_range(number, -_FLOAT32_MAX, _FLOAT32_MAX)
         return number
+
+    def _find_bad(self, array: NDArray[Any]) -> NDArray[np.bool_]:
+        low = -math.inf if self.min is None else self.min
+        high = math.inf if self.max is None else self.max
+        finite = np.isfinite(array)
+        bad = (array < low) | (array > high) | (finite & (np.abs(array) > _FLOAT32_MAX))
+        return np.asarray(bad if self.allow_nan else bad | ~finite)
 
     def _summarize(self, array: NDArray[Any]) -> dict[str, Any]:
         finite = array[np.isfinite(array)]

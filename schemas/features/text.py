@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from ..errors import Reject
-from ..feature import Encoded, Feature, FeatureSource, shorten
+from ..feature import ArrayLayout, Encoded, Feature, FeatureSource, shorten
 
 __all__ = ["Bytes", "String"]
 
@@ -46,6 +46,10 @@ class String(Feature):
     def source_code(self, name: str) -> FeatureSource:
         """A string tensor ``[batch]``."""
         return FeatureSource({name: "tf.io.FixedLenFeature([], tf.string)"})
+
+    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+        """Text of any length."""
+        return {name: ArrayLayout("text")}
 
 
 class Bytes(Feature):
@@ -86,6 +90,10 @@ class Bytes(Feature):
     def source_code(self, name: str) -> FeatureSource:
         """A string tensor ``[batch]``."""
         return FeatureSource({name: "tf.io.FixedLenFeature([], tf.string)"})
+
+    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+        """Bytes of any length."""
+        return {name: ArrayLayout("bytes")}
 
 
 def _to_utf8(value: Any) -> bytes:

@@ -72,7 +72,7 @@ def test_to_dict_is_json_that_from_dict_reads_back(built):
         ),
         (
             {"features": {"image": IMAGE}, "record": "clip"},
-            "record: got 'clip', expected one of 'example'",
+            "record: got 'clip', expected one of 'example' or 'sequence_example'",
         ),
         ({"features": {1: IMAGE}}, "features: got 1, expected a name; put it in quotes"),
         ({"features": {"": IMAGE}}, "features: got '', expected a name; put it in quotes"),

@@ -45,9 +45,9 @@ def test_the_order_in_which_rows_arrive_does_not_matter(tmp_path):
 
 def test_a_finished_shard_is_not_built_again(tmp_path):
     first = run(tmp_path, packed(20))
-    (tmp_path / f"{NAME}.tfrecord").write_bytes(b"left alone")
+    before = (tmp_path / f"{NAME}.tfrecord").stat()
     assert run(tmp_path, packed(20)) == first
-    assert (tmp_path / f"{NAME}.tfrecord").read_bytes() == b"left alone"
+    assert (tmp_path / f"{NAME}.tfrecord").stat() == before
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,13 @@ def test_a_lost_file_is_built_again(tmp_path):
     (tmp_path / f"{NAME}.tfrecord").unlink()
     assert run(tmp_path, packed(20)) == first
     assert (tmp_path / f"{NAME}.tfrecord").exists()
+
+
+def test_a_file_of_another_size_is_built_again(tmp_path):
+    first = run(tmp_path, packed(20))
+    (tmp_path / f"{NAME}.tfrecord").write_bytes(b"half")
+    assert run(tmp_path, packed(20)) == first
+    assert (tmp_path / f"{NAME}.tfrecord").stat().st_size == first.files["tfrecord"].bytes
 
 
 def test_a_bug_is_not_a_reject_and_names_the_row(tmp_path, monkeypatch):

@@ -1,0 +1,67 @@
+"""The frames of a build's clips: collected, balanced, and those that were dropped published."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..schemas.layout import DROPPED_FILE
+from ..schemas.statistics import merge_all
+from ..transforms.folders import Folder
+from ..transforms.frame_counts import FrameBooks
+from ..transforms.plan import Plan
+from ..transforms.rejects import EARLY_REJECT_FILES, early_dropped_path
+from ..transforms.shard_task import ShardResult
+
+__all__ = ["publish_frames"]
+
+
+def publish_frames(
+    output: Folder, plan: Plan, results: dict[str, list[ShardResult]], rejects: Path
+) -> dict[str, Any]:
+    """Balances the books of frames, and publishes the list of those that were dropped.
+
+    Args:
+        output: the dataset's folder.
+        plan: what was counted before the shards.
+        results: the shards of each split.
+        rejects: the file with all rejects.
+
+    Returns:
+        The ``frames`` of ``dataset.json``.
+
+    Raises:
+        BuildError: frames do not add up.
+    """
+    shards = [shard for split in results.values() for shard in split]
+    dropped: Counter[str] = Counter()
+    with output.scratch() as scratch:
+        path = scratch / DROPPED_FILE
+        with path.open("wb") as file:
+            for lines in _dropped_lines(output, shards):
+                file.write(lines)
+                dropped.update(json.loads(line)["reason"] for line in lines.splitlines())
+        counts = merge_all([plan.frames, *(shard.frames for shard in shards)])
+        books = FrameBooks(counts, _count_rejected(rejects), dropped)
+        books.balance()
+        described = books.to_dict()
+        if dropped:
+            described["dropped"]["file"] = asdict(output.publish(path, DROPPED_FILE))
+    return described
+
+
+def _dropped_lines(output: Folder, shards: list[ShardResult]) -> Iterator[bytes]:
+    for index in range(EARLY_REJECT_FILES):
+        yield output.read(early_dropped_path(index)) or b""
+    for shard in shards:
+        if any(name.startswith("dropped/") for name in shard.frames):
+            yield output.read(ShardResult.dropped_path(shard.name)) or b""
+
+
+def _count_rejected(rejects: Path) -> int:
+    with rejects.open("rb") as file:
+        return sum(json.loads(line).get("frames", 0) for line in file)

@@ -1,0 +1,229 @@
+"""``pixelbeam verify``: re-reads a dataset and proves it whole, or says what is wrong and where."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import BinaryIO
+
+from ..schemas.checksum import has_right_checksum
+from ..schemas.dataset import DatasetInfo, ShardFile, ShardInfo
+from ..schemas.errors import DatasetError
+from ..schemas.layout import DATASET_FILE, REJECTS_FILE
+from ..schemas.schema import Schema
+from ..transforms.check_records import check_record
+from ..transforms.folders import Folder
+from ..transforms.read_shards import CorruptShard, parse_record, read_frames
+from .claim import is_ours
+
+__all__ = ["Fault", "Verified", "verify"]
+
+_FAULTS_A_FILE = 20
+_CHANGED = "the SHA-256 is wrong: the file is not as it was published"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that is wrong.
+
+    Attributes:
+        file: the file's name in the dataset.
+        message: what is wrong with it.
+        record: the number of the record in the file, from 0, if one is at fault.
+        offset: where that record begins, in bytes from the file's start.
+    """
+
+    file: str
+    message: str
+    record: int | None = None
+    offset: int | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.record is None else f": record {self.record} at byte {self.offset}"
+        return f"{self.file}{where}: {self.message}"
+
+
+@dataclass(slots=True)
+class Verified:
+    """What was checked and found.
+
+    Attributes:
+        files: files that were checked.
+        records: records that were read back.
+        faults: all that is wrong, sorted by file.
+    """
+
+    files: int = 0
+    records: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+
+def verify(directory: str, quick: bool = False, threads: int = 4) -> Verified:
+    """Checks a published dataset.
+
+    Every file's SHA-256 and size, every record's checksums, the records against the schema, every
+    image by decoding it, the counts, and that rows are records plus rejects.
+
+    Args:
+        directory: the dataset's directory, local or on a filesystem of Beam's.
+        quick: checks sizes and counts alone.
+        threads: files that are read at the same time.
+
+    Raises:
+        DatasetError: the directory holds no ``dataset.json`` that can be read.
+    """
+    folder = Folder(directory)
+    text = folder.read(DATASET_FILE)
+    if text is None:
+        raise DatasetError(f"{directory}: no {DATASET_FILE}; it is not a published dataset")
+    verified = Verified(files=1)
+    if not has_right_checksum(text):
+        fault = Fault(DATASET_FILE, "the checksum is wrong: the file is not as it was written")
+        verified.faults.append(fault)
+    info = DatasetInfo.loads(text, directory)
+    checker = _Checker(folder, info, quick)
+    verified.faults += checker.check_books()
+    jobs = [
+        (shard, sink)
+        for split in info.splits.values()
+        for shard in split.shards
+        for sink in shard.files
+    ]
+    with ThreadPoolExecutor(threads) as pool:
+        for records, faults in pool.map(lambda job: checker.check_shard(*job), jobs):
+            verified.files += 1
+            verified.records += records
+            verified.faults += faults
+    verified.faults += checker.check_other_files()
+    verified.files += len(checker.other_files())
+    return verified
+
+
+class _Checker:
+    """The checks of one dataset."""
+
+    def __init__(self, folder: Folder, info: DatasetInfo, quick: bool):
+        self._folder, self._info, self._quick = folder, info, quick
+        self._schema: Schema = info.read_schema(folder.root)
+        self._sizes = folder.sizes()
+
+    def check_books(self) -> Iterator[Fault]:
+        info = self._info
+        records = sum(split.num_records for split in info.splits.values())
+        if info.rows != records + info.rejects.count:
+            message = f"{info.rows} rows, but {records} records and {info.rejects.count} rejects"
+            yield Fault(DATASET_FILE, message)
+        if sum(info.rejects.by_reason.values()) != info.rejects.count:
+            yield Fault(DATASET_FILE, "the rejects by reason do not add up to all rejects")
+
+    def other_files(self) -> list[tuple[str, str, int | None]]:
+        """The files beside the shards: name, SHA-256, and size where it is known."""
+        info = self._info
+        files = [(info.description.path, info.description.sha256, None)]
+        for split in info.splits.values():
+            files += [(file.path, file.sha256, file.bytes) for file in split.files.values()]
+        rejects = getattr(info.rejects, "file", None)  # stands beside the fixed keys
+        return files + ([(rejects["path"], rejects["sha256"], rejects["bytes"])] if rejects else [])
+
+    def check_other_files(self) -> Iterator[Fault]:
+        others = self.other_files()
+        for name, sha256, size in others:
+            yield from self._check_presence(name, size)
+            if name in self._sizes and not self._quick and self._sha256(name) != sha256:
+                yield Fault(name, _CHANGED)
+        yield from self._check_rejects()
+        known = {DATASET_FILE} | {name for name, _, _ in others} | set(self._shard_files())
+        for name in sorted(self._sizes.keys() - known):
+            if is_ours(name, self._sizes):
+                yield Fault(name, f"{DATASET_FILE} does not know this file")
+
+    def _shard_files(self) -> Iterator[str]:
+        for split in self._info.splits.values():
+            for shard in split.shards:
+                yield from (file.path for file in shard.files.values())
+
+    def _sha256(self, name: str) -> str:
+        with self._folder.open(name) as file:
+            return _HashingFile(file).finish()
+
+    def check_shard(self, shard: ShardInfo, sink: str) -> tuple[int, list[Fault]]:
+        """Checks one file of a shard; returns the records that were read and what is wrong."""
+        file = shard.files[sink]
+        faults = list(self._check_presence(file.path, file.bytes))
+        if self._quick or file.path not in self._sizes:
+            return 0, faults
+        with self._folder.open(file.path) as opened:
+            stream = _HashingFile(opened)
+            records = 0
+            if sink == "tfrecord":
+                records, found = self._check_frames(file, stream)
+                faults += found
+                if not found and records != shard.num_records:
+                    message = f"got {records} records, expected {shard.num_records}"
+                    faults.append(Fault(file.path, message))
+            if stream.finish() != file.sha256:
+                faults.append(Fault(file.path, _CHANGED))
+        return records, faults
+
+    def _check_presence(self, name: str, size: int | None) -> Iterator[Fault]:
+        if name not in self._sizes:
+            yield Fault(name, "missing")
+        elif size is not None and self._sizes[name] != size:
+            yield Fault(name, f"got {self._sizes[name]} bytes, expected {size}")
+
+    def _check_frames(self, file: ShardFile, stream: BinaryIO) -> tuple[int, list[Fault]]:
+        number, faults = 0, []
+        try:
+            for offset, data in read_frames(stream):
+                left = _FAULTS_A_FILE - len(faults)
+                said = islice(self._check_record(data), left)
+                faults += [Fault(file.path, message, number, offset) for message in said]
+                number += 1
+        except CorruptShard as corrupt:
+            faults.append(Fault(file.path, str(corrupt), number, corrupt.offset))
+        return number, faults
+
+    def _check_record(self, data: bytes) -> Iterator[str]:
+        try:
+            values = parse_record(data, self._schema.record)
+        except ValueError as error:
+            yield str(error)
+            return
+        yield from check_record(self._schema, values)
+
+    def _check_rejects(self) -> Iterator[Fault]:
+        if REJECTS_FILE not in self._sizes or self._quick:
+            return
+        by_reason: Counter[str] = Counter()
+        with self._folder.open(REJECTS_FILE) as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    by_reason[json.loads(line)["reason"]] += 1
+                except (ValueError, KeyError, TypeError):
+                    yield Fault(REJECTS_FILE, f"line {number} is not a reject")
+        if by_reason != self._info.rejects.by_reason:
+            yield Fault(REJECTS_FILE, f"the rejects differ from those that {DATASET_FILE} counts")
+
+
+class _HashingFile(io.RawIOBase):
+    """A file that is hashed while it is read."""
+
+    def __init__(self, file: BinaryIO):
+        self._file, self._digest = file, hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._digest.update(data)
+        return data
+
+    def finish(self) -> str:
+        """Reads what is left; the SHA-256 of the whole file."""
+        while self.read(1 << 20):
+            pass
+        return self._digest.hexdigest()

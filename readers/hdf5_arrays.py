@@ -1,0 +1,286 @@
+"""Datasets of an HDF5 file, read by rows in any order as fast as their storage allows.
+
+Contiguous data is memory-mapped at its offset in the file, which leaves HDF5 out. Chunked data is read
+in sorted blocks, values of any length by one selection of points; both take HDF5's global lock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, TypeAlias
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from .hdf5_chunks import HDF5_LOCK, StoredChunk, can_inflate, read_chunk
+
+__all__ = ["Array", "Job", "Ragged", "Rows", "Values", "empty", "open_array", "open_ragged"]
+
+Rows: TypeAlias = NDArray[np.int64]
+
+_ALIGNMENT = 64  # what TensorFlow asks of memory that it takes over without a copy
+_SMALL_BYTES = 8 << 20
+_SLAB_BYTES = 32 << 20
+_ROW_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """Values of several rows, each with a number of its own.
+
+    Attributes:
+        values: all of them, one after the other.
+        lengths: how many each row has ``[rows]``.
+    """
+
+    values: Values
+    lengths: Rows
+
+    def split(self) -> list[Any]:
+        """The values row by row: arrays, or ``Ragged`` again where the values are."""
+        stops = np.cumsum(self.lengths)
+        return [_slice(self.values, e - n, e) for e, n in zip(stops, self.lengths, strict=True)]
+
+
+Values: TypeAlias = "NDArray[Any] | Ragged"
+"""What reading rows gives: an array ``[rows, …]`` (of objects for text and bytes), or ``Ragged``."""
+
+
+Job: TypeAlias = Callable[[], None]
+
+
+class Array(Protocol):
+    """One dataset, or one group of values and offsets.
+
+    Attributes:
+        length: how many rows it has.
+        row_shape: the shape of a row; ``None`` where it differs from row to row.
+        dtype: of what is read.
+    """
+
+    length: int
+    row_shape: tuple[int, ...] | None
+    dtype: np.dtype[Any]
+
+    def read(self, rows: Rows, run: Callable[[Iterable[Job]], None]) -> Values:
+        """The rows, numbered from 0, in the order asked for, each as often as it is asked for.
+
+        ``run`` does jobs that may be done at the same time.
+        """
+
+    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
+        """The jobs that write row ``rows[i]`` to ``out[places[i]]``; not where rows differ in shape."""
+
+
+def open_array(dataset: h5py.Dataset, path: str) -> Array:
+    """The fastest way to read a dataset that is open, of the file at a path."""
+    if dataset.dtype.hasobject:
+        return _Points(dataset)
+    offset = dataset.id.get_offset()
+    if offset is not None and dataset.size and _is_plain(dataset):
+        return _Mapped(dataset, path, offset)
+    if dataset.nbytes <= _SMALL_BYTES:
+        return _Held(dataset[()])
+    return _Deflated(dataset) if can_inflate(dataset) else _Slabs(dataset)
+
+
+def open_ragged(values: Array, offsets: h5py.Dataset) -> Array:
+    """The array whose row ``i`` is ``values[offsets[i]:offsets[i + 1]]``."""
+    return _RaggedArray(values, offsets[()])
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """A new array that TensorFlow takes over without a copy."""
+    size = math.prod(shape) * dtype.itemsize
+    buffer = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % _ALIGNMENT
+    return buffer[start : start + size].view(dtype).reshape(shape)
+
+
+class _Fixed:
+    """What arrays share whose rows have one shape."""
+
+    length: int
+    row_shape: tuple[int, ...] | None
+    dtype: np.dtype[Any]
+
+    def read(self, rows: Rows, run: Callable[[Iterable[Job]], None]) -> Values:
+        out = empty((len(rows), *(self.row_shape or ())), self.dtype)
+        run(self.fill(rows, out, np.arange(len(rows))))
+        return out
+
+    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
+        raise NotImplementedError
+
+    @property
+    def row_bytes(self) -> int:
+        """The size of a row in memory."""
+        return max(1, math.prod(self.row_shape or ()) * self.dtype.itemsize)
+
+
+class _Held(_Fixed):
+    """A dataset in memory."""
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        self._values = values
+        self.length, self.row_shape = values.shape[0], values.shape[1:]
+        self.dtype = values.dtype.newbyteorder("=")
+
+    def read(self, rows: Rows, run: Callable[[Iterable[Job]], None]) -> Values:
+        if not self._values.dtype.isnative:
+            return super().read(rows, run)
+        out = empty((len(rows), *(self.row_shape or ())), self.dtype)
+        # The rows are known to be in range, and any other mode makes a second copy.
+        return np.take(self._values, rows, axis=0, out=out, mode="clip")
+
+    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
+        yield lambda: self._copy(rows, out, places)
+
+    def _copy(self, rows: Rows, out: NDArray[Any], places: Rows) -> None:
+        if self.row_bytes < _ROW_BYTES:
+            out[places] = self._values[rows]
+            return
+        for row, place in zip(rows.tolist(), places.tolist(), strict=True):
+            out[place] = self._values[row]
+
+    def read_ranges(self, starts: Rows, stops: Rows) -> NDArray[Any]:
+        """The rows from each start to its stop, one range after the other."""
+        parts = [self._values[a:b] for a, b in zip(starts.tolist(), stops.tolist(), strict=True)]
+        out = empty((int((stops - starts).sum()), *(self.row_shape or ())), self.dtype)
+        return np.concatenate(parts, out=out) if parts else out
+
+
+class _Mapped(_Held):
+    """A contiguous dataset, straight from the page cache."""
+
+    def __init__(self, dataset: h5py.Dataset, path: str, offset: int) -> None:
+        mapped = np.memmap(path, dataset.dtype, "r", offset, dataset.shape)
+        super().__init__(np.asarray(mapped))
+
+
+class _Slabs(_Fixed):
+    """A dataset that only HDF5 can read: in sorted blocks, each chunk once."""
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        self._dataset = dataset
+        self._chunk = dataset.chunks[0] if dataset.chunks else 1
+        self.length, self.row_shape = dataset.shape[0], dataset.shape[1:]
+        self.dtype = dataset.dtype.newbyteorder("=")
+
+    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
+        order = np.argsort(rows, kind="stable")
+        rows, places = rows[order], places[order]
+        for first, last in self._runs(rows):
+            yield partial(self._copy, rows[first:last], out, places[first:last])
+
+    def _copy(self, rows: Rows, out: NDArray[Any], places: Rows) -> None:
+        start, stop = int(rows[0]), int(rows[-1]) + 1
+        with HDF5_LOCK:
+            block = self._dataset[start:stop]
+        out[places] = block[rows - start]
+
+    def _runs(self, rows: Rows) -> Iterator[tuple[int, int]]:
+        """Ranges of positions whose rows lie in the same chunks, or in chunks beside each other."""
+        chunks = rows // self._chunk
+        most = max(self._chunk, _SLAB_BYTES // self.row_bytes)
+        first = 0
+        for position in range(1, len(rows)):
+            apart = chunks[position] - chunks[position - 1] > 1
+            if apart or rows[position] - rows[first] >= most:
+                yield first, position
+                first = position
+        if len(rows):
+            yield first, len(rows)
+
+
+class _Deflated(_Slabs):
+    """A dataset whose chunks are inflated by several threads, a job each."""
+
+    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
+        order = np.argsort(rows, kind="stable")
+        rows, places = rows[order], places[order]
+        for first, last in self._runs(rows):
+            number = int(rows[first]) // self._chunk
+            chunk = read_chunk(self._dataset, number)
+            own = rows[first:last] - number * self._chunk
+            yield partial(self._inflate, chunk, own, out, places[first:last])
+
+    @staticmethod
+    def _inflate(chunk: StoredChunk, rows: Rows, out: NDArray[Any], places: Rows) -> None:
+        out[places] = chunk.inflate()[rows]
+
+    def _runs(self, rows: Rows) -> Iterator[tuple[int, int]]:
+        """Ranges of positions whose rows lie in the same chunk."""
+        edges = np.flatnonzero(np.diff(rows // self._chunk)) + 1
+        limits = [0, *edges.tolist(), len(rows)]
+        return zip(limits[:-1], limits[1:], strict=True) if len(rows) else iter(())
+
+
+class _Points:
+    """A dataset of text or bytes of any length, or of other objects."""
+
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        self._dataset = dataset
+        self._type = h5py.h5t.py_create(dataset.dtype)
+        self.length, self.row_shape, self.dtype = len(dataset), dataset.shape[1:], dataset.dtype
+
+    def read(self, rows: Rows, run: Callable[[Iterable[Job]], None]) -> Values:
+        out = np.empty((len(rows), *self.row_shape), object)
+        with HDF5_LOCK:
+            if self.row_shape:
+                for place, row in enumerate(rows.tolist()):
+                    out[place] = self._dataset[row]
+            elif len(rows):
+                space = self._dataset.id.get_space()
+                space.select_elements(rows.astype(np.uint64).reshape(-1, 1))
+                self._dataset.id.read(h5py.h5s.create_simple(out.shape), space, out, self._type)
+        return out
+
+    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
+        out[places] = self.read(rows, _run_here)
+        return ()
+
+
+class _RaggedArray:
+    """Values, and offsets that say which of them are a row's."""
+
+    row_shape = None
+
+    def __init__(self, values: Array, offsets: Rows) -> None:
+        self._values, self._offsets = values, offsets
+        self.length, self.dtype = len(offsets) - 1, values.dtype
+
+    def read(self, rows: Rows, run: Callable[[Iterable[Job]], None]) -> Values:
+        starts, stops = self._offsets[rows], self._offsets[rows + 1]
+        lengths = stops - starts
+        if isinstance(self._values, _Held):
+            return Ragged(self._values.read_ranges(starts, stops), lengths)
+        before = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        every = np.repeat(starts, lengths) + np.arange(int(lengths.sum())) - before
+        return Ragged(self._values.read(every, run), lengths)
+
+    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
+        raise TypeError("got rows of different shapes, expected rows of one shape")
+
+
+def _run_here(jobs: Iterable[Job]) -> None:
+    for job in jobs:
+        job()
+
+
+def _is_plain(dataset: h5py.Dataset) -> bool:
+    """Whether the bytes in the file are those of the NumPy type, with nothing to convert."""
+    return bool(dataset.id.get_type().equal(h5py.h5t.py_create(dataset.dtype, logical=True)))
+
+
+def _slice(values: Values, start: int, stop: int) -> Values:
+    if not isinstance(values, Ragged):
+        return values[start:stop]
+    stops = np.cumsum(values.lengths)
+    first = int(stops[start - 1]) if start else 0
+    last = int(stops[stop - 1]) if stop else 0
+    return Ragged(_slice(values.values, first, last), values.lengths[start:stop])

@@ -1,0 +1,149 @@
+"""Which HDF5 files hold a dataset's records, and whether all of them are there.
+
+HDF5 gives fill values for what it does not find behind a virtual dataset, so that is looked for here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import h5py
+
+from ..schemas.dataset import DatasetInfo, ShardFile
+from ..schemas.errors import DatasetError
+from ..schemas.layout import DATASET_FILE
+
+__all__ = ["FilePath", "check_virtual", "find_files", "open_file"]
+
+FilePath: TypeAlias = "str | os.PathLike[str]"
+
+_SINK = "hdf5"
+
+
+def find_files(path: FilePath | Sequence[FilePath], split: str | None = None) -> list[str]:
+    """The files that hold the records themselves.
+
+    Args:
+        path: a published dataset's directory; one HDF5 file, also a virtual one like ``train.h5``; or
+            several files, whose records are taken one after the other.
+        split: the split, with a directory.
+
+    Raises:
+        DatasetError: a file is missing, was changed, or is not a whole HDF5 file.
+        ValueError: a split is given without a directory, or the other way round.
+    """
+    if not isinstance(path, str | os.PathLike):
+        return [name for one in path for name in find_files(one)]
+    place = os.fspath(path)
+    if os.path.isdir(place):
+        if split is None:
+            raise ValueError(f"split: missing, expected the name of a split of {place!r}")
+        return _split_files(Path(place), split)
+    if split is not None:
+        raise ValueError(f"split: got {split!r} with {place!r}, expected it with a directory")
+    return _shards_behind(place)
+
+
+def open_file(path: str) -> h5py.File:
+    """Opens an HDF5 file for reading.
+
+    Raises:
+        DatasetError: it is missing, cut off, left behind by a writer that was killed, or no HDF5 file.
+    """
+    try:
+        return h5py.File(path, "r")
+    except FileNotFoundError:
+        raise DatasetError(f"{path}: no such file") from None
+    except OSError as error:
+        raise DatasetError(f"{path}: not a whole HDF5 file: {error}") from None
+
+
+def check_virtual(dataset: h5py.Dataset, path: str) -> None:
+    """Checks that all files behind a dataset are there, and hold what it takes from them.
+
+    Raises:
+        DatasetError: HDF5 would give fill values for a part of it.
+    """
+    for source in dataset.virtual_sources() if dataset.is_virtual else ():
+        if "%" in source.file_name:  # a pattern, which HDF5 follows as far as there are files
+            continue
+        behind = path
+        if source.file_name != ".":
+            behind = os.path.join(os.path.dirname(path), source.file_name)
+        if not os.path.exists(behind):
+            raise DatasetError(
+                f"{path}: {source.file_name} is missing, which holds a part of {dataset.name!r}; "
+                "HDF5 would give fill values for it"
+            )
+        with open_file(behind) as file:
+            _check_source(file, source, path)
+
+
+def _check_source(file: h5py.File, source: Any, path: str) -> None:
+    name, shape = source.dset_name, source.src_space.get_simple_extent_dims()
+    if name not in file or file[name].shape != shape:
+        raise DatasetError(
+            f"{path}: {source.file_name} was changed: expected {name!r} of shape {shape}"
+        )
+    check_virtual(file[name], file.filename)
+
+
+def _split_files(directory: Path, split: str) -> list[str]:
+    info = _read_info(directory)
+    if info is None:
+        raise DatasetError(
+            f"{directory}: no {DATASET_FILE}, so this is not a published dataset; if a build into it "
+            "was interrupted, run the same `pixelbeam build` command again"
+        )
+    if split not in info.splits:
+        names = ", ".join(info.splits)
+        raise DatasetError(f"{directory}: no split {split!r}; its splits are: {names}")
+    every = info.splits[split].shards
+    shards = [shard for shard in every if shard.num_records] or every[:1]
+    if any(_SINK not in shard.files for shard in shards):
+        raise DatasetError(
+            f"{directory}: split {split!r} has no {_SINK} files; build it with --sinks {_SINK}"
+        )
+    return [_check_file(directory, shard.files[_SINK]) for shard in shards]
+
+
+def _shards_behind(path: str) -> list[str]:
+    """The shards that a file of ours joins, and only those that have records; else the file itself."""
+    with open_file(path) as file:
+        names = [str(name) for name in file.attrs.get("shards", ())]
+        if not names or "split" not in file.attrs:
+            return [path]
+        split = str(file.attrs["split"])
+    directory = Path(path).parent
+    info = _read_info(directory)
+    if info is not None and split in info.splits:
+        return _split_files(directory, split)
+    for name in names:
+        if not (directory / name).exists():
+            raise DatasetError(
+                f"{path}: {name} is missing, which holds a part of it; HDF5 would give fill values"
+            )
+    return [str(directory / name) for name in names]
+
+
+def _check_file(directory: Path, file: ShardFile) -> str:
+    path = directory / file.path
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise DatasetError(f"{directory}: {file.path} is missing") from None
+    if size != file.bytes:
+        raise DatasetError(
+            f"{directory}: {file.path} was changed: got {size} bytes, expected {file.bytes}"
+        )
+    return str(path)
+
+
+def _read_info(directory: Path) -> DatasetInfo | None:
+    try:
+        return DatasetInfo.loads((directory / DATASET_FILE).read_bytes(), str(directory))
+    except FileNotFoundError:
+        return None

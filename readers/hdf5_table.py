@@ -1,0 +1,233 @@
+"""Several HDF5 files as one table: rows of all files, one after the other, by column."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ..schemas import Schema
+from ..schemas.errors import DatasetError, SchemaError
+from ..schemas.hdf5_columns import OFFSETS, STEP_OFFSETS, VALUES
+from .hdf5_arrays import Array, Job, Ragged, Rows, Values, empty, open_array, open_ragged
+from .hdf5_sources import check_virtual, open_file
+
+__all__ = ["Table", "read_schema"]
+
+_THREADS = max(2, os.cpu_count() or 1)
+
+
+@dataclass
+class _Opened:
+    """What is open in one process.
+
+    Attributes:
+        process: its number; what it has opened is of no use to its children.
+        files: of each file, its arrays by column.
+        starts: the number of the first row of each file, and of the end ``[files + 1]``.
+        pool: threads for jobs.
+    """
+
+    process: int
+    files: list[dict[str, Array]]
+    starts: Rows
+    pool: ThreadPoolExecutor
+
+
+class Table:
+    """Columns of several HDF5 files.
+
+    Files are opened by the process that reads them, when it first does, and stay open. A table may be
+    pickled, and read by threads at the same time.
+
+    Args:
+        files: paths of local files; every column is in each.
+        columns: paths inside the files, of datasets or of groups with values and offsets.
+
+    Raises:
+        DatasetError: a file is missing or not whole, lacks a column, or its columns differ in length
+            or, from file to file, in shape or type.
+    """
+
+    def __init__(self, files: Sequence[str], columns: Sequence[str]) -> None:
+        self._files, self._columns = list(files), list(columns)
+        self._lock = threading.Lock()
+        self._open: _Opened | None = None
+        self._length = int(self._opened.starts[-1])
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_files": self._files, "_columns": self._columns, "_length": self._length}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock(), _open=None)
+
+    def arrays(self) -> Mapping[str, Array]:
+        """The arrays of the first file by column, for what they say of shapes and types."""
+        return self._opened.files[0]
+
+    def read(self, rows: NDArray[Any] | Sequence[int]) -> dict[str, Values]:
+        """Rows in the order asked for, by column.
+
+        Raises:
+            IndexError: a number is not from 0 to the number of rows - 1.
+            DatasetError: a file does not let itself be read.
+        """
+        numbers = np.asarray(rows, np.int64)
+        if numbers.size and not (0 <= numbers.min() and numbers.max() < len(self)):
+            raise IndexError(f"got rows {numbers.min()} to {numbers.max()} of {len(self)}")
+        opened = self._opened
+        try:
+            return {column: self._read(opened, column, numbers) for column in self._columns}
+        except OSError as error:
+            raise DatasetError(f"{', '.join(self._files[:3])}: cannot read: {error}") from error
+
+    @property
+    def _opened(self) -> _Opened:
+        opened = self._open
+        if opened is None or opened.process != os.getpid():
+            if opened is not None:  # in a forked child, the lock may have been taken in the parent
+                self._lock = threading.Lock()
+            with self._lock:
+                if self._open is None or self._open.process != os.getpid():
+                    self._open = self._open_all()
+                opened = self._open
+        return opened
+
+    def _open_all(self) -> _Opened:
+        files = [_open_columns(path, self._columns) for path in self._files]
+        for path, arrays in zip(self._files[1:], files[1:], strict=True):
+            _check_alike(files[0], arrays, self._files[0], path)
+        lengths = [next(iter(arrays.values())).length for arrays in files]
+        starts = np.cumsum([0, *lengths])
+        return _Opened(os.getpid(), files, starts, ThreadPoolExecutor(_THREADS))
+
+    def _read(self, opened: _Opened, column: str, rows: Rows) -> Values:
+        def run(jobs: Iterable[Job]) -> None:
+            _run(opened.pool, jobs)
+
+        if len(opened.files) == 1:
+            return opened.files[0][column].read(rows, run)
+        owners = np.searchsorted(opened.starts, rows, side="right") - 1
+        order = np.argsort(owners, kind="stable")
+        parts = []
+        for owner in np.unique(owners).tolist():
+            places = order[owners[order] == owner]
+            parts.append((opened.files[owner][column], rows[places] - opened.starts[owner], places))
+        first = opened.files[0][column]
+        if first.row_shape is None:
+            return _join([(array.read(own, run), places) for array, own, places in parts])
+        shape = (len(rows), *first.row_shape)
+        out = np.empty(shape, object) if first.dtype.hasobject else empty(shape, first.dtype)
+        run(job for array, own, places in parts for job in array.fill(own, out, places))
+        return out
+
+
+def read_schema(path: str) -> Schema | None:
+    """The schema that a file of ours was written with; ``None`` in any other file.
+
+    Raises:
+        DatasetError: it is not a schema that this version knows.
+    """
+    with open_file(path) as file:
+        text = file.attrs.get("schema")
+        if text is None or "format" not in file.attrs:
+            return None
+    try:
+        return Schema.from_dict(json.loads(text))
+    except (SchemaError, ValueError) as error:
+        raise DatasetError(f"{path}: has a schema that is not: {error}") from None
+
+
+def _open_columns(path: str, columns: Sequence[str]) -> dict[str, Array]:
+    file = open_file(path)
+    arrays = {column: _open_column(file, column, path) for column in columns}
+    lengths = {column: array.length for column, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{column!r} has {length}" for column, length in lengths.items())
+        raise DatasetError(f"{path}: got columns of different lengths: {shown}")
+    return arrays
+
+
+def _open_column(file: h5py.File, column: str, path: str) -> Array:
+    found = file.get(column)
+    if isinstance(found, h5py.Group) and {VALUES, OFFSETS} <= set(found):
+        values = _open_dataset(found[VALUES], path)
+        if STEP_OFFSETS in found:
+            values = open_ragged(values, _check(found[STEP_OFFSETS], path))
+        return open_ragged(values, _check(found[OFFSETS], path))
+    if not isinstance(found, h5py.Dataset):
+        names: list[str] = []
+        file.visititems(lambda name, item: names.append(name) if hasattr(item, "shape") else None)
+        raise DatasetError(
+            f"{path}: no dataset {column!r}; its datasets are: {', '.join(map(repr, names))}"
+        )
+    return _open_dataset(found, path)
+
+
+def _open_dataset(dataset: h5py.Dataset, path: str) -> Array:
+    if not dataset.shape:
+        raise DatasetError(f"{path}: {dataset.name!r} has no rows, got shape {dataset.shape}")
+    try:
+        return open_array(_check(dataset, path), path)
+    except (OSError, ValueError) as error:  # memory-mapping beyond the end of the file
+        raise DatasetError(f"{path}: cannot read {dataset.name!r}: {error}") from error
+
+
+def _check(dataset: h5py.Dataset, path: str) -> h5py.Dataset:
+    check_virtual(dataset, path)
+    return dataset
+
+
+def _check_alike(
+    first: Mapping[str, Array], other: Mapping[str, Array], first_path: str, path: str
+) -> None:
+    for column, array in other.items():
+        got, expected = (array.row_shape, array.dtype), (first[column].row_shape, first[column].dtype)
+        if got != expected:
+            raise DatasetError(
+                f"{path}: {column!r} has rows of {got[1]} {got[0]}, expected {expected[1]} "
+                f"{expected[0]} as in {first_path}"
+            )
+
+
+def _run(pool: ThreadPoolExecutor, jobs: Iterable[Job]) -> None:
+    last, started = None, []
+    for job in jobs:  # the last one is done here, and with it those that are alone
+        if last is not None:
+            started.append(pool.submit(last))
+        last = job
+    if last is not None:
+        last()
+    for done in started:
+        done.result()
+
+
+def _join(parts: Sequence[tuple[Any, Rows]]) -> Ragged:
+    """Ragged rows of several files, each with the places where its rows go."""
+    rows: dict[int, Any] = {}
+    for ragged, places in parts:
+        rows.update(zip(places.tolist(), ragged.split(), strict=True))
+    ordered = [rows[place] for place in range(len(rows))]
+    return _stack(ordered) if ordered else parts[0][0]
+
+
+def _stack(rows: Sequence[Any]) -> Ragged:
+    if isinstance(rows[0], Ragged):
+        lengths = np.array([len(row.lengths) for row in rows], np.int64)
+        steps = [step for row in rows for step in row.split()]
+        if not steps:
+            return Ragged(rows[0], lengths)
+        return Ragged(_stack(steps), lengths)
+    lengths = np.array([len(row) for row in rows], np.int64)
+    return Ragged(np.concatenate(rows), lengths)

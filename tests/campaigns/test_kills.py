@@ -1,0 +1,127 @@
+"""Fifty kills at random moments: each build goes on, and ends as an undisturbed one does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support import IMAGE_SCHEMA, contents, make_image, write_csv
+
+KILLS = 50
+PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory) -> Path:
+    """160 rows over 16 images, and two rows that are rejects."""
+    folder = tmp_path_factory.mktemp("kills")
+    for number in range(16):
+        make_image(folder / f"{number}.jpg", number)
+    rows = [(f"{n % 16}.jpg", "ab"[n % 2]) for n in range(160)] + [("none.jpg", "a"), ("", "b")]
+    write_csv(folder / "rows.csv", rows)
+    (folder / "schema.yaml").write_text(json.dumps(IMAGE_SCHEMA.to_dict()))
+    return folder
+
+
+def start(inputs: Path, out: Path, *flags: str) -> subprocess.Popen:
+    command = [
+        sys.executable,
+        "-m",
+        "pixelbeam.pipeline.main",
+        "build",
+        "--manifest",
+        str(inputs / "rows.csv"),
+    ]
+    command += [
+        "--schema",
+        str(inputs / "schema.yaml"),
+        "--output",
+        str(out),
+        "--splits",
+        "train=0.8,val=0.2",
+    ]
+    command += ["--num_shards", "12", "--max_rejects", "2", *flags]
+    silent = subprocess.DEVNULL
+    return subprocess.Popen(command, stdout=silent, stderr=silent, start_new_session=True)
+
+
+def workers_of(process: subprocess.Popen) -> list[int]:
+    """The worker processes of a build."""
+    found = subprocess.run(
+        ["ps", "-o", "pid=,args=", "-g", str(process.pid)], capture_output=True, text=True
+    ).stdout.splitlines()
+    return [
+        int(line.split()[0])
+        for line in found
+        if "sdk_worker_main" in line and "/bin/sh" not in line
+    ]
+
+
+def kill(process: subprocess.Popen, whom: str) -> None:
+    """SIGKILL for the launcher, for one of its workers, or for everything."""
+    if whom == "worker" and (workers := workers_of(process)):
+        os.kill(random.choice(workers), signal.SIGKILL)
+    elif whom == "launcher":
+        os.kill(process.pid, signal.SIGKILL)
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def end(process: subprocess.Popen) -> None:
+    """Ends what a killed build left running, so that the next one has the folder to itself."""
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        pass  # the launcher waits for a worker that is dead
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_fifty_kills(inputs, tmp_path):
+    chooser = random.Random(11)
+    undisturbed = tmp_path / "undisturbed"
+    begun = time.monotonic()
+    assert start(inputs, undisturbed).wait() == 0
+    usual = time.monotonic() - begun
+    expected = contents(undisturbed)
+    kills = finished = resumed = 0
+    out = tmp_path / "out"
+    while kills < KILLS:
+        processes = PROCESSES if chooser.random() < 0.3 else ()
+        process = start(inputs, out, *processes)
+        try:
+            code = process.wait(timeout=chooser.uniform(0.3, 1.1) * usual)
+        except subprocess.TimeoutExpired:
+            kill(process, chooser.choice(["launcher", "worker", "everything"]))
+            kills += 1
+            end(process)
+            resumed += bool(list(out.glob("*.tfrecord")))
+            assert_nothing_half_written(out, expected)
+            continue
+        assert code == 0
+        assert contents(out) == expected
+        shutil.rmtree(out)
+        finished += 1
+    assert start(inputs, out).wait() == 0
+    assert contents(out) == expected
+    print(f"{kills} kills, {resumed} of them after the first shard; {finished + 1} builds finished")
+    assert resumed >= KILLS // 5
+
+
+def assert_nothing_half_written(out: Path, expected: dict[str, bytes]) -> None:
+    """Every file under a final name is already what it will be."""
+    for path in out.glob("*.*"):
+        if path.is_file():
+            assert path.read_bytes() == expected[path.name], path.name

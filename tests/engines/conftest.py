@@ -1,0 +1,167 @@
+"""Real engines, a cluster for all tests of a session; without them the tests are skipped."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster import FlinkCluster, Processes, engines_folder, free_ports, listens, missing
+from support import contents, make_image, write_csv
+
+_PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "photos"
+_SCHEMA = """
+features:
+  image: {type: image, source: path, height: 72, width: 96, upscale: true}
+  label: {type: class_label, source: label, vocabulary: from_manifest}
+"""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.engines)
+            item.add_marker(pytest.mark.timeout(600))
+
+
+def need(*names: str) -> None:
+    """Skips where an engine is not installed; where ``PIXELBEAM_ENGINES`` is set, it has to be."""
+    lacking = missing(*names)
+    if lacking and "PIXELBEAM_ENGINES" in os.environ:
+        pytest.fail(lacking)
+    if lacking:
+        pytest.skip(lacking)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory) -> Path:
+    """A folder with ``photos.csv``, columns path and label: 100 photographs, or else 100 made images."""
+    folder = tmp_path_factory.mktemp("photos")
+    if _PHOTOS.is_dir():
+        with (_PHOTOS / "photos.csv").open(newline="") as file:
+            rows = [(_PHOTOS / row["path"], row["label"]) for row in csv.DictReader(file)]
+        for path, _ in rows:
+            (folder / path.name).symlink_to(path)
+        rows = [(path.name, label) for path, label in rows]
+    else:
+        rows = [(f"{number:02d}.jpg", f"class {number % 7}") for number in range(100)]
+        for number, (name, _) in enumerate(rows):
+            make_image(folder / name, number)
+    write_csv(folder / "photos.csv", rows)
+    (folder / "schema.yaml").write_text(_SCHEMA)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def many_photos(photos) -> Path:
+    """The photographs thirty times over: a build of some seconds."""
+    with (photos / "photos.csv").open(newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    return write_csv(photos / "many.csv", rows * 30)
+
+
+class Build:
+    """A ``pixelbeam build`` in a process of its own."""
+
+    def __init__(self, manifest: str | Path, output: str | Path, schema: Path, *options: str):
+        self.output = output
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "pixelbeam.pipeline.main", "build"),
+                *("--manifest", str(manifest), "--output", str(output), "--schema", str(schema)),
+                *("--splits", "train=0.8,val=0.2", *options),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            text=True,
+        )
+
+    def succeed(self) -> None:
+        """Waits for it and expects it to have published."""
+        said, _ = self._process.communicate()
+        assert self._process.returncode == 0, said
+
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """Ends it, and the job server that it started, with SIGKILL."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.communicate()
+
+
+@pytest.fixture
+def start_build(photos) -> Iterator[object]:
+    builds: list[Build] = []
+
+    def start(output, *options, manifest=None) -> Build:
+        manifest = manifest or photos / "photos.csv"
+        builds.append(Build(manifest, output, photos / "schema.yaml", *options))
+        return builds[-1]
+
+    yield start
+    for build in builds:
+        if build.runs():
+            build.kill()
+
+
+@pytest.fixture(scope="session")
+def local_photos(photos, tmp_path_factory) -> dict[str, bytes]:
+    """What the local runner makes of the photographs, two shards a split."""
+    output = tmp_path_factory.mktemp("local") / "out"
+    Build(photos / "photos.csv", output, photos / "schema.yaml", "--num_shards=2").succeed()
+    return contents(output)
+
+
+@pytest.fixture(scope="session")
+def local_many_photos(photos, many_photos, tmp_path_factory) -> dict[str, bytes]:
+    """What the local runner makes of the many photographs, twelve shards a split."""
+    output = tmp_path_factory.mktemp("local") / "many"
+    Build(many_photos, output, photos / "schema.yaml", "--num_shards=12").succeed()
+    return contents(output)
+
+
+@pytest.fixture(scope="session")
+def flink(tmp_path_factory) -> Iterator[FlinkCluster]:
+    """A JobManager, two TaskManagers of one slot, and two worker pools, each a process."""
+    need("flink", "flink-job-server.jar", "workers")
+    with Processes(tmp_path_factory.mktemp("flink")) as processes:
+        yield FlinkCluster(processes, task_managers=2, slots=1)
+
+
+@pytest.fixture(scope="session")
+def bucket(photos, tmp_path_factory) -> Iterator[Path]:
+    """The folder in which an S3 server keeps ``s3://data``; the environment leads to the server.
+
+    The photographs with their manifest are in ``s3://data/photos``.
+    """
+    need("versitygw")
+    pytest.importorskip("boto3", reason="no boto3: pip install 'pixelbeam[s3]'")
+    root = tmp_path_factory.mktemp("s3")
+    (root / "data").mkdir()
+    shutil.copytree(photos, root / "data" / "photos")
+    [port] = free_ports(1)
+    environment = {
+        "AWS_ACCESS_KEY_ID": "pixelbeam",
+        "AWS_SECRET_ACCESS_KEY": "only on loopback",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    server = [engines_folder() / "versitygw", "--port", f"127.0.0.1:{port}", "posix", root]
+    keys = {
+        "ROOT_ACCESS_KEY": environment["AWS_ACCESS_KEY_ID"],
+        "ROOT_SECRET_KEY": environment["AWS_SECRET_ACCESS_KEY"],
+    }
+    with Processes(tmp_path_factory.mktemp("s3-logs")) as processes, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        processes.start("versitygw", server, **keys)
+        processes.wait_until(lambda: listens(port), "the S3 server listens")
+        yield root / "data"

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from pixelbeam.pipeline.main import main
+from pixelbeam.pipeline.verify import verify
+from pixelbeam.schemas.checksum import BLANK, fill_checksum, has_right_checksum
+from pixelbeam.schemas.errors import DatasetError
+from pixelbeam.transforms.plan import ShardSize
+from pixelbeam.transforms.records import serialize_example
+from pixelbeam.transforms.sinks import frame_record
+from pixelbeam.transforms.splits import Splits
+from support import IMAGE_SCHEMA, contents, write_csv
+
+SHARD = "train-00000-of-00002.tfrecord"
+SCHEMA = IMAGE_SCHEMA.from_dict(
+    {
+        "features": {
+            **{name: feature.model_dump() for name, feature in IMAGE_SCHEMA.features.items()},
+            "age": {"type": "int64", "source": "age", "min": 0},
+            "box": {"type": "float32", "source": "box", "shape": [4]},
+        }
+    }
+)
+
+
+@pytest.fixture
+def dataset(images, build_images) -> Path:
+    """Two splits of two shards, and two rejects."""
+    rows = [
+        (f"{n:02d}.{'png' if n % 5 == 0 else 'jpg'}", "ab"[n % 2], n, "1 2 3 4") for n in range(20)
+    ]
+    rows += [("none.jpg", "a", 1, "1 2 3 4"), ("01.jpg", "a", -1, "1 2 3 4")]
+    manifest = write_csv(images / "verify.csv", rows, ("path", "label", "age", "box"))
+    halves = Splits((("train", 0.5), ("val", 0.5)))
+    return build_images(
+        "dataset",
+        manifest=str(manifest),
+        schema=SCHEMA,
+        splits=halves,
+        shard_size=ShardSize(num_shards=2),
+    )
+
+
+def faults(folder: Path, quick: bool = False) -> list[str]:
+    return [str(fault) for fault in verify(str(folder), quick).faults]
+
+
+def republish(folder: Path, name: str, data: bytes) -> None:
+    """Replaces a shard and makes ``dataset.json`` agree, so that only its content is at fault."""
+    import hashlib
+
+    (folder / name).write_bytes(data)
+    info = json.loads((folder / "dataset.json").read_bytes())
+    for split in info["splits"].values():
+        for shard in split["shards"]:
+            if shard["files"]["tfrecord"]["path"] == name:
+                shard["files"]["tfrecord"] |= {
+                    "bytes": len(data),
+                    "sha256": hashlib.sha256(data).hexdigest(),
+                }
+    info["checksum"] = BLANK
+    (folder / "dataset.json").write_bytes(fill_checksum(json.dumps(info).encode()))
+
+
+def test_a_dataset_that_is_whole(dataset):
+    verified = verify(str(dataset))
+    assert (verified.faults, verified.files, verified.records) == ([], 7, 20)
+    quick = verify(str(dataset), quick=True)
+    assert (quick.faults, quick.files, quick.records) == ([], 7, 0)
+
+
+def test_every_flipped_bit_is_found(dataset, tmp_path):
+    """200 single-bit flips at random places over all published files."""
+    chooser = random.Random(7)
+    files = contents(dataset)
+    sizes = {name: len(data) for name, data in files.items()}
+    found = 0
+    for _ in range(200):
+        name = chooser.choices(list(sizes), list(sizes.values()))[0]
+        place, bit = chooser.randrange(sizes[name]), chooser.randrange(8)
+        flipped = bytearray(files[name])
+        flipped[place] ^= 1 << bit
+        (dataset / name).write_bytes(flipped)
+        try:
+            found += bool(verify(str(dataset)).faults)
+        except DatasetError:
+            found += 1
+        (dataset / name).write_bytes(files[name])
+    assert found == 200
+    assert verify(str(dataset)).faults == []
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "feature_description.py", "rejects.jsonl", SHARD])
+def test_a_flip_in_every_byte_of_a_file_is_found(dataset, name):
+    data = (dataset / name).read_bytes()
+    for place in range(0, len(data), max(1, len(data) // 40)):
+        flipped = bytearray(data)
+        flipped[place] ^= 1
+        (dataset / name).write_bytes(flipped)
+        assert _is_found(dataset, name), place
+
+
+def _is_found(dataset, name) -> bool:
+    try:
+        return any(fault.startswith(f"{name}:") for fault in faults(dataset))
+    except DatasetError as error:
+        return name in str(error)
+
+
+def test_faults_name_file_record_and_offset(dataset):
+    data = bytearray((dataset / SHARD).read_bytes())
+    length = int.from_bytes(data[:8], "little")
+    second = 12 + length + 4
+    data[second + 100] ^= 1
+    (dataset / SHARD).write_bytes(data)
+    assert faults(dataset) == [
+        f"{SHARD}: record 1 at byte {second}: the checksum of a record's data is wrong",
+        f"{SHARD}: the SHA-256 is wrong: the file is not as it was published",
+    ]
+    assert faults(dataset, quick=True) == []
+
+
+def test_sizes_and_presence(dataset):
+    data = (dataset / SHARD).read_bytes()
+    (dataset / SHARD).write_bytes(data[:-1])
+    assert faults(dataset, quick=True) == [
+        f"{SHARD}: got {len(data) - 1} bytes, expected {len(data)}"
+    ]
+    assert f"{SHARD}: got {len(data) - 1} bytes, expected {len(data)}" in faults(dataset)
+    assert any("the file ends inside a record" in fault for fault in faults(dataset))
+    (dataset / SHARD).unlink()
+    (dataset / "rejects.jsonl").unlink()
+    assert faults(dataset) == [f"{SHARD}: missing", "rejects.jsonl: missing"]
+    shutil.copy(dataset / "dataset.json", dataset / "train-00000-of-00009.tfrecord")
+    assert (
+        faults(dataset)[-1] == "train-00000-of-00009.tfrecord: dataset.json does not know this file"
+    )
+
+
+def record(**changes) -> dict:
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (24, 32)).save(buffer, "JPEG")
+    values = {
+        "image": buffer.getvalue(),
+        "label": np.array(0, np.int64),
+        "age": np.array(1, np.int64),
+        "box": np.zeros(4, np.float32),
+        **changes,
+    }
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def test_records_are_checked_against_the_schema(dataset):
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG")
+    png = io.BytesIO()
+    Image.new("RGB", (24, 32)).save(png, "PNG")
+    good = record()
+    cases = [
+        (good, []),
+        (record(label=np.array(7, np.int64)), ["'label': got class 7, expected 0 to 1"]),
+        (record(age=np.array(-1, np.int64)), ["'age': got -1, expected at least 0"]),
+        (record(box=np.zeros(3, np.float32)), ["'box': got 3 values, expected 4"]),
+        (record(age=np.zeros(1, np.float32)), ["'age': got float32, expected int64"]),
+        (record(image=good["image"][:-80]), ["'image': "]),
+        (
+            record(image=buffer.getvalue()),
+            ["'image': got 8x8 (width x height), expected 24x32 (width x height)"],
+        ),
+        (record(image=png.getvalue()), ["'image': got png, expected jpeg"]),
+        (record(age=None), ["'age': missing"]),
+        (record(more=b"x"), ["'more': got a value that the schema does not declare"]),
+    ]
+    offset, data, expected = 0, b"", []
+    for number, (values, said) in enumerate(cases):
+        expected += [f"{SHARD}: record {number} at byte {offset}: {text}" for text in said]
+        data += b"".join(frame_record(serialize_example(values)))
+        offset = len(data)
+    republish(dataset, SHARD, data)
+    found = faults(dataset)
+    assert len(found) == len(expected) == len(cases) - 1
+    for fault, start in zip(found, expected, strict=True):
+        assert fault.startswith(start)
+
+
+def test_a_wrong_number_of_records_is_found(dataset):
+    data = b"".join(frame_record(serialize_example(record())))
+    republish(dataset, SHARD, data * 50)
+    (fault,) = faults(dataset)
+    assert fault.startswith(f"{SHARD}: got 50 records, expected ")
+
+
+def test_the_books_are_checked(dataset):
+    info = json.loads((dataset / "dataset.json").read_bytes())
+    info["rows"] += 1
+    info["rejects"]["by_reason"] = {"file_not_found": 1}
+    info["checksum"] = BLANK
+    (dataset / "dataset.json").write_bytes(fill_checksum(json.dumps(info).encode()))
+    assert faults(dataset) == [
+        "dataset.json: 23 rows, but 20 records and 2 rejects",
+        "dataset.json: the rejects by reason do not add up to all rejects",
+        "rejects.jsonl: the rejects differ from those that dataset.json counts",
+    ]
+
+
+def test_the_command(dataset, capsys, tmp_path):
+    assert main(["verify", str(dataset)]) == 0
+    said = capsys.readouterr().out
+    assert said == f"{dataset}: whole: 7 files and 20 records, every byte and record checked\n"
+    (dataset / SHARD).unlink()
+    assert main(["verify", "--quick", str(dataset)]) == 1
+    said = capsys.readouterr().out
+    assert said == (
+        f"{SHARD}: missing\n{dataset}: 1 faults: 7 files and 0 records, sizes and counts checked\n"
+    )
+    assert main(["verify", str(tmp_path)]) == 1
+    assert (
+        capsys.readouterr().err
+        == f"pixelbeam: {tmp_path}: no dataset.json; it is not a published dataset\n"
+    )
+    assert main(["verify", str(dataset), "--quik"]) == 2
+
+
+def test_checksums_of_text():
+    text = fill_checksum(f'{{"a": 1, "checksum": "{BLANK}"}}'.encode())
+    assert has_right_checksum(text)
+    assert not has_right_checksum(text.replace(b"1", b"2", 1))
+    assert not has_right_checksum(b"{}")

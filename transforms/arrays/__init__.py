@@ -1,0 +1,1 @@
+"""Arrays in files as the source of values: HDF5, MATLAB v7.3, .npy and .npz."""

@@ -1,0 +1,211 @@
+"""The array files that a task has open: each is opened once, whatever the number of its rows."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from threading import RLock
+from typing import Any, TypeVar
+
+import h5py
+import numpy as np
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from ...schemas.errors import Reject
+from ..folders import is_local
+from ..inputs import InputRoot
+from .hdf5 import find_dataset, matlab_class, read_keys
+from .references import ArrayReference
+from .stored import ARRAY_FAULTS, MAX_VALUE_BYTES, StoredArray, plain_value
+
+__all__ = ["ArrayFiles"]
+
+_OPEN_FILES = 32
+_LOADED_ARRAYS = 64
+_KEY_TABLES = 16
+
+_Value = TypeVar("_Value")
+
+
+class ArrayFiles:
+    """Opens array files, and keeps the few used last open.
+
+    Safe to use from several threads. h5py works in one of them at a time; NumPy and Pillow don't
+    wait for it.
+    """
+
+    def __init__(self, inputs: InputRoot):
+        self._inputs = inputs
+        self._lock = RLock()
+        self._files: OrderedDict[Any, Any] = OrderedDict()
+        self._arrays: OrderedDict[Any, Any] = OrderedDict()
+        self._keys: OrderedDict[Any, dict[str, list[int]]] = OrderedDict()
+
+    def close(self) -> None:
+        """Lets go of everything; files close once no array of theirs is used any more."""
+        with self._lock:
+            for kept in (self._files, self._arrays, self._keys):
+                kept.clear()
+
+    def find(self, reference: ArrayReference, of_images: bool) -> StoredArray:
+        """The array that a reference names.
+
+        Rows are counted along the first axis. MATLAB's arrays have the axes that they have in MATLAB;
+        there, images lie along the last axis, as MATLAB's own functions want them.
+
+        Args:
+            reference: which one.
+            of_images: whether its rows are images rather than numbers.
+
+        Raises:
+            Reject: stage ``load``: it cannot be found, or must not be read.
+        """
+        found = self._find(reference, reference.name, of_images)
+        if reference.index is not None:
+            _fix_row(found, reference.index)
+        elif reference.rows is not None:
+            found.rows = range(len(found))[reference.rows]
+        elif reference.key is not None:
+            found.rows = self._rows_with_key(reference, *reference.key)
+        return found
+
+    def _find(self, reference: ArrayReference, name: str, of_images: bool) -> StoredArray:
+        path = self._inputs.locate(reference.file)
+        with self._lock:
+            if path.lower().endswith((".npy", ".npz")):
+                array = self._load(path, name, reference.written)
+                return StoredArray(reference.written, array, tuple(range(array.ndim)))
+            found = find_dataset(self._open_hdf5, path, name, reference.written)
+            return _layout(found.dataset, found.file, reference.written, of_images)
+
+    def _open_hdf5(self, path: str, written: str) -> h5py.File:
+        return _remember(self._files, path, _OPEN_FILES, lambda: _open_hdf5(path, written))
+
+    def _load(self, path: str, name: str, written: str) -> Any:
+        def load() -> Any:
+            return _read_numpy(path, name, written)
+
+        return _remember(self._arrays, (path, name), _LOADED_ARRAYS, load)
+
+    def _rows_with_key(self, reference: ArrayReference, name: str, key: str) -> Sequence[int]:
+        with self._lock:
+            place = (reference.file, name)
+            table = _remember(
+                self._keys, place, _KEY_TABLES, lambda: self._read_table(reference, name)
+            )
+        if key not in table:
+            message = f"{reference.written}: there is no {key!r} in {name!r}"
+            raise Reject("load", "no_such_key", message, path=reference.written)
+        return table[key]
+
+    def _read_table(self, reference: ArrayReference, name: str) -> dict[str, list[int]]:
+        path = self._inputs.locate(reference.file)
+        if path.lower().endswith((".npy", ".npz")):
+            values = list(self._load(path, name, reference.written).ravel())
+        else:
+            values = read_keys(find_dataset(self._open_hdf5, path, name, reference.written))
+        table: dict[str, list[int]] = {}
+        for row, value in enumerate(values):
+            table.setdefault(_key_text(value), []).append(row)
+        return table
+
+
+def _remember(
+    kept: OrderedDict[Any, _Value], key: Any, most: int, make: Callable[[], _Value]
+) -> _Value:
+    """The value of a key, made where it is not there; the ones used longest ago are forgotten."""
+    if key not in kept:
+        kept[key] = make()
+        while len(kept) > most:
+            kept.popitem(last=False)
+    kept.move_to_end(key)
+    return kept[key]
+
+
+def _layout(dataset: h5py.Dataset, owner: Any, written: str, of_images: bool) -> StoredArray:
+    axes = tuple(range(dataset.ndim))
+    matlab = matlab_class(dataset)
+    if dataset.attrs.get("MATLAB_empty", 0):
+        raise Reject("load", "empty_array", f"{written}: got an empty array", path=written)
+    if matlab and not of_images:
+        axes = axes[::-1]
+    return StoredArray(written, dataset, axes, transposed=bool(matlab), owner=owner)
+
+
+def _fix_row(found: StoredArray, index: int) -> None:
+    if not -len(found) <= index < len(found):
+        message = f"{found.written}: got row {index}, expected one of {len(found)} rows"
+        raise Reject("load", "no_such_row", message, path=found.written)
+    found.fixed[found.axes[0]] = index % len(found)
+    found.axes = found.axes[1:]
+
+
+def _open_hdf5(path: str, written: str) -> h5py.File:
+    try:
+        if not is_local(path):
+            file = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+            return h5py.File(file, "r")
+        _check_regular(path)
+        return h5py.File(path, "r", locking="best-effort")
+    except ARRAY_FAULTS as error:
+        raise _file_fault(error, written, _HDF5_EXPECTED) from error
+
+
+_HDF5_EXPECTED = "an HDF5 file, or MATLAB's of version 7.3 (save -v7.3)"
+
+
+def _read_numpy(path: str, name: str, written: str) -> Any:
+    try:
+        if not is_local(path):
+            source: Any = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        else:
+            _check_regular(path)
+            source = path
+        if path.lower().endswith(".npz"):
+            return _read_member(source, name, written)
+        return np.load(source, mmap_mode="r" if is_local(path) else None, allow_pickle=False)
+    except (*ARRAY_FAULTS, zipfile.BadZipFile) as error:
+        raise _file_fault(error, written, "a NumPy file without pickled objects") from error
+
+
+def _read_member(source: Any, name: str, written: str) -> Any:
+    with np.load(source, allow_pickle=False) as archive:
+        wanted = name.strip("/")
+        if wanted not in archive.files:
+            listed = ", ".join(map(repr, archive.files[:5]))
+            message = f"{written}: there is no {wanted!r}; the file holds {listed or 'nothing'}"
+            raise Reject("load", "no_such_array", message, path=written)
+        size = archive.zip.getinfo(f"{wanted}.npy").file_size
+        if size > MAX_VALUE_BYTES:
+            message = f"{written}: got {size} bytes, expected at most {MAX_VALUE_BYTES}"
+            raise Reject("load", "array_too_large", message, path=written)
+        return archive[wanted]
+
+
+def _check_regular(path: str) -> None:
+    """Opening a named pipe would wait for ever."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError("not a regular file")
+
+
+def _file_fault(error: Exception, written: str, expected: str) -> Reject:
+    if isinstance(error, FileNotFoundError):
+        return Reject("load", "file_not_found", f"no such file: {written!r}", path=written)
+    if isinstance(error, PermissionError):
+        message = f"no permission to read {written!r}"
+        return Reject("load", "permission_denied", message, path=written)
+    said = str(error).partition("\n")[0]
+    message = f"{written} cannot be opened, expected {expected}: {said}"
+    return Reject("load", "corrupt_file", message, path=written)
+
+
+def _key_text(value: Any) -> str:
+    value = plain_value(value)
+    if isinstance(value, bytes):
+        return value.rstrip(b"\0").decode("utf-8", "replace")
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if whole else str(value)

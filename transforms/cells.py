@@ -1,0 +1,146 @@
+"""What the cells of a row stand for: themselves, files, folders of frames, arrays in files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..schemas.clips import Clips
+from ..schemas.errors import Reject
+from ..schemas.feature import Feature
+from ..schemas.numbers import is_missing
+from ..schemas.sources import ARRAY_MARK, fill_source, is_column
+from .arrays.array_files import ArrayFiles
+from .arrays.references import parse_reference
+from .arrays.stored import StoredArray
+from .frames import Animation, ListedSteps, StepSource, list_frames
+from .inputs import InputRoot
+
+__all__ = ["CellReader"]
+
+
+@dataclass(slots=True)
+class CellReader:
+    """Reads what one row names.
+
+    Attributes:
+        cells: the row's cells by column.
+        inputs: reads files.
+        arrays: opens array files.
+    """
+
+    cells: Mapping[str, Any]
+    inputs: InputRoot
+    arrays: ArrayFiles
+    _files: dict[str, bytes] = field(default_factory=dict, init=False)
+
+    def value(self, feature: Feature) -> Any:
+        """What a feature that a record has once is encoded from.
+
+        Raises:
+            Reject: what the row names cannot be read.
+        """
+        return self._read(feature, fill_source(feature.source, self.cells))
+
+    def describe(self, feature: Feature) -> str:
+        """The path that a feature's value comes from; empty where it is a cell itself."""
+        value = fill_source(feature.source, self.cells)
+        named = feature.reads_files or not is_column(feature.source)
+        return value if named and isinstance(value, str) else ""
+
+    def steps(self, feature: Feature, clips: Clips) -> StepSource:
+        """What a step feature is encoded from.
+
+        Raises:
+            Reject: ``missing_value``, or what the row names cannot be read.
+        """
+        lists = [self.cells[column] for column in feature.columns]
+        if not is_column(feature.source) and any(isinstance(cell, list) for cell in lists):
+            return ListedSteps(self._fill_each(feature), lambda cell: self._read(feature, cell))
+        value = fill_source(feature.source, self.cells)
+        if is_missing(value):
+            raise Reject(
+                "encode", "missing_value", "got an empty cell, expected the steps of a clip"
+            )
+        if isinstance(value, str) and (array := self._find_array(feature, value)) is not None:
+            return _Files(array) if feature.reads_files else array
+        if feature.reads_files and not isinstance(value, list):
+            return self._frames(feature, value, clips)
+        return ListedSteps(clips.split(value, feature), lambda cell: self._read(feature, cell))
+
+    def forget(self) -> None:
+        """Lets go of the files that were read, which are kept for other features of the same row."""
+        self._files.clear()
+
+    def _fill_each(self, feature: Feature) -> list[Any]:
+        columns = {column: self.cells[column] for column in feature.columns}
+        count = max(len(cell) for cell in columns.values() if isinstance(cell, list))
+        filled: list[Any] = []
+        for step in range(count):
+            cells = {name: c[step] if isinstance(c, list) else c for name, c in columns.items()}
+            try:
+                filled.append(fill_source(feature.source, cells))
+            except Reject as reject:  # the step's own fault, told when the step is read
+                filled.append(reject)
+        return filled
+
+    def _frames(self, feature: Feature, value: Any, clips: Clips) -> StepSource:
+        if isinstance(value, str):
+            paths: list[Any] | None = clips.split(value, feature)
+            if paths is not None and len(paths) == 1 and not value.lstrip().startswith("["):
+                paths = list_frames(self.inputs, value)
+            if paths is not None:
+                return ListedSteps(paths, lambda cell: self._read(feature, cell))
+        written, data = (value, self._file(value)) if isinstance(value, str) else ("", value)
+        return Animation(data, written, getattr(feature, "max_pixels", 0))
+
+    def _read(self, feature: Feature, value: Any) -> Any:
+        if isinstance(value, Reject):
+            raise value
+        if not isinstance(value, str) or not value:
+            return value
+        array = self._find_array(feature, value)
+        if array is not None:
+            return _as_file(array.read()) if feature.reads_files else array.read()
+        return self._file(value) if feature.reads_files else value
+
+    def _find_array(self, feature: Feature, value: str) -> StoredArray | None:
+        """The array that a value names, where the feature or its source may name one."""
+        declared = ARRAY_MARK in feature.source and not is_column(feature.source)
+        if not declared and not feature.reads_arrays:
+            return None
+        reference = parse_reference(value)
+        if reference is None and declared:
+            message = f"got {value!r}, expected an array like videos.h5::/clip/frames"
+            raise Reject("load", "bad_path", message, path=value)
+        return reference and self.arrays.find(reference, feature.reads_files)
+
+    def _file(self, path: str) -> bytes:
+        if path not in self._files:
+            self._files[path] = self.inputs.read(path)
+        return self._files[path]
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The rows of an array as images: pixels, or the bytes of files."""
+
+    array: StoredArray
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, step: int) -> Any:
+        return _as_file(self.array[step])
+
+    def describe(self, step: int) -> str:
+        return self.array.describe(step)
+
+
+def _as_file(value: Any) -> Any:
+    """An array of bytes in a row is the file that they make."""
+    flat = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == np.uint8
+    return value.tobytes() if flat else value

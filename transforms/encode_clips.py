@@ -1,0 +1,161 @@
+"""The steps of a clip in, the values of its record out; one decoded frame at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..schemas.clips import Clips
+from ..schemas.errors import Reject
+from ..schemas.feature import Feature, FeatureValue, Steps
+from ..schemas.schema import Schema
+from ..schemas.statistics import merge
+from .cells import CellReader
+from .frames import StepSource
+from .windows import WINDOW, count_skipped, parse_window
+
+__all__ = ["ClipEncoder"]
+
+
+@dataclass(slots=True)
+class ClipEncoder:
+    """Encodes the step features of one row.
+
+    Attributes:
+        schema: a ``sequence_example``'s, its vocabularies filled in.
+        reader: reads what the row names.
+        seen: the frames that the row was found to have; 0 until that is known.
+        counts: of its frames, for the balance of ``frames`` in ``dataset.json``.
+        dropped: the frames that were left out because something is wrong with them.
+    """
+
+    schema: Schema
+    reader: CellReader
+    seen: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    dropped: list[Reject] = field(default_factory=list)
+
+    def encode(self) -> tuple[dict[str, Steps], dict[str, dict[str, Any]]]:
+        """The record's values by key, and the statistics' shares by feature.
+
+        Raises:
+            Reject: of stage ``clip``: ``unequal_lengths`` or ``too_few_frames``; or what is wrong with
+                the first bad frame.
+        """
+        steps = self.schema.steps
+        sources = {name: self._open(name, feature) for name, feature in steps.items()}
+        even = {name: feature for name, feature in steps.items() if not feature.ragged}
+        self.seen = _common_length({name: sources[name] for name in even})
+        kept = self._choose(self.seen) if even else []
+        parts = [self._encode_even(even, sources, kept)] if even else []
+        for name, feature in steps.items():
+            if feature.ragged:
+                every = range(len(sources[name]))
+                parts.append(self._encode_steps({name: feature}, sources, every))
+        values = {key: Steps(tuple(step)) for part in parts for key, step in part.values.items()}
+        summaries = {name: summary for part in parts for name, summary in part.summaries.items()}
+        return values, {name: summaries[name] for name in steps}
+
+    @property
+    def _clips(self) -> Clips:
+        assert self.schema.clips is not None
+        return self.schema.clips
+
+    def _open(self, name: str, feature: Feature) -> StepSource:
+        try:
+            return self.reader.steps(feature, self._clips)
+        except Reject as reject:
+            raise reject.of(feature=name) from None
+
+    def _choose(self, count: int) -> range:
+        """The steps to keep; rows that were grouped or cut into windows have just these already."""
+        clips, window = self._clips, self.reader.cells.get(WINDOW)
+        if clips.key is not None:
+            return range(count)
+        if window is not None:
+            start, stop = parse_window(window)
+            return range(count) if self._is_cut() else clips.keep(count)[start:stop]
+        kept = clips.keep(count)
+        if len(kept) < clips.fewest:
+            raise clips.too_few(len(kept))
+        self.counts = {"seen": count, **count_skipped(clips, count)}
+        return kept
+
+    def _is_cut(self) -> bool:
+        columns = [column for feature in self.schema.steps.values() for column in feature.columns]
+        return any(isinstance(self.reader.cells[column], list) for column in columns)
+
+    def _encode_even(
+        self, features: Mapping[str, Feature], sources: Mapping[str, StepSource], kept: range
+    ) -> _Part:
+        part = self._encode_steps(features, sources, kept)
+        left = len(next(iter(part.values.values())))
+        if left < self._clips.fewest:
+            reject = self._clips.too_few(left)
+            raise replace(reject, message=f"{reject.message}; {len(kept) - left} were bad")
+        self.counts["in_records"] = left
+        return part
+
+    def _encode_steps(
+        self,
+        features: Mapping[str, Feature],
+        sources: Mapping[str, StepSource],
+        kept: Iterable[int],
+    ) -> _Part:
+        """Encodes features side by side, so that a frame that one of them cannot have is left out of all."""
+        part = _Part(features)
+        for step in kept:
+            encoded = []
+            try:
+                for name, feature in features.items():
+                    encoded.append((name, self._encode_step(name, feature, sources[name], step)))
+            except Reject as reject:
+                # A step that others do not wait for cannot be left out of them.
+                if self._clips.on_bad_frame == "reject" or _any_ragged(features):
+                    raise
+                self.dropped.append(reject)
+                continue
+            for name, (values, summary) in encoded:
+                part.add(name, values, summary)
+            self.reader.forget()
+        return part
+
+    def _encode_step(
+        self, name: str, feature: Feature, source: StepSource, step: int
+    ) -> tuple[dict[str, FeatureValue], dict[str, Any]]:
+        try:
+            encoded = feature.encode(name, source[step])
+        except Reject as reject:
+            known = reject.of(feature=name, path=source.describe(step))
+            raise replace(known, message=f"frame {step}: {known.message}") from None
+        return encoded.values, encoded.summary
+
+
+class _Part:
+    """The values and summaries of some features, as far as their steps are encoded."""
+
+    def __init__(self, features: Mapping[str, Feature]):
+        keys = [
+            key for name, feature in features.items() for key in feature.source_code(name).parse
+        ]
+        self.values: dict[str, list[FeatureValue]] = {key: [] for key in keys}
+        self.summaries: dict[str, dict[str, Any]] = {name: {} for name in features}
+
+    def add(self, name: str, values: Mapping[str, FeatureValue], summary: dict[str, Any]) -> None:
+        for key, value in values.items():
+            self.values[key].append(value)
+        self.summaries[name] = merge(self.summaries[name], summary)
+
+
+def _any_ragged(features: Mapping[str, Feature]) -> bool:
+    return any(feature.ragged for feature in features.values())
+
+
+def _common_length(sources: Mapping[str, StepSource]) -> int:
+    lengths = {name: len(source) for name, source in sources.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{count} steps of {name!r}" for name, count in lengths.items())
+        message = f"got {listed}, expected as many of each; or declare some of them as ragged: true"
+        raise Reject("clip", "unequal_lengths", message)
+    return next(iter(lengths.values()), 0)

@@ -1,0 +1,180 @@
+"""Where the steps of a clip come from: lists of cells, folders and globs, animated images, arrays.
+
+A source of steps has a length and gives one step at a time, so that no more than one frame of it is ever
+decoded.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import PIL.Image
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+
+from ..schemas.errors import Reject
+from ..schemas.imaging import PILLOW_FAULTS, open_image
+from .folders import is_local
+from .formats.class_folders import is_hidden, is_image_name
+from .inputs import InputRoot
+
+__all__ = ["Animation", "ListedSteps", "StepSource", "list_frames", "natural_key"]
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+class StepSource(Protocol):
+    """The values of a step feature, before they are encoded."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, step: int) -> Any:
+        """One of them, counted from 0.
+
+        Raises:
+            Reject: it cannot be read.
+        """
+
+    def describe(self, step: int) -> str:
+        """The file, or part of one, that a step comes from; empty where it comes from the manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSteps:
+    """Steps that a row lists.
+
+    Attributes:
+        cells: a cell for each.
+        resolve: gives the value that a cell stands for.
+    """
+
+    cells: Sequence[Any]
+    resolve: Callable[[Any], Any]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.cells)
+
+    def __getitem__(self, step: int) -> Any:
+        """See ``StepSource``."""
+        return self.resolve(self.cells[step])
+
+    def describe(self, step: int) -> str:
+        """The path that the cell holds."""
+        cell = self.cells[step]
+        return cell if isinstance(cell, str) else ""
+
+
+class Animation:
+    """The frames of an animated GIF, WebP or PNG, or the pages of a TIFF.
+
+    Frames have to be asked for in order: going back starts from the first one again.
+    """
+
+    def __init__(self, data: bytes, written: str, max_pixels: int):
+        self._written, self._max_pixels = written, max_pixels
+        self._opened = open_image(data, max_pixels)
+
+    def __len__(self) -> int:
+        """How many frames the file has; 1 for a still image."""
+        return self._count
+
+    def __getitem__(self, step: int) -> PIL.Image.Image | bytes:
+        """One frame; a still image is its file, so that it is decoded as any other is.
+
+        Raises:
+            Reject: stage ``decode``: ``corrupt_image`` or ``decompression_bomb``.
+        """
+        if self._count == 1 and not self._hidden:
+            return self._opened.data
+        image = self._opened.image
+        try:
+            image.seek(step + self._hidden)
+            # A page of a TIFF may be larger than the first, which open_image has checked.
+            if image.width * image.height <= self._max_pixels:
+                return image.copy()
+        except PILLOW_FAULTS as error:
+            message = f"{type(error).__name__}: {error}"
+            raise Reject("decode", "corrupt_image", message, path=self._written) from error
+        message = f"got {image.width}x{image.height} pixels, expected at most {self._max_pixels}"
+        raise Reject("decode", "decompression_bomb", message, path=self._written)
+
+    def describe(self, step: int) -> str:
+        """The file."""
+        return self._written
+
+    @cached_property
+    def _count(self) -> int:
+        try:
+            return int(getattr(self._opened.image, "n_frames", 1)) - self._hidden
+        except PILLOW_FAULTS as error:
+            message = f"its frames cannot be counted: {type(error).__name__}: {error}"
+            raise Reject("decode", "corrupt_image", message, path=self._written) from error
+
+    @property
+    def _hidden(self) -> int:
+        """An animated PNG may begin with a picture for viewers that show only one."""
+        image = self._opened.image
+        return int(bool(image.info.get("default_image")) and getattr(image, "n_frames", 1) > 1)
+
+
+def list_frames(inputs: InputRoot, written: str) -> list[str] | None:
+    """The frames in a folder, or those that a glob names, in natural order.
+
+    Args:
+        inputs: where paths are relative to.
+        written: the path as the manifest writes it.
+
+    Returns:
+        The frames' paths as a manifest would write them; ``None`` where it is a single file's.
+
+    Raises:
+        Reject: stage ``load``: ``no_frames``, ``bad_path`` or ``outside_root``.
+    """
+    path = inputs.locate(written)
+    if not is_local(path):
+        found = _list_remote(path)
+    elif os.path.isdir(path):
+        found = [os.path.join(path, name) for name in os.listdir(path) if _is_frame(name)]
+    elif glob.has_magic(path) and not os.path.exists(path):
+        found = [name for name in glob.glob(path, recursive=True) if os.path.isfile(name)]
+    else:
+        return None
+    if found is None:
+        return None
+    if not found:
+        raise Reject("load", "no_frames", f"there are no images in {written!r}", path=written)
+    return [_as_written(path, name, written) for name in sorted(found, key=natural_key)]
+
+
+def natural_key(text: str) -> tuple[tuple[str | int, ...], str]:
+    """What sorts text with its digits by value: ``f2``, ``f10``; equal ones by the text itself."""
+    parts = _DIGITS.split(text)
+    return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), text
+
+
+def _is_frame(name: str) -> bool:
+    return is_image_name(name) and not is_hidden(name)
+
+
+def _list_remote(path: str) -> list[str] | None:
+    pattern = path if glob.has_magic(path) else path.rstrip("/") + "/*"
+    try:
+        found = [m.path for m in FileSystems.match([pattern])[0].metadata_list]
+    except BeamIOError:
+        return None
+    if glob.has_magic(path):
+        return found
+    return [name for name in found if _is_frame(name.rpartition("/")[2])] or None
+
+
+def _as_written(path: str, found: str, written: str) -> str:
+    """The path of a file found at or below ``path``, relative to what ``written`` is relative to."""
+    return found.removeprefix(path.removesuffix(written.replace("\\", "/")))
