@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from ..schemas.layout import DATASET_FILE, REJECTS_FILE
 from ..schemas.schema import Schema
 from ..transforms.check_records import check_record
 from ..transforms.folders import Folder
-from ..transforms.read_shards import CorruptShard, parse_record, read_frames
+from ..transforms.read_shards import CorruptShard, Readable, parse_record, read_frames
 from .claim import is_ours
 
 __all__ = ["Fault", "Verified", "verify"]
@@ -125,7 +124,8 @@ class _Checker:
     def other_files(self) -> list[tuple[str, str, int | None]]:
         """The files beside the shards: name, SHA-256, and size where it is known."""
         info = self._info
-        files = [(info.description.path, info.description.sha256, None)]
+        files: list[tuple[str, str, int | None]] = []
+        files.append((info.description.path, info.description.sha256, None))
         for split in info.splits.values():
             files += [(file.path, file.sha256, file.bytes) for file in split.files.values()]
         rejects = getattr(info.rejects, "file", None)  # stands beside the fixed keys
@@ -177,8 +177,9 @@ class _Checker:
         elif size is not None and self._sizes[name] != size:
             yield Fault(name, f"got {self._sizes[name]} bytes, expected {size}")
 
-    def _check_frames(self, file: ShardFile, stream: BinaryIO) -> tuple[int, list[Fault]]:
-        number, faults = 0, []
+    def _check_frames(self, file: ShardFile, stream: Readable) -> tuple[int, list[Fault]]:
+        number = 0
+        faults: list[Fault] = []
         try:
             for offset, data in read_frames(stream):
                 left = _FAULTS_A_FILE - len(faults)
@@ -211,13 +212,13 @@ class _Checker:
             yield Fault(REJECTS_FILE, f"the rejects differ from those that {DATASET_FILE} counts")
 
 
-class _HashingFile(io.RawIOBase):
+class _HashingFile:
     """A file that is hashed while it is read."""
 
     def __init__(self, file: BinaryIO):
         self._file, self._digest = file, hashlib.sha256()
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
         data = self._file.read(size)
         self._digest.update(data)
         return data

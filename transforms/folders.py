@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 from typing import BinaryIO, cast
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
@@ -96,15 +95,6 @@ class Folder:
             return open(self.path(name), "rb")
         path, plain = self.path(name), CompressionTypes.UNCOMPRESSED
         return cast(BinaryIO, FileSystems.open(path, compression_type=plain))
-
-    def open(self, name: str) -> BinaryIO:
-        """Opens a file for reading; the caller closes it."""
-        if is_local(self.root):
-            return open(self.path(name), "rb")
-        file: BinaryIO = FileSystems.open(
-            self.path(name), compression_type=CompressionTypes.UNCOMPRESSED
-        )
-        return file
 
     def sizes(self, folder: str = "") -> dict[str, int]:
         """The files directly in a sub-folder (default: the folder itself) with their sizes in bytes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -13,10 +13,17 @@ from ..schemas.feature import RecordValue, Steps
 from .records import message_class
 from .sinks import masked_crc
 
-__all__ = ["CorruptShard", "parse_record", "read_frames"]
+__all__ = ["CorruptShard", "Readable", "parse_record", "read_frames"]
 
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4
 _BLOCK_BYTES = 1 << 20
+
+
+class Readable(Protocol):
+    """What frames are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes, fewer only at the end."""
 
 
 class CorruptShard(Exception):
@@ -31,7 +38,7 @@ class CorruptShard(Exception):
         self.offset = offset
 
 
-def read_frames(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def read_frames(file: Readable) -> Iterator[tuple[int, bytes]]:
     """The records of a TFRecord file, each with the offset at which its frame begins.
 
     Raises:
@@ -54,7 +61,7 @@ def read_frames(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         offset += _HEADER_BYTES + length + _FOOTER_BYTES
 
 
-def _read_all(file: BinaryIO, length: int) -> bytes:
+def _read_all(file: Readable, length: int) -> bytes:
     """Reads in blocks: a length from a file must not decide how much memory is asked for."""
     blocks = []
     while length > 0 and (block := file.read(min(length, _BLOCK_BYTES))):

@@ -138,11 +138,11 @@ def test_a_build_goes_on_at_the_missing_shards(build_images, tmp_path, monkeypat
 
     encode, seen = RowEncoder.encode, []
 
-    def fail_late(self, row, inline):
+    def fail_late(self, row, inline, arrays=None):
         seen.append(row)
         if len(seen) == 25:
             raise MemoryError("the machine gave up")
-        return encode(self, row, inline)
+        return encode(self, row, inline, arrays)
 
     monkeypatch.setattr(RowEncoder, "encode", fail_late)
     with pytest.raises(Exception, match="the machine gave up"):

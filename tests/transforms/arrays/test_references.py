@@ -1,0 +1,26 @@
+import pytest
+from pixelbeam.transforms.arrays.references import ArrayReference, parse_reference
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a.h5::/b/c", ArrayReference("a.h5::/b/c", "a.h5", "/b/c")),
+        ("x/A.HDF5::b[17]", ArrayReference("x/A.HDF5::b[17]", "x/A.HDF5", "b", index=17)),
+        ("a.mat::b[-1]", ArrayReference("a.mat::b[-1]", "a.mat", "b", index=-1)),
+        ("a.npy::[3]", ArrayReference("a.npy::[3]", "a.npy", "", index=3)),
+        ("a.npz::b[2:]", ArrayReference("a.npz::b[2:]", "a.npz", "b", rows=slice(2, None))),
+        ("a.h5::b[0:16]", ArrayReference("a.h5::b[0:16]", "a.h5", "b", rows=slice(0, 16))),
+        ("a.h5::b[ids=x y]", ArrayReference("a.h5::b[ids=x y]", "a.h5", "b", key=("ids", "x y"))),
+        ("a.h5::b[/g/ids=]", ArrayReference("a.h5::b[/g/ids=]", "a.h5", "b", key=("/g/ids", ""))),
+        ("a.h5::b[x]", ArrayReference("a.h5::b[x]", "a.h5", "b[x]")),  # a name may have brackets
+        ("a.h5.b::c.h5::d", ArrayReference("a.h5.b::c.h5::d", "a.h5.b::c.h5", "d")),
+        ("a.h5", None),
+        ("a.jpg::b", None),
+        ("::b", None),
+        (".h5::b", None),
+        ("gs://b/a.h5::c", ArrayReference("gs://b/a.h5::c", "gs://b/a.h5", "c")),
+    ],
+)
+def test_references(text, expected):
+    assert parse_reference(text) == expected
