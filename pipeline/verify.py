@@ -5,20 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import BinaryIO
 
+import numpy as np
+
 from ..schemas.checksum import has_right_checksum
 from ..schemas.dataset import DatasetInfo, ShardFile, ShardInfo
 from ..schemas.errors import DatasetError
+from ..schemas.feature import RecordValue, Steps
 from ..schemas.layout import DATASET_FILE, REJECTS_FILE
 from ..schemas.schema import Schema
 from ..transforms.check_records import check_record
 from ..transforms.folders import Folder
-from ..transforms.read_shards import CorruptShard, Readable, parse_record, read_frames
+from ..transforms.read_hdf5 import read_hdf5_records
+from ..transforms.read_shards import CorruptShard, parse_record, read_frames
 from .claim import is_ours
 
 __all__ = ["Fault", "Verified", "verify"]
@@ -44,7 +49,8 @@ class Fault:
     offset: int | None = None
 
     def __str__(self) -> str:
-        where = "" if self.record is None else f": record {self.record} at byte {self.offset}"
+        where = "" if self.record is None else f": record {self.record}"
+        where += "" if self.offset is None else f" at byte {self.offset}"
         return f"{self.file}{where}: {self.message}"
 
 
@@ -88,17 +94,12 @@ def verify(directory: str, quick: bool = False, threads: int = 4) -> Verified:
     info = DatasetInfo.loads(text, directory)
     checker = _Checker(folder, info, quick)
     verified.faults += checker.check_books()
-    jobs = [
-        (shard, sink)
-        for split in info.splits.values()
-        for shard in split.shards
-        for sink in shard.files
-    ]
+    shards = [shard for split in info.splits.values() for shard in split.shards]
     with ThreadPoolExecutor(threads) as pool:
-        for records, faults in pool.map(lambda job: checker.check_shard(*job), jobs):
-            verified.files += 1
+        for records, faults in pool.map(checker.check_shard, shards):
             verified.records += records
             verified.faults += faults
+    verified.files += sum(len(shard.files) for shard in shards)
     verified.faults += checker.check_other_files()
     verified.files += len(checker.other_files())
     return verified
@@ -152,43 +153,89 @@ class _Checker:
         with self._folder.open(name) as file:
             return _HashingFile(file).finish()
 
-    def check_shard(self, shard: ShardInfo, sink: str) -> tuple[int, list[Fault]]:
-        """Checks one file of a shard; returns the records that were read and what is wrong."""
-        file = shard.files[sink]
-        faults = list(self._check_presence(file.path, file.bytes))
-        if self._quick or file.path not in self._sizes:
-            return 0, faults
+    def check_shard(self, shard: ShardInfo) -> tuple[int, list[Fault]]:
+        """Checks the files of a shard; returns the records that were read and what is wrong."""
+        faults = [
+            f for file in shard.files.values() for f in self._check_presence(file.path, file.bytes)
+        ]
+        present = {
+            s: f for s, f in shard.files.items() if f.path in self._sizes and not self._quick
+        }
+        records = 0
+        if "tfrecord" in present:
+            number, found = self._check_frames(shard, present["tfrecord"])
+            records, faults = records + number, faults + found
+        if "hdf5" in present:
+            number, found = self._check_hdf5(shard, present)
+            records, faults = records + number, faults + found
+        return records, faults
+
+    def _check_frames(self, shard: ShardInfo, file: ShardFile) -> tuple[int, list[Fault]]:
+        number = 0
+        faults: list[Fault] = []
         with self._folder.open(file.path) as opened:
             stream = _HashingFile(opened)
-            records = 0
-            if sink == "tfrecord":
-                records, found = self._check_frames(file, stream)
-                faults += found
-                if not found and records != shard.num_records:
-                    message = f"got {records} records, expected {shard.num_records}"
-                    faults.append(Fault(file.path, message))
+            try:
+                for offset, data in read_frames(stream):
+                    said = islice(self._check_record(data), _FAULTS_A_FILE - len(faults))
+                    faults += [Fault(file.path, message, number, offset) for message in said]
+                    number += 1
+            except CorruptShard as corrupt:
+                faults.append(Fault(file.path, str(corrupt), number, corrupt.offset))
+            if not faults:
+                faults += self._check_count(shard, file, number)
             if stream.finish() != file.sha256:
                 faults.append(Fault(file.path, _CHANGED))
-        return records, faults
+        return number, faults
+
+    def _check_hdf5(self, shard: ShardInfo, files: dict[str, ShardFile]) -> tuple[int, list[Fault]]:
+        """Checks an HDF5 file, and that the TFRecord file beside it holds the very same records."""
+        file, number = files["hdf5"], 0
+        faults: list[Fault] = []
+        changed = self._sha256(file.path) != file.sha256
+        twins = self._parsed(files["tfrecord"]) if "tfrecord" in files else None
+        try:
+            with self._folder.local(file.path) as path:
+                for values in read_hdf5_records(path, self._schema):
+                    faults += self._check_values(file, number, values, twins, len(faults))
+                    number += 1
+            if not faults:
+                faults += self._check_count(shard, file, number)
+        except ValueError as error:
+            faults.append(Fault(file.path, str(error)))
+        return number, faults + ([Fault(file.path, _CHANGED)] if changed else [])
+
+    def _check_values(
+        self,
+        file: ShardFile,
+        number: int,
+        values: Mapping[str, RecordValue],
+        twins: Iterator[Mapping[str, RecordValue]] | None,
+        known: int,
+    ) -> list[Fault]:
+        messages: Iterable[str]
+        messages = (
+            check_record(self._schema, values)
+            if twins is None
+            else _compare(values, next(twins, {}))
+        )
+        return [Fault(file.path, said, number) for said in islice(messages, _FAULTS_A_FILE - known)]
+
+    def _parsed(self, file: ShardFile) -> Iterator[Mapping[str, RecordValue]]:
+        """The records of a TFRecord file up to its first fault, which is reported elsewhere."""
+        with self._folder.open(file.path) as opened, suppress(CorruptShard, ValueError):
+            for _, data in read_frames(opened):
+                yield parse_record(data, self._schema.record)
+
+    def _check_count(self, shard: ShardInfo, file: ShardFile, number: int) -> Iterator[Fault]:
+        if number != shard.num_records:
+            yield Fault(file.path, f"got {number} records, expected {shard.num_records}")
 
     def _check_presence(self, name: str, size: int | None) -> Iterator[Fault]:
         if name not in self._sizes:
             yield Fault(name, "missing")
         elif size is not None and self._sizes[name] != size:
             yield Fault(name, f"got {self._sizes[name]} bytes, expected {size}")
-
-    def _check_frames(self, file: ShardFile, stream: Readable) -> tuple[int, list[Fault]]:
-        number = 0
-        faults: list[Fault] = []
-        try:
-            for offset, data in read_frames(stream):
-                left = _FAULTS_A_FILE - len(faults)
-                said = islice(self._check_record(data), left)
-                faults += [Fault(file.path, message, number, offset) for message in said]
-                number += 1
-        except CorruptShard as corrupt:
-            faults.append(Fault(file.path, str(corrupt), number, corrupt.offset))
-        return number, faults
 
     def _check_record(self, data: bytes) -> Iterator[str]:
         try:
@@ -210,6 +257,22 @@ class _Checker:
                     yield Fault(REJECTS_FILE, f"line {number} is not a reject")
         if by_reason != self._info.rejects.by_reason:
             yield Fault(REJECTS_FILE, f"the rejects differ from those that {DATASET_FILE} counts")
+
+
+def _compare(values: Mapping[str, RecordValue], twin: Mapping[str, RecordValue]) -> Iterator[str]:
+    """The keys whose values differ between two formats."""
+    for key in sorted(values.keys() | twin.keys()):
+        if key not in values or key not in twin or not _equal(values[key], twin[key]):
+            yield f"{key!r}: differs from the same record of the TFRecord file"
+
+
+def _equal(left: RecordValue, right: RecordValue) -> bool:
+    if isinstance(left, Steps) and isinstance(right, Steps):
+        pairs = zip(left.values, right.values, strict=False)
+        return len(left.values) == len(right.values) and all(_equal(a, b) for a, b in pairs)
+    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+        return left.dtype == right.dtype and left.tobytes() == right.tobytes()
+    return type(left) is type(right) and bool(left == right)
 
 
 class _HashingFile:

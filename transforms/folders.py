@@ -96,6 +96,18 @@ class Folder:
         path, plain = self.path(name), CompressionTypes.UNCOMPRESSED
         return cast(BinaryIO, FileSystems.open(path, compression_type=plain))
 
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """A local file with a file's content, for libraries that read nothing else."""
+        if is_local(self.root):
+            yield Path(self.path(name))
+            return
+        with tempfile.TemporaryDirectory() as folder, self.open(name) as source:
+            path = Path(folder) / "file"
+            with path.open("wb") as target:
+                shutil.copyfileobj(source, target, _COPY_BYTES)
+            yield path
+
     def sizes(self, folder: str = "") -> dict[str, int]:
         """The files directly in a sub-folder (default: the folder itself) with their sizes in bytes."""
         top = self.path(folder) if folder else self.root

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 
 from ..schemas.errors import Reject
 from ..schemas.layout import STATE_FOLDER
@@ -131,4 +132,6 @@ class _WriteRejectsFn(beam.DoFn):
         index, rejects = element
         ordered = sorted(reject for reject in rejects if reject)
         self._output.write(self._path(index), "".join(r[3] for r in ordered).encode())
-        yield from Counter(reason for _, _, reason, _ in ordered).items()
+        for reason, count in Counter(reason for _, _, reason, _ in ordered).items():
+            Metrics.counter("pixelbeam", f"rejects/{reason}").inc(count)
+            yield reason, count

@@ -39,7 +39,9 @@ assert not {"pixelbeam", "apache_beam"} & set(sys.modules)
 def schema(**image):
     features = IMAGE_SCHEMA.to_dict()["features"]
     features["image"] |= {"decode": "exact", "quality": None, "subsampling": None, **image}
-    return IMAGE_SCHEMA.from_dict({"features": {**features, "path": {"type": "string", "source": "path"}}})
+    return IMAGE_SCHEMA.from_dict(
+        {"features": {**features, "path": {"type": "string", "source": "path"}}}
+    )
 
 
 def by_pillow(path, encoding: str) -> np.ndarray:

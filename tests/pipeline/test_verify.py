@@ -241,3 +241,47 @@ def test_checksums_of_text():
     assert has_right_checksum(text)
     assert not has_right_checksum(text.replace(b"1", b"2", 1))
     assert not has_right_checksum(b"{}")
+
+
+@pytest.fixture
+def twins(images, build_images) -> Path:
+    """Both formats from one pass."""
+    halves = Splits((("train", 0.5), ("val", 0.5)))
+    return build_images("twins", sinks=("tfrecord", "hdf5"), splits=halves, schema=IMAGE_SCHEMA)
+
+
+def test_both_formats_are_read_and_agree(twins):
+    verified = verify(str(twins))
+    assert (verified.faults, verified.records) == ([], 80)
+
+
+def test_every_flipped_bit_in_hdf5_files_is_found(twins):
+    chooser = random.Random(8)
+    for name, data in contents(twins).items():
+        if not name.endswith(".h5"):
+            continue
+        for _ in range(15):
+            flipped = bytearray(data)
+            flipped[chooser.randrange(len(data))] ^= 1 << chooser.randrange(8)
+            (twins / name).write_bytes(flipped)
+            assert any(fault.startswith(f"{name}") for fault in faults(twins))
+        (twins / name).write_bytes(data)
+    assert faults(twins) == []
+
+
+def test_formats_that_differ_are_found(twins):
+    import hashlib
+
+    import h5py
+
+    name = "train-00000-of-00001.h5"
+    with h5py.File(twins / name, "r+") as file:
+        file["label"][3] = (file["label"][3] + 1) % 3
+    info = json.loads((twins / "dataset.json").read_bytes())
+    file = info["splits"]["train"]["shards"][0]["files"]["hdf5"]
+    file["sha256"] = hashlib.sha256((twins / name).read_bytes()).hexdigest()
+    info["checksum"] = BLANK
+    (twins / "dataset.json").write_bytes(fill_checksum(json.dumps(info).encode()))
+    assert faults(twins) == [
+        f"{name}: record 3: 'label': differs from the same record of the TFRecord file"
+    ]
