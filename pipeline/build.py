@@ -7,12 +7,14 @@ import time
 from dataclasses import dataclass
 
 import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineState
 from rich.console import Console
 
 from ..schemas.dataset import DatasetInfo
 from ..schemas.errors import BuildError
+from ..schemas.layout import STATE_FOLDER
 from ..transforms.folders import is_local
 from ..transforms.plan import PLAN_FILE
 from .claim import Claim, command_of, look_at_output, take_output
@@ -68,11 +70,15 @@ def build(
     beam_options = beam_options or PipelineOptions([])
     console = console or Console(quiet=True)
     local = _choose_runner(beam_options)
+    FileSystems.set_options(beam_options)  # for s3://, gs://, hdfs:// before there is a pipeline
     job = open_job(options, choose_threads(options, beam_options, local))
     claim = look_at_output(job)
-    if claim is not Claim.PUBLISHED:
+    # A build that was killed right after it had published leaves its state beside the dataset.
+    if claim is not Claim.PUBLISHED or job.output.exists(STATE_FOLDER):
         with take_output(job) as claim:
-            if claim is not Claim.PUBLISHED:
+            if claim is Claim.PUBLISHED:
+                job.output.delete([STATE_FOLDER])
+            else:
                 runner = beam_options.view_as(StandardOptions).runner
                 _introduce(job, claim, console, "local" if local else runner)
                 _run(job, beam_options, console)

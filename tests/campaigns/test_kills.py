@@ -89,35 +89,52 @@ def end(process: subprocess.Popen) -> None:
     process.wait()
 
 
+def wait_for_moment(process: subprocess.Popen, out: Path, chooser: random.Random) -> bool:
+    """Waits for a random moment of the build; false when the build ends first.
+
+    Mostly the moment is a little after some more shards are finished, since a build of this size spends
+    most of its time in starting; now and then it is any time, so that planning is hit too.
+    """
+    if chooser.random() < 0.2:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=chooser.uniform(0, 3))
+        return process.poll() is None
+    enough = count_finished(out) + chooser.randint(1, 8)
+    while process.poll() is None and count_finished(out) < enough:
+        time.sleep(0.002)
+    time.sleep(chooser.uniform(0, 0.05))
+    return process.poll() is None
+
+
+def count_finished(out: Path) -> int:
+    return len(list(out.glob(".pixelbeam/shards/*-of-*.json")))
+
+
 def test_fifty_kills(inputs, tmp_path):
     chooser = random.Random(11)
     undisturbed = tmp_path / "undisturbed"
-    begun = time.monotonic()
     assert start(inputs, undisturbed).wait() == 0
-    usual = time.monotonic() - begun
     expected = contents(undisturbed)
     kills = finished = resumed = 0
     out = tmp_path / "out"
     while kills < KILLS:
-        processes = PROCESSES if chooser.random() < 0.3 else ()
-        process = start(inputs, out, *processes)
-        try:
-            code = process.wait(timeout=chooser.uniform(0.3, 1.1) * usual)
-        except subprocess.TimeoutExpired:
+        process = start(inputs, out, *(PROCESSES if chooser.random() < 0.3 else ()))
+        if wait_for_moment(process, out, chooser):
             kill(process, chooser.choice(["launcher", "worker", "everything"]))
             kills += 1
             end(process)
             resumed += bool(list(out.glob("*.tfrecord")))
             assert_nothing_half_written(out, expected)
             continue
-        assert code == 0
+        assert process.wait() == 0
         assert contents(out) == expected
         shutil.rmtree(out)
         finished += 1
     assert start(inputs, out).wait() == 0
     assert contents(out) == expected
     print(f"{kills} kills, {resumed} of them after the first shard; {finished + 1} builds finished")
-    assert resumed >= KILLS // 5
+    assert resumed >= KILLS // 2
+    assert finished >= 3
 
 
 def assert_nothing_half_written(out: Path, expected: dict[str, bytes]) -> None:

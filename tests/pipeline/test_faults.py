@@ -165,6 +165,14 @@ def test_leftovers_of_dead_attempts_are_cleaned(images, tmp_path):
     assert not (out / ".pixelbeam").exists()
 
 
+def test_a_kill_right_after_publishing_leaves_nothing_in_the_end(build_images, tmp_path):
+    whole = contents(build_images())
+    (tmp_path / "out" / ".pixelbeam" / "shards").mkdir(parents=True)
+    (tmp_path / "out" / ".pixelbeam" / "plan.json").write_text("{}")
+    assert contents(build_images()) == whole
+    assert not (tmp_path / "out" / ".pixelbeam").exists()
+
+
 def test_a_result_that_a_power_loss_left_empty_is_built_again(images, tmp_path):
     from pixelbeam.transforms.shard_task import ShardResult
 
