@@ -25,8 +25,11 @@ WORKER = [
     "typing-extensions>=4.12",
 ]
 TRAIN = ["tensorflow>=2.20"]
+HDF5 = ["hdf5plugin>=4.4"]  # the storages zstd and blosc2
+S3 = ["boto3>=1.34"]
 EXAMPLES = ["scikit-learn>=1.4"]
 DEV = [
+    *S3,
     "hypothesis>=6.100",
     "mypy>=1.13",
     "pre-commit>=3.7",
@@ -55,7 +58,13 @@ setup(
         "pixelbeam.schemas": ["presets/*.yaml"],
     },
     install_requires=WORKER,
-    extras_require={"train": TRAIN, "examples": EXAMPLES + TRAIN, "dev": DEV + EXAMPLES + TRAIN},
+    extras_require={
+        "s3": S3,
+        "train": TRAIN,
+        "hdf5": HDF5,
+        "examples": EXAMPLES + TRAIN,
+        "dev": DEV + EXAMPLES + TRAIN,
+    },
     entry_points={"console_scripts": ["pixelbeam = pixelbeam.pipeline.main:main"]},
     classifiers=[
         "Programming Language :: Python :: 3.10",

@@ -129,11 +129,11 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
         output=job.output,
     )
     counted = {name: source[name] for name in ("counts", "frames") if name in source}
-    plan = {"rows": split["rows"], **counted} | "PlanShards" >> PlanShards(planner, options.seed)
+    plan = {"rows": split["rows"], **counted} | "PlanShards" >> PlanShards(planner)
     task = ShardTask(job.output, options.sinks, job.encoder, job.manifest.root)
     _ = (
         split["rows"]
-        | "AssignShards" >> AssignShards(plan, options.seed, row_format)
+        | "AssignShards" >> AssignShards(plan)
         | "BuildShards" >> BuildShards(plan, task, job.threads, options.row_timeout)
     )
     rejects = (

@@ -237,6 +237,18 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * _UNITS[(match[2] or "").upper()])
 
 
+class JobServerOptions(PipelineOptions):
+    """Options of Beam's portable runners that its Python SDK passes on but does not declare."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: Any) -> None:
+        parser.add_argument(
+            "--environment_expiration_millis",
+            type=int,
+            help="a worker older than this is replaced for new bundles (Flink, Spark)",
+        )
+
+
 def parse_beam_options(flags: Sequence[str]) -> PipelineOptions:
     """Parses the options that are Beam's own.
 

@@ -12,20 +12,19 @@ from ..transforms.join_labels import JoinLabels
 from ..transforms.keys import RowFormat
 from ..transforms.manifests import Manifest
 from ..transforms.read_manifest import ReadManifest
-from ..transforms.rows import RejectedRow
-from ..transforms.windows import window_columns, with_frames
+from ..transforms.windows import with_frames
 from .options import BuildOptions
 
 __all__ = ["ReadRows", "name_column"]
 
 
 def name_column(options: BuildOptions) -> str | None:
-    """The column whose value names a row: the join key, the clip's key, else the first path."""
+    """The column whose value names a row: the clip's key, the join key, else the first path."""
     schema = options.schema
-    if options.join_on:
-        return options.join_on
     if schema.clips is not None and schema.clips.key:
         return schema.clips.key
+    if options.join_on:
+        return options.join_on
     files = [f for f in schema.features.values() if f.reads_files and len(f.columns) == 1]
     return files[0].columns[0] if files else None
 
@@ -49,21 +48,18 @@ class ReadRows(beam.PTransform):
         self._inputs = inputs
 
     def expand(self, pipeline: beam.Pipeline) -> dict[str, Any]:
-        """Wires ``ReadManifest``, ``JoinLabels`` and the grouping to clips."""
+        """Wires ``ReadManifest``, ``JoinLabels``, ``GroupClips`` and ``CutClips``."""
         options, columns = self._options, self._options.columns()
         if self._labels is None or options.join_on is None:
-            return self._group(self._read(pipeline, self._manifest, columns), columns)
-        image_columns = _own(self._manifest, columns)
-        label_columns = _own(self._labels, columns)
+            return self._cut(self._group(self._read(pipeline, self._manifest, columns), columns))
+        image_columns, label_columns = _own(self._manifest, columns), _own(self._labels, columns)
         images = self._read(pipeline, self._manifest, image_columns, "_images")
         labels = self._read(pipeline, self._labels, label_columns, "_labels")
-        clips = options.schema.clips
-        if clips is not None and clips.key == options.join_on:
+        join = JoinLabels(image_columns, label_columns, options.join_on, columns)
+        if options.schema.clips is not None and options.schema.clips.key == options.join_on:
             images = self._group(images, image_columns)
-            more = window_columns(options.schema)
-            return self._join(images, labels, image_columns + more, label_columns, columns + more)
-        joined = self._join(images, labels, image_columns, label_columns, columns)
-        return self._group(joined, columns)
+            return self._cut(self._join(images, labels, join))
+        return self._cut(self._group(self._join(images, labels, join), columns))
 
     def _read(
         self, pipeline: beam.Pipeline, manifest: Manifest, columns: tuple[str, ...], side: str = ""
@@ -73,64 +69,59 @@ class ReadRows(beam.PTransform):
         return dict(pipeline | label >> ReadManifest(manifest, columns, files))
 
     def _join(
-        self,
-        images: dict[str, Any],
-        labels: dict[str, Any],
-        image_columns: tuple[str, ...],
-        label_columns: tuple[str, ...],
-        columns: tuple[str, ...],
+        self, images: dict[str, Any], labels: dict[str, Any], join: JoinLabels
     ) -> dict[str, Any]:
-        options = self._options
-        assert options.join_on is not None
-        join = JoinLabels(image_columns, label_columns, options.join_on, columns)
         joined = {"images": images["rows"], "labels": labels["rows"]} | "JoinLabels" >> join
-        lost = joined["rejects"] | "CountLost" >> beam.Map(with_frames, options.schema)
+        count = beam.Map(with_frames, self._options.schema)
+        rejects = (images["rejects"], labels["rejects"], joined["rejects"] | "CountLost" >> count)
         matched = joined["counts"] | "Matched" >> beam.Map(lambda count: -count)
-        rejects, counts = (images["rejects"], labels["rejects"], lost), (images, labels)
+        counts = (images["counts"], labels["counts"], matched)
         return {
             **images,
             "rows": joined["rows"],
             "rejects": rejects | "JoinRejects" >> beam.Flatten(),
-            "counts": (*(side["counts"] for side in counts), matched)
-            | "JoinCounts" >> beam.Flatten(),
+            "counts": counts | "JoinCounts" >> beam.Flatten(),
         }
 
     def _group(self, source: dict[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
-        """Groups rows to clips, or cuts clips into windows, where the schema wants it."""
-        schema, splits = self._options.schema, self._options.splits
-        if schema.clips is None or not (schema.clips.key or schema.clips.window):
+        clips = self._options.schema.clips
+        if clips is None or clips.key is None:
             return source
-        kept = {*splits.columns, self._options.join_on}
-        frame_columns = schema.frame_columns().intersection(columns) - kept
-        row_format = RowFormat(columns, name_column(self._options))
-        clip_rows = ClipRows(schema, row_format, frame_columns)
-        if schema.clips.key:
-            grouped = source["rows"] | "GroupClips" >> GroupClips(clip_rows)
-            frames = [grouped["frames"], *_count_frames(source)]
-        else:
-            grouped = source["rows"] | "CutClips" >> CutClips(clip_rows, self._inputs)
-            frames = [grouped["frames"]]
-        early = source["rejects"] | "CountEarly" >> beam.Map(_one)
-        return {
-            "rows": grouped["rows"],
-            "rejects": (source["rejects"], grouped["rejects"]) | "ClipRejects" >> beam.Flatten(),
-            "counts": (grouped["counts"], early) | "ClipCounts" >> beam.Flatten(),
-            "frames": frames | "ClipFrames" >> beam.Flatten(),
-            "dropped": grouped["dropped"],
-        }
+        # Every row that was not rejected is a frame.
+        seen = source["counts"] | "FramesSeen" >> beam.Map(lambda count: {"seen": count})
+        lost = source["rejects"] | "FramesLost" >> beam.Map(lambda _: {"seen": -1})
+        group = GroupClips(self._clip_rows(columns))
+        return _replace("Clips", source, source["rows"] | "GroupClips" >> group, seen, lost)
+
+    def _cut(self, source: dict[str, Any]) -> dict[str, Any]:
+        clips = self._options.schema.clips
+        if clips is None or clips.window is None:
+            return source
+        cut = CutClips(self._clip_rows(self._options.columns()), self._inputs)
+        return _replace("Windows", source, source["rows"] | "CutClips" >> cut)
+
+    def _clip_rows(self, columns: tuple[str, ...]) -> ClipRows:
+        options = self._options
+        once = options.schema.clip_columns().union(options.splits.columns)
+        row_format = RowFormat(columns, name_column(options))
+        frame_columns = options.schema.frame_columns().intersection(columns) - once
+        return ClipRows(options.schema, row_format, frame_columns, once)
+
+
+def _replace(
+    name: str, source: dict[str, Any], made: dict[str, Any], *frames: Any
+) -> dict[str, Any]:
+    """What rows were made of a source's rows; all that was rejected on the way counts as a row."""
+    early = source["rejects"] | f"{name}Early" >> beam.Map(lambda _: 1)
+    parts = {
+        "rejects": (source["rejects"], made["rejects"]),
+        "counts": (made["counts"], early),
+        "frames": (made["frames"], *frames, *filter(None, [source.get("frames")])),
+        "dropped": (made["dropped"], *filter(None, [source.get("dropped")])),
+    }
+    flat = {part: several | f"{name}_{part}" >> beam.Flatten() for part, several in parts.items()}
+    return {"rows": made["rows"], **flat}
 
 
 def _own(manifest: Manifest, columns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(column for column in columns if column in manifest.columns)
-
-
-def _count_frames(source: dict[str, Any]) -> list[Any]:
-    """The rows that are frames: those that were seen, but for those that were rejected."""
-    return [
-        source["counts"] | "FramesSeen" >> beam.Map(lambda count: {"seen": count}),
-        source["rejects"] | "FramesLost" >> beam.Map(lambda _: {"seen": -1}),
-    ]
-
-
-def _one(_: RejectedRow) -> int:
-    return 1

@@ -1,14 +1,52 @@
-"""The training side: tf.data, Keras, random access."""
+"""The training side: tf.data, Keras, random access.
 
-try:
-    import tensorflow  # noqa: F401
-except ModuleNotFoundError as error:
-    if error.name != "tensorflow":
-        raise
-    raise ModuleNotFoundError(
-        "pixelbeam.readers needs TensorFlow: pip install 'pixelbeam[train]'", name="tensorflow"
-    ) from error
+``load``, ``input_fn``, ``steps_per_epoch`` and ``dataset_info`` need TensorFlow, ``HDF5Dataset`` Keras;
+``HDF5Records`` needs neither. So each is imported when it is first asked for.
+"""
 
-from .loading import dataset_info, input_fn, load, steps_per_epoch
+from __future__ import annotations
 
-__all__ = ["dataset_info", "input_fn", "load", "steps_per_epoch"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .hdf5 import HDF5Dataset
+    from .hdf5_records import HDF5Records
+    from .loading import dataset_info, input_fn, load, steps_per_epoch
+
+__all__ = [
+    "HDF5Dataset",
+    "HDF5Records",
+    "dataset_info",
+    "input_fn",
+    "load",
+    "steps_per_epoch",
+]
+
+_MODULES = {
+    "HDF5Dataset": ".hdf5",
+    "HDF5Records": ".hdf5_records",
+    "dataset_info": ".loading",
+    "input_fn": ".loading",
+    "load": ".loading",
+    "steps_per_epoch": ".loading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        module = import_module(_MODULES[name], __name__)
+    except ModuleNotFoundError as error:
+        if error.name not in ("tensorflow", "keras"):
+            raise
+        raise ModuleNotFoundError(
+            "pixelbeam.readers needs TensorFlow: pip install 'pixelbeam[train]'",
+            name=error.name,
+        ) from error
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -26,15 +26,22 @@ class Elements:
     """
 
     def __init__(self, dataset: Published, split: str, options: ReadOptions) -> None:
+        options.clips.check(dataset.schema, options.batch_size)
         self._schema = dataset.schema
         self._options = options
         self._targets = _choose_targets(dataset.schema, options.targets)
         images = {n: f for n, f in dataset.schema.features.items() if isinstance(f, Image)}
         for name, image in images.items():
             _check_image(name, image, options)
+            _check_frames(name, dataset.schema, options)
         self._images = dict.fromkeys(images, (1.0, 0.0))
         if options.scaling == "standardize":
             self._images = {name: _read_scale(dataset, split, name) for name in images}
+
+    @property
+    def schema(self) -> Schema:
+        """What the dataset's records hold."""
+        return self._schema
 
     def convert(self, features: Mapping[str, Any]) -> dict[str, Any]:
         """Scales images and one-hot encodes classes of a batch; nothing moves."""
@@ -103,6 +110,15 @@ def _check_image(name: str, image: Image, options: ReadOptions) -> None:
         )
 
 
+def _check_frames(name: str, schema: Schema, options: ReadOptions) -> None:
+    ragged = name in schema.steps and options.batch_size is not None and not options.clips.is_dense
+    if options.channels_first and ragged:
+        raise ValueError(
+            f"channels_first: feature {name!r} has clips of different lengths, which a batch cannot hold "
+            "channels first; give frames or pad_to, or read them with batch_size=None"
+        )
+
+
 def _read_scale(dataset: Published, split: str, name: str) -> tuple[Any, Any]:
     """Scale and offset [channels] that standardise an image of [0, 1]: (x - mean) / std.
 
@@ -123,9 +139,8 @@ def _read_scale(dataset: Published, split: str, name: str) -> tuple[Any, Any]:
 
 def _move_channels(image: Any) -> Any:
     """[…, height, width, channels] to […, channels, height, width]."""
-    batch = [0] if image.shape.rank == 4 else []
-    first = len(batch)
-    return tf.transpose(image, [*batch, first + 2, first, first + 1])
+    first = image.shape.rank - 3
+    return tf.transpose(image, [*range(first), first + 2, first, first + 1])
 
 
 def _unwrap(features: dict[str, Any]) -> Any:

@@ -10,19 +10,20 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any, Protocol, TypeAlias
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from .hdf5_chunks import HDF5_LOCK, StoredChunk, can_inflate, read_chunk
+from .hdf5_buffers import empty
+from .hdf5_chunks import HDF5_LOCK, DeflatedChunks, can_inflate
 
-__all__ = ["Array", "Job", "Ragged", "Rows", "Values", "empty", "open_array", "open_ragged"]
+__all__ = ["Array", "Job", "Ragged", "Rows", "Values", "open_array", "open_ragged"]
 
 Rows: TypeAlias = NDArray[np.int64]
 
-_ALIGNMENT = 64  # what TensorFlow asks of memory that it takes over without a copy
 _SMALL_BYTES = 8 << 20
 _SLAB_BYTES = 32 << 20
 _ROW_BYTES = 4096
@@ -85,20 +86,12 @@ def open_array(dataset: h5py.Dataset, path: str) -> Array:
         return _Mapped(dataset, path, offset)
     if dataset.nbytes <= _SMALL_BYTES:
         return _Held(dataset[()])
-    return _Deflated(dataset) if can_inflate(dataset) else _Slabs(dataset)
+    return _Deflated(dataset, path) if can_inflate(dataset) else _Slabs(dataset)
 
 
 def open_ragged(values: Array, offsets: h5py.Dataset) -> Array:
     """The array whose row ``i`` is ``values[offsets[i]:offsets[i + 1]]``."""
     return _RaggedArray(values, offsets[()])
-
-
-def empty(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """A new array that TensorFlow takes over without a copy."""
-    size = math.prod(shape) * dtype.itemsize
-    buffer = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % _ALIGNMENT
-    return buffer[start : start + size].view(dtype).reshape(shape)
 
 
 class _Fixed:
@@ -200,24 +193,19 @@ class _Slabs(_Fixed):
 class _Deflated(_Slabs):
     """A dataset whose chunks are inflated by several threads, a job each."""
 
-    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
-        order = np.argsort(rows, kind="stable")
-        rows, places = rows[order], places[order]
-        for first, last in self._runs(rows):
-            number = int(rows[first]) // self._chunk
-            chunk = read_chunk(self._dataset, number)
-            own = rows[first:last] - number * self._chunk
-            yield partial(self._inflate, chunk, own, out, places[first:last])
+    def __init__(self, dataset: h5py.Dataset, path: str) -> None:
+        super().__init__(dataset)
+        self._chunks = DeflatedChunks(dataset, path)
 
-    @staticmethod
-    def _inflate(chunk: StoredChunk, rows: Rows, out: NDArray[Any], places: Rows) -> None:
-        out[places] = chunk.inflate()[rows]
+    def _copy(self, rows: Rows, out: NDArray[Any], places: Rows) -> None:
+        number = int(rows[0]) // self._chunk
+        out[places] = self._chunks.rows(number)[rows - number * self._chunk]
 
     def _runs(self, rows: Rows) -> Iterator[tuple[int, int]]:
         """Ranges of positions whose rows lie in the same chunk."""
         edges = np.flatnonzero(np.diff(rows // self._chunk)) + 1
         limits = [0, *edges.tolist(), len(rows)]
-        return zip(limits[:-1], limits[1:], strict=True) if len(rows) else iter(())
+        return pairwise(limits) if len(rows) else iter(())
 
 
 class _Points:
@@ -248,7 +236,7 @@ class _Points:
 class _RaggedArray:
     """Values, and offsets that say which of them are a row's."""
 
-    row_shape = None
+    row_shape: tuple[int, ...] | None = None
 
     def __init__(self, values: Array, offsets: Rows) -> None:
         self._values, self._offsets = values, offsets

@@ -59,13 +59,12 @@ class Decoder:
         return [steps[stop - n : stop] for stop, n in zip(stops, value.lengths, strict=True)]
 
 
-def _decode_rows(
-    feature: Feature, value: Values, shapes: Any, pool: ThreadPoolExecutor
-) -> Any:
+def _decode_rows(feature: Feature, value: Values, shapes: Any, pool: ThreadPoolExecutor) -> Any:
     if isinstance(feature, ClassLabels):
         assert isinstance(value, Ragged)
         return _multi_hot(value, feature.class_count)
     if isinstance(feature, Image) and feature.encoding != "raw":
+        assert not isinstance(value, Ragged)
         decoded = list(pool.map(lambda data: _decode_image(data, feature), value))
         return _stack(decoded, feature)
     if isinstance(value, Ragged):
@@ -99,5 +98,6 @@ def _stack(images: list[Any], feature: Image) -> Any:
 
 def _multi_hot(value: Ragged, num_classes: int) -> Any:
     hot = np.zeros((len(value.lengths), num_classes), np.float32)
+    assert not isinstance(value.values, Ragged)
     hot[np.repeat(np.arange(len(value.lengths)), value.lengths), value.values] = 1
     return hot

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-
 from ..schemas import Schema
 from ..schemas.errors import DatasetError
 from ..schemas.hdf5_columns import columns

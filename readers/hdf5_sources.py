@@ -83,10 +83,14 @@ def check_virtual(dataset: h5py.Dataset, path: str) -> None:
 
 
 def _check_source(file: h5py.File, source: Any, path: str) -> None:
-    name, shape = source.dset_name, source.src_space.get_simple_extent_dims()
-    if name not in file or file[name].shape != shape:
+    name, last = source.dset_name, source.src_space.get_select_bounds()[1]
+    shape = file[name].shape if name in file else ()
+    if len(shape) != len(last) or any(
+        index >= size for index, size in zip(last, shape, strict=True)
+    ):
+        least = tuple(index + 1 for index in last)
         raise DatasetError(
-            f"{path}: {source.file_name} was changed: expected {name!r} of shape {shape}"
+            f"{path}: {source.file_name} was changed: expected {name!r} of at least {least}"
         )
     check_virtual(file[name], file.filename)
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..schemas import Schema
 from ..schemas.errors import DatasetError, SchemaError
 from ..schemas.hdf5_columns import OFFSETS, STEP_OFFSETS, VALUES
-from .hdf5_arrays import Array, Job, Ragged, Rows, Values, empty, open_array, open_ragged
+from .hdf5_arrays import Array, Job, Ragged, Rows, Values, open_array, open_ragged
+from .hdf5_buffers import empty
 from .hdf5_sources import check_virtual, open_file
 
 __all__ = ["Table", "read_schema"]
@@ -84,7 +85,7 @@ class Table:
             DatasetError: a file does not let itself be read.
         """
         numbers = np.asarray(rows, np.int64)
-        if numbers.size and not (0 <= numbers.min() and numbers.max() < len(self)):
+        if numbers.size and (numbers.min() < 0 or numbers.max() >= len(self)):
             raise IndexError(f"got rows {numbers.min()} to {numbers.max()} of {len(self)}")
         opened = self._opened
         try:
@@ -116,7 +117,7 @@ class Table:
         def run(jobs: Iterable[Job]) -> None:
             _run(opened.pool, jobs)
 
-        if len(opened.files) == 1:
+        if len(opened.files) == 1 or not len(rows):
             return opened.files[0][column].read(rows, run)
         owners = np.searchsorted(opened.starts, rows, side="right") - 1
         order = np.argsort(owners, kind="stable")
@@ -193,7 +194,10 @@ def _check_alike(
     first: Mapping[str, Array], other: Mapping[str, Array], first_path: str, path: str
 ) -> None:
     for column, array in other.items():
-        got, expected = (array.row_shape, array.dtype), (first[column].row_shape, first[column].dtype)
+        got, expected = (
+            (array.row_shape, array.dtype),
+            (first[column].row_shape, first[column].dtype),
+        )
         if got != expected:
             raise DatasetError(
                 f"{path}: {column!r} has rows of {got[1]} {got[0]}, expected {expected[1]} "
@@ -218,8 +222,7 @@ def _join(parts: Sequence[tuple[Any, Rows]]) -> Ragged:
     rows: dict[int, Any] = {}
     for ragged, places in parts:
         rows.update(zip(places.tolist(), ragged.split(), strict=True))
-    ordered = [rows[place] for place in range(len(rows))]
-    return _stack(ordered) if ordered else parts[0][0]
+    return _stack([rows[place] for place in range(len(rows))])
 
 
 def _stack(rows: Sequence[Any]) -> Ragged:

@@ -8,8 +8,11 @@ from typing import Any, TypedDict
 
 import tensorflow as tf
 
+from .clip_options import ClipOptions
+
 __all__ = ["LoadOptions", "ReadOptions"]
 
+SOURCES = ("tfrecord", "hdf5")
 SCALINGS = ("[0,1]", "standardize")
 IMAGE_DTYPES = ("uint8", "uint16", "float16", "bfloat16", "float32")
 
@@ -27,6 +30,12 @@ class LoadOptions(TypedDict, total=False):
     image_dtype: Any
     scaling: str | None
     channels_first: bool
+    source: str
+    frames: int | None
+    sampling: str | None
+    pad_to: int | str | None
+    buckets: Sequence[int] | None
+    mask: bool
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,18 @@ class ReadOptions:
     image_dtype: Any = None
     scaling: str | None = None
     channels_first: bool = False
+    source: str = "tfrecord"
+    frames: int | None = None
+    sampling: str | None = None
+    pad_to: int | str | None = None
+    buckets: Sequence[int] | None = None
+    mask: bool = False
 
     def __post_init__(self) -> None:
+        if self.clips != ClipOptions() and self.source != "tfrecord":
+            raise ValueError(
+                f"source: got {self.source!r} with options of clips, expected 'tfrecord'"
+            )
         for name in ("batch_size", "shuffle", "repeat"):
             _check_count(name, getattr(self, name))
         if self.batch_size is None and self.drop_remainder:
@@ -58,7 +77,19 @@ class ReadOptions:
         if self.scaling not in (None, *SCALINGS):
             expected = ", ".join(map(repr, SCALINGS))
             raise ValueError(f"scaling: got {self.scaling!r}, expected None or one of {expected}")
+        if self.source not in SOURCES:
+            expected = " or ".join(map(repr, SOURCES))
+            raise ValueError(f"source: got {self.source!r}, expected {expected}")
         self._check_dtype()
+
+    @property
+    def clips(self) -> ClipOptions:
+        """The options that are for clips alone.
+
+        Raises:
+            ValueError: see ``ClipOptions``.
+        """
+        return ClipOptions(self.frames, self.sampling, self.pad_to, self.buckets, self.mask)
 
     @property
     def deterministic(self) -> bool:

@@ -16,7 +16,7 @@ from ..schemas.dataset import ShardFile, ShardInfo, SplitInfo
 from ..schemas.errors import DatasetError
 from ..schemas.layout import DATASET_FILE
 
-__all__ = ["Published", "open_dataset"]
+__all__ = ["Published", "make_description", "open_dataset"]
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,7 @@ class Published:
                 f"{self.directory}: {file.path} is not the file that was published: its SHA-256 "
                 f"differs from the one in {DATASET_FILE}; restore it or build the dataset again"
             )
-        module = ModuleType("feature_description")
-        own = compile(write_description(self.schema), self.path(file.path), "exec")
-        exec(own, vars(module))  # noqa: S102 - our own text, in which names are literals
-        return module
+        return make_description(self.schema)
 
     def _check_files(self, files: Iterable[ShardFile]) -> None:
         sizes = _list_sizes(self.directory)
@@ -99,6 +96,14 @@ class Published:
                     f"{self.directory}: {file.path} was changed: got {size} bytes, "
                     f"expected {file.bytes}"
                 )
+
+
+def make_description(schema: Schema) -> ModuleType:
+    """The ``feature_description`` module of a schema, as this version writes it."""
+    module = ModuleType("feature_description")
+    code = write_description(schema)
+    exec(compile(code, "feature_description.py", "exec"), vars(module))  # noqa: S102 - just generated
+    return module
 
 
 def open_dataset(directory: str | os.PathLike[str]) -> Published:

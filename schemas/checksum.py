@@ -25,4 +25,4 @@ def has_right_checksum(text: bytes) -> bool:
     if len(matches) != 1:
         return False
     blank = text.replace(matches[0], BLANK.encode(), 1)
-    return hashlib.sha256(blank).hexdigest().encode() == matches[0]
+    return bool(hashlib.sha256(blank).hexdigest().encode() == matches[0])

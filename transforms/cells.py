@@ -11,7 +11,7 @@ import numpy as np
 from ..schemas.clips import Clips
 from ..schemas.errors import Reject
 from ..schemas.feature import Feature
-from ..schemas.numbers import is_missing
+from ..schemas.numbers import is_missing, parse_list
 from ..schemas.sources import ARRAY_MARK, fill_source, is_column
 from .arrays.array_files import ArrayFiles
 from .arrays.references import parse_reference
@@ -65,11 +65,18 @@ class CellReader:
             raise Reject(
                 "encode", "missing_value", "got an empty cell, expected the steps of a clip"
             )
-        if isinstance(value, str) and (array := self._find_array(feature, value)) is not None:
-            return _Files(array) if feature.reads_files else array
-        if feature.reads_files and not isinstance(value, list):
-            return self._frames(feature, value, clips)
-        return ListedSteps(clips.split(value, feature), lambda cell: self._read(feature, cell))
+        listed = _listed(feature, value, clips)
+        if listed is None and isinstance(value, str):
+            array = self._find_array(feature, value)
+            if array is not None:
+                return _Files(array) if feature.reads_files else array
+            if feature.reads_files:
+                listed = list_frames(self.inputs, value)
+        if listed is None and feature.reads_files:
+            written, data = (value, self._file(value)) if isinstance(value, str) else ("", value)
+            return Animation(data, written, getattr(feature, "max_pixels", 0))
+        cells = clips.split(value, feature) if listed is None else listed
+        return ListedSteps(cells, lambda cell: self._read(feature, cell))
 
     def forget(self) -> None:
         """Lets go of the files that were read, which are kept for other features of the same row."""
@@ -86,16 +93,6 @@ class CellReader:
             except Reject as reject:  # the step's own fault, told when the step is read
                 filled.append(reject)
         return filled
-
-    def _frames(self, feature: Feature, value: Any, clips: Clips) -> StepSource:
-        if isinstance(value, str):
-            paths: list[Any] | None = clips.split(value, feature)
-            if paths is not None and len(paths) == 1 and not value.lstrip().startswith("["):
-                paths = list_frames(self.inputs, value)
-            if paths is not None:
-                return ListedSteps(paths, lambda cell: self._read(feature, cell))
-        written, data = (value, self._file(value)) if isinstance(value, str) else ("", value)
-        return Animation(data, written, getattr(feature, "max_pixels", 0))
 
     def _read(self, feature: Feature, value: Any) -> Any:
         if isinstance(value, Reject):
@@ -116,12 +113,24 @@ class CellReader:
         if reference is None and declared:
             message = f"got {value!r}, expected an array like videos.h5::/clip/frames"
             raise Reject("load", "bad_path", message, path=value)
-        return reference and self.arrays.find(reference, feature.reads_files)
+        return None if reference is None else self.arrays.find(reference, feature.reads_files)
 
     def _file(self, path: str) -> bytes:
         if path not in self._files:
             self._files[path] = self.inputs.read(path)
         return self._files[path]
+
+
+def _listed(feature: Feature, value: Any, clips: Clips) -> list[Any] | None:
+    """The steps of a cell that lists them beyond doubt; ``None`` where it may be one path or text."""
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, str):
+        return None
+    if (parsed := parse_list(value.strip())) is not None:
+        return parsed
+    paths = clips.split(value, feature) if feature.reads_files else []
+    return paths if len(paths) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""Clips: rows that belong together become one row, and long clips several."""
+"""Clips: the rows of a clip become one row, and that of a long clip several."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import apache_beam as beam
@@ -20,7 +20,7 @@ from .join_labels import join_key
 from .keys import RowFormat
 from .rejects import reject_row
 from .rows import InlineBytes, ManifestRow, RejectedRow
-from .windows import CLIP, WINDOW, count_skipped, count_windows, write_window
+from .windows import count_frames, count_skipped, count_windows, write_window
 
 __all__ = ["ClipRows", "CutClips", "GroupClips", "GroupedRows", "cut_row", "group_rows"]
 
@@ -30,7 +30,7 @@ class GroupedRows:
     """What rows became.
 
     Attributes:
-        rows: a row for each clip, or each window of one.
+        rows: a row for each clip, or each window of it.
         rejects: clips that cannot be, each as one row.
         dropped: rows of frames that were left out because something is wrong with them.
         counts: of frames, for the balance of ``frames`` in ``dataset.json``.
@@ -50,11 +50,13 @@ class ClipRows:
         schema: a ``sequence_example``'s.
         row_format: what the cells of the rows are; the key column is what names a clip.
         frame_columns: those of its columns that have a value for each frame.
+        clip_columns: those that must have one value in all rows of a clip.
     """
 
     schema: Schema
     row_format: RowFormat
     frame_columns: frozenset[str]
+    clip_columns: frozenset[str]
 
     @property
     def clips(self) -> Any:
@@ -74,62 +76,76 @@ class ClipRows:
         start = rows[next(iter(kept), 0)]
         return ManifestRow(start.file, start.row, tuple(cells))
 
-    def windowed(self, key: str, row: ManifestRow, window: range) -> ManifestRow:
-        """A row with the cells that say which window of which clip it is, where there are windows."""
-        if not self.clips.window:
-            return row
-        return replace(row, values=(*row.values, key, write_window(key, window)))
-
 
 def group_rows(clip_rows: ClipRows, key: str, rows: Iterable[ManifestRow]) -> GroupedRows:
-    """Makes one clip of the rows of its frames.
+    """Makes one row of the rows of a clip's frames, with lists of what they have each.
 
     Args:
         clip_rows: how.
         key: the clip's key.
         rows: its rows in any order.
     """
-    every = sorted(rows, key=lambda row: (row.file, row.row))
+    clips, every = clip_rows.clips, sorted(rows, key=lambda row: (row.file, row.row))
     grouped = GroupedRows()
     try:
         _check_constant(clip_rows, every)
-        ordered, grouped.counts = _order(clip_rows, key, every, grouped.dropped)
-        _cut(clip_rows, key, ordered, grouped)
+        ordered, counts = _order(clip_rows, key, every, grouped.dropped)
+        kept = clips.keep(len(ordered))
+        if not clips.window:  # where there are windows, they are what has to be long enough
+            clips.windows(len(kept))
     except Reject as reject:
         whole = clip_rows.merged(every, range(len(every)))
         rejected = reject_row(clip_rows.row_format, whole, reject)
         return GroupedRows(rejects=[replace(rejected, key=key, frames=len(every))])
+    grouped.rows.append(clip_rows.merged(ordered, kept))
+    grouped.counts = {**counts, **count_skipped(clips, len(ordered))}
     return grouped
 
 
 def cut_row(clip_rows: ClipRows, reader: CellReader, row: ManifestRow) -> GroupedRows:
-    """Cuts a row that is a clip by itself into windows, once its frames are counted.
+    """Cuts a row that is a clip into windows, each of them a row.
 
     Lists are cut. Paths and arrays stay what they are, and the window says what of them is meant.
+
+    Args:
+        clip_rows: how.
+        reader: of the row, whose frames have to be counted where it names files.
+        row: the row; the columns of ``windows.window_columns`` are added to it.
     """
-    clips, steps = clip_rows.clips, clip_rows.schema.steps
-    key = clip_rows.row_format.key(row)
-    count = 0
+    clips, key = clip_rows.clips, clip_rows.row_format.key(row)
+    counts: dict[str, int] = {}
     try:
-        sources = {name: reader.steps(feature, clips) for name, feature in steps.items()}
-        count = max(len(source) for source in sources.values())
-        kept = clips.keep(count)
-        windows = clips.windows(len(kept))
+        count = _count_kept(clip_rows, reader, counts)
+        windows = clips.windows(count)
     except Reject as reject:
+        frames = counts.get("seen", 0) or count_frames(clip_rows.schema, reader.cells)
+        counts = {"seen": frames} if "seen" in counts else {}
         rejected = reject_row(clip_rows.row_format, row, reject)
-        return GroupedRows(rejects=[replace(rejected, frames=count)], counts={"seen": count})
-    counts = {"seen": count, **count_skipped(clips, count), **count_windows(windows, len(kept))}
-    cells = {column: _listed(clip_rows, column, cell) for column, cell in reader.cells.items()}
-    cut = []
+        return GroupedRows(rejects=[replace(rejected, frames=frames)], counts=counts)
+    cells = [_listed(clip_rows, column, cell) for column, cell in reader.cells.items()]
+    kept = range(count) if clips.key else clips.keep(counts["seen"])
+    rows = []
     for window in windows:
+        chosen = kept[window.start : window.stop]
         part = [
-            [cell[index] for index in kept[window.start : window.stop]]
+            [cell[index] for index in chosen]
             if isinstance(cell, list) and column in clip_rows.frame_columns
             else cell
-            for column, cell in cells.items()
+            for column, cell in zip(reader.cells, cells, strict=True)
         ]
-        cut.append(clip_rows.windowed(key, replace(row, values=tuple(part)), window))
-    return GroupedRows(cut, counts=counts)
+        rows.append(replace(row, values=(*part, key, write_window(key, window))))
+    return GroupedRows(rows, counts={**counts, **count_windows(windows, count)})
+
+
+def _count_kept(clip_rows: ClipRows, reader: CellReader, counts: dict[str, int]) -> int:
+    """The frames that windows are cut of; puts those that are not among them into the counts."""
+    clips, schema = clip_rows.clips, clip_rows.schema
+    if clips.key:  # group_rows has counted them
+        return count_frames(schema, reader.cells)
+    sources = [reader.steps(feature, clips) for feature in schema.steps.values()]
+    seen = max(len(source) for source in sources)
+    counts |= {"seen": seen, **count_skipped(clips, seen)}
+    return len(clips.keep(seen))
 
 
 def _listed(clip_rows: ClipRows, column: str, cell: Any) -> Any:
@@ -142,23 +158,11 @@ def _listed(clip_rows: ClipRows, column: str, cell: Any) -> Any:
     return cell
 
 
-def _cut(clip_rows: ClipRows, key: str, rows: Sequence[ManifestRow], grouped: GroupedRows) -> None:
-    """Adds a row for each window of a clip."""
-    clips = clip_rows.clips
-    kept = clips.keep(len(rows))
-    windows = clips.windows(len(kept))
-    for window in windows:
-        row = clip_rows.merged(rows, kept[window.start : window.stop])
-        grouped.rows.append(clip_rows.windowed(key, row, window))
-    more = {**count_skipped(clips, len(rows)), **count_windows(windows, len(kept))}
-    grouped.counts = {**grouped.counts, **more}
-
-
 def _check_constant(clip_rows: ClipRows, rows: Sequence[ManifestRow]) -> None:
     """Checks that what a clip has once is the same in all of its rows."""
     first = rows[0]
     for place, column in enumerate(clip_rows.row_format.columns):
-        if column in clip_rows.frame_columns or column == clip_rows.clips.key:
+        if column not in clip_rows.clip_columns or column == clip_rows.clips.key:
             continue
         for row in rows:
             if row.values[place] != first.values[place]:
@@ -222,7 +226,7 @@ def _count_missing(places: Sequence[Any]) -> int:
     """Frames missing between others, where numbers rise by the smallest step between two."""
     if not all(isinstance(place, int) for place in places):
         return 0  # times, not numbers of frames
-    steps = [after - before for before, after in zip(places, places[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(places)]
     return sum(step // min(steps) - 1 for step in steps)
 
 
@@ -231,12 +235,11 @@ def _place(row: ManifestRow) -> str:
 
 
 class GroupClips(beam.PTransform):
-    """Groups the rows of frames into a row a clip, or a window of one; only rows are shuffled.
+    """Groups the rows of frames into a row a clip; nothing but rows is shuffled.
 
-    Takes ``ManifestRow``. Returns ``rows``: ``ManifestRow`` with the columns of ``ClipRows`` and those of
-    ``window_columns``; ``rejects``: ``RejectedRow``, one a clip, or a row without a key; ``dropped``:
-    ``RejectedRow``, one a frame; ``counts``: ints that add up to rows and rejects; ``frames``: counts of
-    frames by what became of them.
+    Takes ``ManifestRow``. Returns ``rows``: ``ManifestRow``; ``rejects``: ``RejectedRow``, one a clip, or
+    a row without a key; ``dropped``: ``RejectedRow``, one a frame; ``counts``: ints that add up to rows
+    and rejects; ``frames``: counts of frames by what became of them, see ``frame_counts.py``.
     """
 
     def __init__(self, clip_rows: ClipRows):
@@ -251,7 +254,10 @@ class GroupClips(beam.PTransform):
 
 
 class CutClips(beam.PTransform):
-    """Cuts rows that are clips by themselves into windows; takes and returns what ``GroupClips`` does."""
+    """Cuts the rows of clips into windows.
+
+    Takes and returns what ``GroupClips`` does; ``rows`` also have the columns of ``window_columns``.
+    """
 
     def __init__(self, clip_rows: ClipRows, inputs: InputRoot):
         super().__init__()
@@ -281,7 +287,7 @@ def _emit(grouped: GroupedRows) -> Iterator[Any]:
         yield beam.pvalue.TaggedOutput("dropped", frame)
     yield beam.pvalue.TaggedOutput("counts", len(grouped.rows) + len(grouped.rejects))
     if grouped.counts:
-        yield beam.pvalue.TaggedOutput("frames", dict(Counter(grouped.counts)))
+        yield beam.pvalue.TaggedOutput("frames", grouped.counts)
 
 
 class _KeyByClipFn(beam.DoFn):

@@ -47,7 +47,7 @@ class ClipEncoder:
         sources = {name: self._open(name, feature) for name, feature in steps.items()}
         even = {name: feature for name, feature in steps.items() if not feature.ragged}
         self.seen = _common_length({name: sources[name] for name in even})
-        kept = self._choose(self.seen) if even else []
+        kept = self._choose(self.seen) if even else range(0)
         parts = [self._encode_even(even, sources, kept)] if even else []
         for name, feature in steps.items():
             if feature.ragged:

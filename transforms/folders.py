@@ -15,10 +15,18 @@ from typing import BinaryIO, cast
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from ..schemas.layout import STATE_FOLDER
+from .s3 import share_s3_client
 
 __all__ = ["TEMPORARY_FOLDER", "Folder", "PublishedFile", "is_local", "join_path"]
+
+# A worker of a plain worker pool gets no pipeline options, and without any S3 refuses to work; with
+# these it takes credentials and endpoint from the environment. Beam sets its own over them.
+if FileSystems._pipeline_options is None:
+    FileSystems.set_options(PipelineOptions([]))
+share_s3_client()
 
 _COPY_BYTES = 1 << 20
 TEMPORARY_FOLDER = f"{STATE_FOLDER}/tmp"  # noqa: S108 - inside the output folder
@@ -176,15 +184,25 @@ class Folder:
 
     def delete(self, names: list[str]) -> None:
         """Deletes files and folders that are there, with all that is in the folders."""
-        paths = [self.path(name) for name in names if self.exists(name)]
         if not is_local(self.root):
-            FileSystems.delete(paths)
+            self._delete_remote(names)
             return
-        for path in paths:
+        for path in [self.path(name) for name in names if self.exists(name)]:
             if os.path.isdir(path) and not os.path.islink(path):
                 shutil.rmtree(path)
             else:
                 os.unlink(path)
+
+    def _delete_remote(self, names: list[str]) -> None:
+        patterns = [pattern for name in names for pattern in (name, f"{name}/**")]
+        matches = FileSystems.match([self.path(pattern) for pattern in patterns])
+        paths = [metadata.path for match in matches for metadata in match.metadata_list]
+        if paths:
+            FileSystems.delete(paths)
+        # Object stores have no folders that could be left, others have.
+        left = [self.path(name) for name in names if self.exists(name)]
+        if left:
+            FileSystems.delete(left)
 
     def _upload(self, local: Path, name: str) -> None:
         temporary = self.path(f"{TEMPORARY_FOLDER}/{uuid.uuid4().hex}")

@@ -31,6 +31,8 @@ def frames_of(schema: Schema, outcome: EncodedRow | RejectedRow) -> dict[str, in
     before the shard has looked at them.
     """
     if isinstance(outcome, EncodedRow):
+        if not outcome.dropped:
+            return outcome.frames
         reasons = Counter(frame.reason for frame in outcome.dropped)
         return {**outcome.frames, **{f"dropped/{reason}": n for reason, n in reasons.items()}}
     counted = schema.clips is None or schema.clips.key or schema.clips.window

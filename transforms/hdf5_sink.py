@@ -188,12 +188,20 @@ class _Blobs:
             block = np.empty(len(lengths), object)
             for index, length in enumerate(lengths):
                 block[index] = self._convert(self._file.read(length))
-            dataset[start : start + len(block)] = block
+            _write_objects(dataset, start, block)
             start += len(block)
         self._file.close()
 
     def _convert(self, data: bytes) -> Any:
         return data if h5py.check_string_dtype(self._dtype) else np.frombuffer(data, np.uint8)
+
+
+def _write_objects(dataset: h5py.Dataset, start: int, block: Any) -> None:
+    """``dataset[start:…] = block``, where h5py would take values of one length for another axis."""
+    place = dataset.id.get_space()
+    place.select_hyperslab((start,), block.shape)
+    kind = h5py.h5t.py_create(dataset.dtype)
+    dataset.id.write(h5py.h5s.create_simple(block.shape), place, block, kind)
 
 
 def _batch_lengths(lengths: array[int]) -> Iterator[list[int]]:

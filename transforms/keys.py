@@ -91,6 +91,5 @@ def pack_row(order: bytes, row: ManifestRow) -> bytes:
 def unpack_row(packed: bytes) -> ManifestRow:
     """The inverse of ``pack_row``."""
     file, row, values = _CODER.decode(packed[_ORDER_BYTES:])
-    return ManifestRow(
-        file, row, tuple(InlineBytes(*v) if isinstance(v, tuple) else v for v in values)
-    )
+    cells = [InlineBytes(*v) if type(v) is tuple else v for v in values]
+    return ManifestRow(file, row, tuple(cells))

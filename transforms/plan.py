@@ -21,7 +21,7 @@ from ..schemas.statistics import merge_all
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .folders import Folder
 from .inline import attach_inline
-from .keys import RowFormat, order_of, pack_row, unpack_row
+from .keys import RowFormat, unpack_row
 from .records import serialize_record
 from .row_pool import RowPool
 from .rows import ManifestRow
@@ -158,23 +158,30 @@ class RowSummarizer:
 
     schema: Schema
     row_format: RowFormat
-    seed: int
+    vocabularies: dict[str, str] = field(init=False)
+    """The columns of the features whose vocabulary is still to be found, by feature."""
 
-    def add(self, summary: RowSummary, split: str, row: ManifestRow) -> None:
-        """Adds a row to a summary, in place."""
+    def __post_init__(self) -> None:
+        wanted = {n: f.source for n, f in self.schema.features.items() if f.needs_vocabulary}
+        object.__setattr__(self, "vocabularies", wanted)
+
+    def add(self, summary: RowSummary, split: str, packed: bytes) -> None:
+        """Adds a packed row to a summary, in place."""
         summary.counts[split] = summary.counts.get(split, 0) + 1
-        order = order_of(self.seed, self.row_format.key(row), row)
-        if order < summary.bound:
-            summary.sample.append(pack_row(order, row))
+        if packed < summary.bound:
+            summary.sample.append(packed)
             if len(summary.sample) > 4 * _SAMPLE_ROWS:
                 summary.prune()
-        for name, feature in self.schema.features.items():
-            if feature.needs_vocabulary:
-                names = summary.classes.setdefault(name, {})
-                for observed in self.schema.observe(
-                    name, self.row_format.cell(row, feature.source)
-                ):
-                    names[observed] = None
+        if self.vocabularies:
+            self._observe(summary, unpack_row(packed))
+
+    def _observe(self, summary: RowSummary, row: ManifestRow) -> None:
+        for name, column in self.vocabularies.items():
+            names = summary.classes.setdefault(name, {})
+            cell = self.row_format.cell(row, column)
+            # Nearly every cell is a name that is known already; a name observed is itself.
+            if not isinstance(cell, str) or cell not in names:
+                names.update(dict.fromkeys(self.schema.observe(name, cell)))
 
     def merge(self, into: RowSummary, other: RowSummary) -> None:
         """Adds a summary to another, in place."""
@@ -193,8 +200,10 @@ class _SummarizeFn(beam.CombineFn):
     def create_accumulator(self) -> RowSummary:
         return RowSummary()
 
-    def add_input(self, summary: RowSummary, element: tuple[str, ManifestRow]) -> RowSummary:
-        self._summarizer.add(summary, *element)
+    def add_input(self, summary: RowSummary, element: tuple[str, list[bytes]]) -> RowSummary:
+        split, block = element
+        for packed in block:
+            self._summarizer.add(summary, split, packed)
         return summary
 
     def merge_accumulators(self, summaries: Iterable[RowSummary]) -> RowSummary:
@@ -270,14 +279,14 @@ class Planner:
 class PlanShards(beam.PTransform):
     """Makes the one ``Plan``.
 
-    Takes ``{"rows": (split, ManifestRow), "counts": int}``, the counts adding up to the rows that the
+    Takes ``{"rows": (split, block of packed rows), "counts": int}``, the counts adding up to the rows that the
     readers saw; of clips also ``{"frames": dict}``, counts of frames to be added up.
     """
 
-    def __init__(self, planner: Planner, seed: int):
+    def __init__(self, planner: Planner):
         super().__init__()
         self._planner = planner
-        self._summarizer = RowSummarizer(planner.encoder.schema, planner.encoder.row_format, seed)
+        self._summarizer = RowSummarizer(planner.encoder.schema, planner.encoder.row_format)
 
     def expand(self, inputs: Mapping[str, beam.PCollection[Any]]) -> beam.PCollection[Plan]:
         """Wires ``RowSummarizer`` and ``Planner``."""

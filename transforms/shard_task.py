@@ -165,7 +165,8 @@ class ShardTask:
         num_records = 0
         writers = [SINKS[sink].open(path, self.encoder.schema) for sink, path in local.items()]
         for outcome in self._encode_all(rows, pool):
-            frames = merge(frames, frames_of(self.encoder.schema, outcome))
+            if counts := frames_of(self.encoder.schema, outcome):
+                frames = merge(frames, counts)
             if isinstance(outcome, RejectedRow):
                 rejects.append(outcome)
                 continue

@@ -3,72 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from ..schemas.layout import ShardName
-from .keys import RowFormat, order_of, pack_row, shard_index
+from .keys import shard_index
 from .plan import Plan
 from .row_pool import RowPool
-from .rows import ManifestRow
 from .shard_task import ShardResult, ShardTask
 
-__all__ = ["AssignShards", "BuildShards", "assign_shard", "empty_shards"]
+__all__ = ["AssignShards", "BuildShards", "assign_shards", "empty_shards"]
 
 
-def assign_shard(
-    plan: Plan, seed: int, row_format: RowFormat, split: str, row: ManifestRow
-) -> tuple[str, bytes]:
-    """The shard that a row belongs to, and the row as it travels there."""
-    order = order_of(seed, row_format.key(row), row)
+def assign_shards(plan: Plan, split: str, block: Iterable[bytes]) -> dict[str, list[bytes]]:
+    """The packed rows of a block by the shard that they belong to."""
     count = plan.splits[split].num_shards
-    return str(ShardName(split, shard_index(order, count), count)), pack_row(order, row)
+    shards: dict[str, list[bytes]] = {}
+    for packed in block:
+        name = _shard_name(split, shard_index(packed, count), count)
+        shards.setdefault(name, []).append(packed)
+    return shards
 
 
-def empty_shards(plan: Plan) -> Iterator[tuple[str, bytes]]:
+@lru_cache(maxsize=1 << 17)
+def _shard_name(split: str, index: int, count: int) -> str:
+    return str(ShardName(split, index, count))
+
+
+def empty_shards(plan: Plan) -> Iterator[tuple[str, list[bytes]]]:
     """Every shard of the plan with no row, so that shards exist to which no row was assigned."""
     for split, split_plan in plan.splits.items():
         for index in range(split_plan.num_shards):
-            yield str(ShardName(split, index, split_plan.num_shards)), b""
+            yield str(ShardName(split, index, split_plan.num_shards)), []
 
 
 class AssignShards(beam.PTransform):
     """Shuffles rows to their shards.
 
-    Takes ``(split, ManifestRow)``; returns ``(shard name, iterable of packed rows)``, one for each
+    Takes ``(split, block of packed rows)``; returns ``(shard name, iterable of blocks)``, one for each
     shard of the plan. This is where rows cross the only shuffle of a build without a label manifest:
     a row is its cells, some hundred bytes, whatever the size of its image.
     """
 
-    def __init__(self, plan: beam.PCollection[Plan], seed: int, row_format: RowFormat):
+    def __init__(self, plan: beam.PCollection[Plan]):
         super().__init__()
-        self._plan, self._seed, self._row_format = plan, seed, row_format
+        self._plan = plan
 
     def expand(
-        self, rows: beam.PCollection[tuple[str, ManifestRow]]
-    ) -> beam.PCollection[tuple[str, Iterable[bytes]]]:
-        """Wires ``assign_shard`` and ``empty_shards``."""
+        self, rows: beam.PCollection[tuple[str, list[bytes]]]
+    ) -> beam.PCollection[tuple[str, Iterable[list[bytes]]]]:
+        """Wires ``assign_shards`` and ``empty_shards``."""
         plan = beam.pvalue.AsSingleton(self._plan)
-        assigned = rows | "AssignShard" >> beam.Map(
-            _assign_shard, plan, self._seed, self._row_format
-        ).with_output_types(tuple[str, bytes])
-        empty = self._plan | "EmptyShards" >> beam.FlatMap(empty_shards).with_output_types(
-            tuple[str, bytes]
+        blocks = tuple[str, list[bytes]]
+        assigned = rows | "AssignShard" >> beam.FlatMap(_assign_shards, plan).with_output_types(
+            blocks
         )
+        empty = self._plan | "EmptyShards" >> beam.FlatMap(empty_shards).with_output_types(blocks)
         return (assigned, empty) | "Flatten" >> beam.Flatten() | "ShuffleRows" >> beam.GroupByKey()
 
 
-def _assign_shard(
-    element: tuple[str, ManifestRow], plan: Plan, seed: int, row_format: RowFormat
-) -> tuple[str, bytes]:
-    return assign_shard(plan, seed, row_format, *element)
+def _assign_shards(
+    element: tuple[str, list[bytes]], plan: Plan
+) -> Iterable[tuple[str, list[bytes]]]:
+    return assign_shards(plan, *element).items()
 
 
 class BuildShards(beam.PTransform):
     """Builds each shard from start to finish inside one task.
 
-    Takes ``(shard name, iterable of packed rows)``; returns one ``ShardResult`` a shard. Counts
+    Takes ``(shard name, iterable of blocks of packed rows)``; returns one ``ShardResult`` a shard. Counts
     records and rejects, by reason, in Beam's metrics of the namespace ``pixelbeam``.
     """
 
@@ -80,7 +85,7 @@ class BuildShards(beam.PTransform):
         self._do_fn = _BuildShardFn(task, threads, row_seconds)
 
     def expand(
-        self, shards: beam.PCollection[tuple[str, Iterable[bytes]]]
+        self, shards: beam.PCollection[tuple[str, Iterable[list[bytes]]]]
     ) -> beam.PCollection[ShardResult]:
         """Wires ``ShardTask``."""
         build = beam.ParDo(self._do_fn, beam.pvalue.AsSingleton(self._plan))
@@ -97,9 +102,11 @@ class _BuildShardFn(beam.DoFn):
     def teardown(self) -> None:
         self._pool.close()
 
-    def process(self, shard: tuple[str, Iterable[bytes]], plan: Plan) -> Iterator[ShardResult]:
-        name, packed = shard
-        rows = [row for row in packed if row]
+    def process(
+        self, shard: tuple[str, Iterable[list[bytes]]], plan: Plan
+    ) -> Iterator[ShardResult]:
+        name, blocks = shard
+        rows = [row for block in blocks for row in block]
         result = self._task.with_schema(plan.schema).run(name, rows, self._pool)
         Metrics.counter("pixelbeam", "records").inc(result.num_records)
         for reason, count in result.rejects.items():

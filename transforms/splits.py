@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindows
 
 from ..schemas.errors import OptionError, Reject
 from ..schemas.layout import SPLIT_NAME
-from .keys import RowFormat, stable_hash
+from .keys import RowFormat, order_of, pack_row, stable_hash
 from .rejects import reject_row
 from .rows import ManifestRow
 
 __all__ = ["AssignSplits", "Splits", "assign_split"]
 
 _HASH_RANGE = 1 << 64
+# Rows of this many bytes travel together; many, so that they share their costs, yet bounded.
+_BLOCK_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +112,17 @@ def assign_split(splits: Splits, seed: int, row_format: RowFormat, row: Manifest
         else row_format.key(row)
     )
     point = int.from_bytes(stable_hash(seed, "split", group), "big")
-    for (name, _), bound in zip(
-        splits.fractions, accumulate(f for _, f in splits.fractions), strict=True
-    ):
-        if point < bound * _HASH_RANGE:
+    for name, bound in _bounds(splits.fractions):
+        if point < bound:
             return name
     return splits.fractions[-1][0]
+
+
+@cache
+def _bounds(fractions: tuple[tuple[str, float], ...]) -> list[tuple[str, float]]:
+    """The splits with where their parts of the hash's range end."""
+    ends = accumulate(fraction for _, fraction in fractions)
+    return [(name, end * _HASH_RANGE) for (name, _), end in zip(fractions, ends, strict=True)]
 
 
 def _text(value: Any, column: str) -> str:
@@ -123,9 +132,12 @@ def _text(value: Any, column: str) -> str:
 
 
 class AssignSplits(beam.PTransform):
-    """Assigns each row to its split.
+    """Assigns each row to its split, and packs it for the way.
 
-    Takes ``ManifestRow``; returns ``{"rows": (split, ManifestRow), "rejects": RejectedRow}``.
+    Takes ``ManifestRow``; returns ``{"rows": (split, block of packed rows), "rejects": RejectedRow}``. A
+    packed row is ``pack_row``'s, its place in the split before its cells, so that no later step hashes
+    it again or takes it apart. A block is a list of some hundred of them: what Beam does for an element,
+    it then does for a block, not for a row.
     """
 
     def __init__(self, splits: Splits, seed: int, row_format: RowFormat):
@@ -134,9 +146,8 @@ class AssignSplits(beam.PTransform):
 
     def expand(self, rows: beam.PCollection[ManifestRow]) -> dict[str, beam.PCollection[Any]]:
         """Wires ``assign_split``."""
-        outputs = rows | "AssignSplit" >> beam.ParDo(self._do_fn).with_outputs(
-            "rejects", main="rows"
-        )
+        assign = beam.ParDo(self._do_fn).with_output_types(tuple[str, list[bytes]])
+        outputs = rows | "AssignSplit" >> assign.with_outputs("rejects", main="rows")
         return {"rows": outputs.rows, "rejects": outputs.rejects}
 
 
@@ -144,10 +155,24 @@ class _AssignSplitFn(beam.DoFn):
     def __init__(self, splits: Splits, seed: int, row_format: RowFormat):
         self._splits, self._seed, self._row_format = splits, seed, row_format
 
+    def start_bundle(self) -> None:
+        self._blocks: dict[str, list[bytes]] = {}
+        self._bytes = 0
+
     def process(
         self, row: ManifestRow
-    ) -> Iterator[tuple[str, ManifestRow] | beam.pvalue.TaggedOutput]:
+    ) -> Iterator[tuple[str, list[bytes]] | beam.pvalue.TaggedOutput]:
         try:
-            yield assign_split(self._splits, self._seed, self._row_format, row), row
+            split = assign_split(self._splits, self._seed, self._row_format, row)
         except Reject as reject:
             yield beam.pvalue.TaggedOutput("rejects", reject_row(self._row_format, row, reject))
+            return
+        packed = pack_row(order_of(self._seed, self._row_format.key(row), row), row)
+        self._blocks.setdefault(split, []).append(packed)
+        self._bytes += len(packed)
+        if self._bytes >= _BLOCK_BYTES:
+            yield from self._blocks.items()
+            self.start_bundle()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield from map(GlobalWindows.windowed_value, self._blocks.items())

@@ -24,7 +24,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["FlinkCluster", "Processes", "engines_folder", "free_ports", "listens", "missing"]
+__all__ = [
+    "FlinkCluster",
+    "Processes",
+    "engines_folder",
+    "free_ports",
+    "listens",
+    "missing",
+    "start_worker_pool",
+]
 
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.2
@@ -65,7 +73,9 @@ def missing(*names: str) -> str | None:
         lacking.append("java")
     if not lacking:
         return None
-    return f"no {', '.join(lacking)} in {engines_folder()}: run examples/flink/install.sh"
+    return (
+        f"no {', '.join(lacking)} in {engines_folder()}: run `examples/flink/install.sh spark s3`"
+    )
 
 
 def free_ports(count: int) -> list[int]:
@@ -152,6 +162,15 @@ class Processes:
             time.sleep(_POLL_SECONDS)
 
 
+def start_worker_pool(processes: Processes, name: str, port: int) -> None:
+    """Starts a Beam worker pool, from the environment that has only what a worker needs."""
+    python = engines_folder() / "workers" / "bin"
+    module = "apache_beam.runners.worker.worker_pool_main"
+    command = [python / "python", "-m", module, f"--service_port={port}"]
+    # The pool starts its workers as `python`.
+    processes.start(name, command, PATH=f"{python}{os.pathsep}{os.environ['PATH']}")
+
+
 class FlinkCluster:
     """A standalone Flink cluster on loopback.
 
@@ -204,11 +223,7 @@ class FlinkCluster:
         """Starts another worker pool; returns the name of its process."""
         self._started += 1
         name = f"workerpool-{self._started}"
-        python = self._engines / "workers" / "bin"
-        command = [python / "python", "-m", "apache_beam.runners.worker.worker_pool_main"]
-        # The pool starts its workers as `python`.
-        path = f"{python}{os.pathsep}{os.environ['PATH']}"
-        self.processes.start(name, [*command, f"--service_port={self._pool_port}"], PATH=path)
+        start_worker_pool(self.processes, name, self._pool_port)
         return name
 
     def free_slots(self) -> int:
@@ -220,7 +235,9 @@ class FlinkCluster:
 
     def ask(self, path: str) -> dict[str, object]:
         """What the JobManager's REST interface answers."""
-        with urllib.request.urlopen(f"http://localhost:{self._rest_port}{path}", timeout=5) as reply:
+        with urllib.request.urlopen(
+            f"http://localhost:{self._rest_port}{path}", timeout=5
+        ) as reply:
             return dict(json.load(reply))
 
     def _write_settings(self) -> None:
@@ -274,7 +291,9 @@ def _log_folder() -> Iterator[Path]:
 
 def main(argv: Sequence[str]) -> int:
     """Runs a build on a cluster of its own; returns its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--task_managers", type=int, default=2, metavar="N")
     parser.add_argument("--slots", type=int, default=1, metavar="N", help="slots of a TaskManager")
     parser.add_argument("arguments", nargs="+", help="arguments of pixelbeam")

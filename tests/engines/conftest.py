@@ -12,7 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import FlinkCluster, Processes, engines_folder, free_ports, listens, missing
+from cluster import (
+    FlinkCluster,
+    Processes,
+    engines_folder,
+    free_ports,
+    listens,
+    missing,
+    start_worker_pool,
+)
 from support import contents, make_image, write_csv
 
 _PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "photos"
@@ -27,6 +35,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.engines)
+            item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.timeout(600))
 
 
@@ -47,7 +56,7 @@ def photos(tmp_path_factory) -> Path:
         with (_PHOTOS / "photos.csv").open(newline="") as file:
             rows = [(_PHOTOS / row["path"], row["label"]) for row in csv.DictReader(file)]
         for path, _ in rows:
-            (folder / path.name).symlink_to(path)
+            shutil.copyfile(path, folder / path.name)
         rows = [(path.name, label) for path, label in rows]
     else:
         rows = [(f"{number:02d}.jpg", f"class {number % 7}") for number in range(100)]
@@ -143,10 +152,8 @@ def bucket(photos, tmp_path_factory) -> Iterator[Path]:
     The photographs with their manifest are in ``s3://data/photos``.
     """
     need("versitygw")
-    pytest.importorskip("boto3", reason="no boto3: pip install 'pixelbeam[s3]'")
+    boto3 = pytest.importorskip("boto3", reason="no boto3: pip install 'pixelbeam[s3]'")
     root = tmp_path_factory.mktemp("s3")
-    (root / "data").mkdir()
-    shutil.copytree(photos, root / "data" / "photos")
     [port] = free_ports(1)
     environment = {
         "AWS_ACCESS_KEY_ID": "pixelbeam",
@@ -159,9 +166,33 @@ def bucket(photos, tmp_path_factory) -> Iterator[Path]:
         "ROOT_ACCESS_KEY": environment["AWS_ACCESS_KEY_ID"],
         "ROOT_SECRET_KEY": environment["AWS_SECRET_ACCESS_KEY"],
     }
-    with Processes(tmp_path_factory.mktemp("s3-logs")) as processes, pytest.MonkeyPatch.context() as patch:
+    with (
+        Processes(tmp_path_factory.mktemp("s3-logs")) as processes,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         for name, value in environment.items():
             patch.setenv(name, value)
         processes.start("versitygw", server, **keys)
         processes.wait_until(lambda: listens(port), "the S3 server listens")
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="data")
+        for path in photos.iterdir():
+            client.upload_file(str(path), "data", f"photos/{path.name}")
         yield root / "data"
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory) -> Iterator[list[str]]:
+    """The Beam options for a local Spark master of two threads with a worker pool of its own."""
+    need("spark-job-server.jar", "workers")
+    [port] = free_ports(1)
+    with Processes(tmp_path_factory.mktemp("spark")) as processes:
+        start_worker_pool(processes, "workerpool", port)
+        processes.wait_until(lambda: listens(port), "the worker pool listens")
+        yield [
+            "--runner=SparkRunner",
+            "--spark_master_url=local[2]",
+            f"--spark_job_server_jar={engines_folder() / 'spark-job-server.jar'}",
+            "--environment_type=EXTERNAL",
+            f"--environment_config=localhost:{port}",
+        ]

@@ -9,9 +9,8 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from support import IMAGE_SCHEMA, dataset_json
-
 from pixelbeam.transforms.plan import ShardSize
+from support import IMAGE_SCHEMA, dataset_json
 
 READ = """
 import sys

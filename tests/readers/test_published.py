@@ -94,7 +94,7 @@ def test_opens_what_was_published(folder):
 
 
 def test_without_tensorflow_it_is_said_what_to_install():
-    code = "import sys; sys.modules['tensorflow'] = None; import pixelbeam.readers"
+    code = "import sys; sys.modules['tensorflow'] = None; from pixelbeam.readers import load"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
     assert done.stderr.splitlines()[-1] == (
         "ModuleNotFoundError: pixelbeam.readers needs TensorFlow: pip install 'pixelbeam[train]'"

@@ -10,7 +10,7 @@ from pixelbeam.schemas.errors import OptionError
 from pixelbeam.transforms.encode_rows import RowEncoder
 from pixelbeam.transforms.folders import Folder
 from pixelbeam.transforms.inputs import InputRoot
-from pixelbeam.transforms.keys import RowFormat
+from pixelbeam.transforms.keys import RowFormat, order_of, pack_row
 from pixelbeam.transforms.plan import (
     PLAN_FILE,
     Plan,
@@ -32,7 +32,7 @@ SCHEMA = Schema.from_dict(
     }
 )
 FORMAT = RowFormat(("label", "text"), None)
-SUMMARIZER = RowSummarizer(SCHEMA, FORMAT, seed=3)
+SUMMARIZER = RowSummarizer(SCHEMA, FORMAT)
 
 
 def rows(count):
@@ -44,7 +44,7 @@ def rows(count):
 def summarize(numbered):
     summary = RowSummary()
     for split, row in numbered:
-        SUMMARIZER.add(summary, split, row)
+        SUMMARIZER.add(summary, split, pack_row(order_of(3, FORMAT.key(row), row), row))
     return summary
 
 

@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from pixelbeam.transforms.records import serialize_example
+from pixelbeam.schemas.feature import Steps
+from pixelbeam.transforms.records import (
+    serialize_example,
+    serialize_record,
+    serialize_sequence_example,
+)
 
 VALUES = st.one_of(
     st.binary(max_size=40),
@@ -74,3 +79,39 @@ def test_the_pool_does_not_clash_with_tensorflows(first):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[b'x']"
+
+
+def sequence_example(values):
+    import tensorflow as tf
+
+    context = {key: value for key, value in values.items() if not isinstance(value, Steps)}
+    lists = {
+        key: tf.train.FeatureList(
+            feature=[tensorflow_example({"x": step}).features.feature["x"] for step in value.values]
+        )
+        for key, value in values.items()
+        if isinstance(value, Steps)
+    }
+    return tf.train.SequenceExample(
+        context=tensorflow_example(context).features,
+        feature_lists=tf.train.FeatureLists(feature_list=lists),
+    )
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=("Cs",)), max_size=8),
+        VALUES | st.lists(VALUES, max_size=4).map(lambda steps: Steps(tuple(steps))),
+        max_size=5,
+    )
+)
+def test_sequence_bytes_equal_those_of_tensorflow(values):
+    expected = sequence_example(values).SerializeToString(deterministic=True)
+    assert serialize_sequence_example(values) == expected
+    assert serialize_record(values, "sequence_example") == expected
+
+
+def test_golden_sequence_bytes():
+    # context {} feature_lists { feature_list { key: "n" value { feature { int64_list { value: 3 } } } } }
+    golden = bytes.fromhex("0a00 120e 0a0c 0a016e 1207 0a05 1a03 0a0103".replace(" ", ""))
+    assert serialize_sequence_example({"n": Steps((np.array(3, np.int64),))}) == golden

@@ -4,7 +4,6 @@ import json
 
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.transforms.folders import Folder
 from pixelbeam.transforms.keys import RowFormat

@@ -41,12 +41,12 @@ def test_the_sink_writes_a_file_of_examples(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("zarr",), "--sinks: got 'zarr', expected one of tfrecord"),
+        (("zarr",), "--sinks: got 'zarr', expected one of tfrecord, hdf5"),
         (("tfrecord", "tfrecord"), "--sinks: got 'tfrecord,tfrecord', expected each sink once"),
         ((), "--sinks: got '', expected one of tfrecord"),
     ],
 )
 def test_bad_sinks(names, message):
     with pytest.raises(OptionError) as error:
-        check_sinks(names)
+        check_sinks(names, Schema.from_dict({"features": {"n": {"type": "int64", "source": "n"}}}))
     assert str(error.value).startswith(message)

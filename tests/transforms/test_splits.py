@@ -9,7 +9,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas.errors import OptionError, Reject
-from pixelbeam.transforms.keys import RowFormat
+from pixelbeam.transforms.keys import RowFormat, order_of, pack_row
 from pixelbeam.transforms.rows import ManifestRow, RejectedRow
 from pixelbeam.transforms.splits import AssignSplits, Splits, assign_split
 
@@ -99,7 +99,9 @@ def test_the_transform_gives_rows_and_rejects():
     with beam.Pipeline(FnApiRunner()) as pipeline:
         rows = pipeline | beam.Create([row(1, split="val"), row(2, split="")])
         outputs = rows | AssignSplits(Splits(column="split"), 0, FORMAT)
-        assert_that(outputs["rows"], equal_to([("val", row(1, split="val"))]))
+        kept = row(1, split="val")
+        packed = pack_row(order_of(0, FORMAT.key(kept), kept), kept)
+        assert_that(outputs["rows"], equal_to([("val", [packed])]))
         rejected = RejectedRow(
             "m.csv", 2, "2.jpg", "split", "missing_value", "column 'split' is empty, expected a value",
             values=(("path", "2.jpg"), ("person", "p"), ("split", "")),

@@ -65,6 +65,7 @@ class ArrayFiles:
             Reject: stage ``load``: it cannot be found, or must not be read.
         """
         found = self._find(reference, reference.name, of_images)
+        found.of_images = of_images
         if reference.index is not None:
             _fix_row(found, reference.index)
         elif reference.rows is not None:

@@ -85,7 +85,7 @@ class _Search:
             if link is None:
                 raise self._missing(group, part)
             if isinstance(link, h5py.HardLink):
-                group = group[part] if parts else self._open(group, part, path)
+                group = self._open(group, part, path)
                 continue
             if not links:
                 raise self._reject("unsupported_array", "leads through too many links")
@@ -105,7 +105,8 @@ class _Search:
         kind = h5py.h5o.get_info(group.id, part.encode()).type
         if kind != h5py.h5o.TYPE_DATASET or not is_local(path):
             return group[part]
-        folder = os.path.dirname(os.path.abspath(path)).encode()
+        # Always the same, since HDF5 refuses to open a dataset twice with different ones.
+        folder = os.path.dirname(os.path.realpath(path)).encode()
         access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
         access.set_efile_prefix(folder)
         access.set_virtual_prefix(folder)
@@ -139,7 +140,7 @@ class _Search:
     def _inside(self, path: str, name: str) -> str:
         """The path of another file, which has to lie in the folder of the first."""
         if is_local(path) and is_local(name):
-            folder = os.path.realpath(os.path.dirname(os.path.abspath(path)))
+            folder = os.path.dirname(os.path.realpath(path))
             other = os.path.realpath(os.path.join(folder, name))
             if other.startswith(folder.rstrip(os.sep) + os.sep):
                 return other

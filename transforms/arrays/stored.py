@@ -35,6 +35,8 @@ class StoredArray:
         fixed: the index along each of the others.
         rows: the positions along the first axis that are meant; ``None`` for all.
         transposed: whether what is read is to be transposed, as MATLAB's arrays are.
+        of_images: whether rows are images; then zeros at the end of a fixed-length string belong to the
+            file that it holds, while they end a text.
         owner: keeps the file open as long as this array is used.
     """
 
@@ -44,6 +46,7 @@ class StoredArray:
     fixed: dict[int, int] = field(default_factory=dict)
     rows: Sequence[int] | None = None
     transposed: bool = False
+    of_images: bool = False
     owner: Any = None
     _block: range = field(default=range(0), init=False)
     _values: Any = field(default=None, init=False)
@@ -90,7 +93,7 @@ class StoredArray:
             return self._read_row(rows[step])
         if rows[step] not in self._block and not self._read_block(rows[step], rows.stop):
             return self._read_row(rows[step])
-        return plain_value(self._turn(self._values[rows[step] - self._block.start]))
+        return self._plain(self._values[rows[step] - self._block.start])
 
     def _rows(self) -> Sequence[int]:
         return range(self.data.shape[self.axes[0]]) if self.rows is None else self.rows
@@ -120,7 +123,7 @@ class StoredArray:
         index = {**self.fixed, **where}
         whole = tuple(index.get(axis, slice(None)) for axis in range(len(self.data.shape)))
         try:
-            return plain_value(self._turn(self.data[whole]))
+            return self._plain(self.data[whole])
         except ARRAY_FAULTS as error:
             message = f"{self.written} cannot be read: {_first_line(error)}"
             raise self._reject("corrupt_file", message) from error
@@ -128,25 +131,26 @@ class StoredArray:
     def _bytes(self, sizes: list[int]) -> int:
         return int(math.prod(sizes) * self.data.dtype.itemsize)
 
-    def _turn(self, value: Any) -> Any:
-        return value.T if self.transposed and isinstance(value, np.ndarray) else value
+    def _plain(self, value: Any) -> Any:
+        if self.transposed and isinstance(value, np.ndarray):
+            value = value.T
+        plain = plain_value(value)
+        if self.of_images and isinstance(plain, bytes) and self.data.dtype.kind == "S":
+            return plain.ljust(self.data.dtype.itemsize, b"\0")  # which NumPy has cut off
+        return plain
 
     def _reject(self, reason: str, message: str) -> Reject:
         return Reject("load", reason, message, path=self.written)
 
 
 def plain_value(value: Any) -> Any:
-    """What was read as features take it: an array, or a Python value where it is a single one.
-
-    An element of bytes keeps the zeros at its end, which NumPy's own conversion would cut off.
-    """
+    """What was read as features take it: an array, or a Python value where it is a single one."""
     if isinstance(value, np.ndarray) and value.ndim:
         return np.asarray(value)  # no memory map, which would keep its file open
     if isinstance(value, np.ndarray):
         value = value[()]
-    if isinstance(value, np.void | np.bytes_):
-        width = value.dtype.itemsize
-        return bytes(value.tobytes()).ljust(width, b"\0")
+    if isinstance(value, np.void):
+        return value.tobytes()
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -1,0 +1,256 @@
+"""Clips and other values from lists, folders, animated images and arrays, through the whole build."""
+
+from __future__ import annotations
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from clips import FRAME, LABEL, build_clips, clip_schema, pixels, png, read_clips, write_rows
+from PIL import Image
+from pixelbeam.schemas import Schema
+from pixelbeam.transforms.splits import Splits
+from support import rejects_of
+
+HALVES = Splits((("train", 0.5), ("val", 0.5)))
+
+
+def clip_of(clip, frames):
+    return np.stack([pixels(clip, frame) for frame in frames])
+
+
+def assert_clips(out, expected, **reading):
+    """The records' frames are those expected, in any order of the records."""
+    found = sorted(record["frames"].tobytes() for record in read_clips(out, **reading))
+    assert found == sorted(clip.tobytes() for clip in expected)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Three folders of 12, 2 and 5 frames; the natural order is not that of the text."""
+    for clip, length in enumerate((12, 2, 5)):
+        (tmp_path / f"clip {clip}").mkdir()
+        for frame in range(length):
+            (tmp_path / f"clip {clip}" / f"f{frame}.png").write_bytes(png(clip, frame))
+        (tmp_path / f"clip {clip}" / "notes.txt").write_text("no frame")
+        (tmp_path / f"clip {clip}" / ".hidden.png").write_text("no frame")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda clip, names: f"clip {clip}",
+        lambda clip, names: f"clip {clip}/",
+        lambda clip, names: f"clip {clip}/*.png",
+        lambda clip, names: json.dumps(names),
+        lambda clip, names: ";".join(names),
+        lambda clip, names: " ; ".join(names),
+    ],
+    ids=["folder", "slash", "glob", "json", "delimited", "spaces"],
+)
+def test_folders_globs_and_lists(folders, write):
+    rows = []
+    for clip, length in enumerate((12, 2, 5)):
+        names = [f"clip {clip}/f{frame}.png" for frame in range(length)]
+        rows.append({"path": write(clip, names), "label": "x"})
+    manifest = write_rows(folders / "m.csv", rows)
+    dataset = build_clips(manifest, clip_schema(), folders / "out")
+    assert_clips(
+        folders / "out", [clip_of(0, range(12)), clip_of(1, range(2)), clip_of(2, range(5))]
+    )
+    assert dataset["frames"]["seen"] == dataset["frames"]["in_records"] == 19
+    schema = clip_schema(window=4, stride=3, min_frames=2, every=2)
+    dataset = build_clips(manifest, schema, folders / "windows", splits=HALVES)
+    windows = [clip_of(0, (0, 2, 4, 6)), clip_of(0, (6, 8, 10)), clip_of(2, (0, 2, 4))]
+    found = [r for s in ("train", "val") for r in read_clips(folders / "windows", s)]
+    assert sorted(r["frames"].tobytes() for r in found) == sorted(w.tobytes() for w in windows)
+    assert dataset["frames"] == {
+        "seen": 19,
+        "repeated": 1,
+        "in_records": 10,
+        "in_rejects": 2,
+        "skipped": {"every": 8},
+        "dropped": {"count": 0, "by_reason": {}},
+        "gaps": {"clips": 0, "missing": 0},
+    }
+    assert [r["reason"] for r in rejects_of(folders / "windows")] == ["too_few_frames"]
+
+
+def test_typed_lists_in_json_lines(folders):
+    rows = [{"path": [f"clip 2/f{n}.png" for n in (3, 1)], "label": "x"}]
+    rows += [{"path": [], "label": "x"}, {"path": None, "label": "x"}]
+    (folders / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    build_clips(str(folders / "m.jsonl"), clip_schema(), folders / "out")
+    assert_clips(folders / "out", [clip_of(2, (3, 1))])
+    assert [r["reason"] for r in rejects_of(folders / "out")] == ["too_few_frames", "missing_value"]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif"])
+def test_frames_of_animated_images(tmp_path, suffix):
+    grey = [np.full((6, 8, 3), 10 * n, np.uint8) for n in range(9)]
+    first, *more = map(Image.fromarray, grey)
+    options = {"lossless": True} if suffix == "webp" else {}
+    first.save(tmp_path / f"a.{suffix}", save_all=True, append_images=more, duration=40, **options)
+    first.save(tmp_path / f"still.{suffix}")
+    data = (tmp_path / f"a.{suffix}").read_bytes()
+    (tmp_path / f"cut.{suffix}").write_bytes(data[: len(data) // 3])
+    rows = [{"path": f"{name}.{suffix}", "label": "x"} for name in ("a", "still", "cut")]
+    schema = clip_schema(every=2)
+    build_clips(write_rows(tmp_path / "m.csv", rows), schema, tmp_path / "out")
+    assert_clips(tmp_path / "out", [np.stack(grey[::2]), np.stack(grey[:1])])
+    rejected = rejects_of(tmp_path / "out")
+    assert [(r["key"], r["stage"]) for r in rejected] == [(f"cut.{suffix}", "decode")]
+
+
+def test_clips_in_hdf5_files(tmp_path):
+    lengths = {"a": 40, "b": 3, "c": 17, "d": 5}
+    with h5py.File(tmp_path / "videos.h5", "w") as file:
+        for clip, (name, length) in enumerate(lengths.items()):
+            files = [np.frombuffer(png(clip, frame), np.uint8) for frame in range(length)]
+            if name == "b":  # as they lie in memory
+                file[f"{name}/frames"] = clip_of(clip, range(length))
+            elif name == "d":
+                widest = max(map(len, files))
+                file[f"{name}/frames"] = np.array(
+                    [one.tobytes().ljust(widest, b"\0") for one in files], f"V{widest}"
+                )
+            else:
+                data = file.create_dataset(f"{name}/frames", length, h5py.vlen_dtype(np.uint8))
+                for frame, one in enumerate(files):
+                    data[frame] = one
+            file[f"{name}/sound"] = np.arange(length * 2, dtype=np.float64).reshape(length, 2)
+            file[f"{name}/label"] = ["cat", "dog"][clip % 2]
+    steps = {
+        "frames": {**FRAME, "source": "videos.h5::/{clip}/frames"},
+        "sound": {"type": "float32", "source": "videos.h5::/{clip}/sound", "shape": [2]},
+    }
+    label = {**LABEL, "source": "videos.h5::/{clip}/label", "vocabulary": ["cat", "dog"]}
+    rows = [{"clip": name} for name in [*lengths, "nobody"]]
+    manifest = write_rows(tmp_path / "m.csv", rows)
+    dataset = build_clips(manifest, clip_schema({"label": label}, steps), tmp_path / "out")
+    expected = [clip_of(clip, range(length)) for clip, length in enumerate(lengths.values())]
+    assert_clips(tmp_path / "out", expected)
+    for record in read_clips(tmp_path / "out"):
+        length = len(record["frames"])
+        np.testing.assert_array_equal(record["sound"], np.arange(length * 2).reshape(length, 2))
+        assert record["label"] == list(lengths.values()).index(length) % 2
+    reject = rejects_of(tmp_path / "out")[0]
+    assert (reject["key"], reject["reason"]) == ("nobody", "no_such_array")
+    assert reject["path"] == "videos.h5::/nobody/label"
+    assert dataset["frames"]["seen"] == 65
+
+
+def test_references_in_the_manifest(tmp_path):
+    with h5py.File(tmp_path / "faces.h5", "w") as file:
+        file["data"] = clip_of(0, range(10))
+        file["clips"] = np.stack([clip_of(clip, range(4)) for clip in range(3)])
+    rows = [
+        {"path": "faces.h5::/data[2:6]", "label": "x"},
+        {"path": "faces.h5::/clips[1]", "label": "x"},
+        {"path": json.dumps(["faces.h5::/data[9]", "faces.h5::/data[0]"]), "label": "x"},
+        {"path": "faces.h5::/data[10]", "label": "x"},
+    ]
+    build_clips(write_rows(tmp_path / "m.csv", rows), clip_schema(), tmp_path / "out")
+    assert_clips(
+        tmp_path / "out", [clip_of(0, range(2, 6)), clip_of(1, range(4)), clip_of(0, (9, 0))]
+    )
+    assert [r["reason"] for r in rejects_of(tmp_path / "out")] == ["no_such_row"]
+
+
+def test_step_features_have_as_many_steps_unless_ragged(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name, length in (("even", 3), ("odd", 5)):
+            file[f"{name}/frames"] = clip_of(0, range(3))
+            file[f"{name}/sound"] = np.arange(length, dtype=np.float32)
+    steps = {
+        "frames": {**FRAME, "source": "a.h5::/{clip}/frames"},
+        "sound": {"type": "float32", "source": "a.h5::/{clip}/sound"},
+    }
+    manifest = write_rows(tmp_path / "m.csv", [{"clip": "even"}, {"clip": "odd"}])
+    build_clips(manifest, clip_schema({}, steps), tmp_path / "strict")
+    assert [(r["key"], r["stage"], r["message"]) for r in rejects_of(tmp_path / "strict")] == [
+        (
+            "odd",
+            "clip",
+            "got 3 steps of 'frames', 5 steps of 'sound', expected as many of each; or declare "
+            "some of them as ragged: true",
+        )
+    ]
+    steps["sound"]["ragged"] = True
+    build_clips(manifest, clip_schema({}, steps, every=2), tmp_path / "ragged")
+    found = sorted((len(r["frames"]), len(r["sound"])) for r in read_clips(tmp_path / "ragged"))
+    assert found == [(2, 3), (2, 5)]
+
+
+def test_token_sequences(tmp_path):
+    rows = [
+        {"tokens": "5 3 9", "tags": "N V N", "label": "x"},
+        {"tokens": "[7]", "tags": '["N"]', "label": "y"},
+        {"tokens": "1 2", "tags": "N", "label": "y"},
+        {"tokens": "1 two", "tags": "N N", "label": "y"},
+    ]
+    tags = {"type": "class_label", "source": "tags", "vocabulary": "from_manifest"}
+    steps = {"tokens": {"type": "int64", "source": "tokens"}, "tags": tags}
+    dataset = build_clips(
+        write_rows(tmp_path / "m.csv", rows), clip_schema(steps=steps), tmp_path / "out"
+    )
+    assert dataset["schema"]["steps"]["tags"]["vocabulary"] == ["N", "V"]
+    found = sorted((r["tokens"].tolist(), r["tags"].tolist()) for r in read_clips(tmp_path / "out"))
+    assert found == [([5, 3, 9], [0, 1, 0]), ([7], [0])]
+    assert [r["message"] for r in rejects_of(tmp_path / "out")] == [
+        "got 2 steps of 'tokens', 1 steps of 'tags', expected as many of each; or declare some of "
+        "them as ragged: true",
+        "frame 1: got 'two', expected an integer",
+    ]
+
+
+def test_an_image_a_vector_and_a_label_in_one_record(tmp_path):
+    """Faces by path, sound by label or by id from MATLAB, and a label from a second manifest."""
+    sounds = np.random.default_rng(0).normal(size=(3, 4))
+    with h5py.File(tmp_path / "sound.mat", "w", userblock_size=512) as file:
+        file["features"] = sounds.T
+        file["features"].attrs["MATLAB_class"] = np.bytes_("double")
+        file["ids"] = np.array([[30.0], [10.0], [20.0]]).T
+        file["ids"].attrs["MATLAB_class"] = np.bytes_("double")
+    np.savez(tmp_path / "words.npz", cat=np.arange(2.0), dog=np.arange(2.0) + 5)
+    for face in range(4):
+        (tmp_path / f"{face}.png").write_bytes(png(face, 0))
+    rows = [{"path": f"{face}.png", "id": 10 * face} for face in range(1, 4)]
+    labels = [{"path": f"{face}.png", "label": ("cat", "dog")[face % 2]} for face in range(1, 4)]
+    schema = Schema.from_dict(
+        {
+            "features": {
+                "face": FRAME,
+                "sound": {
+                    "type": "float32",
+                    "source": "sound.mat::features[ids={id}]",
+                    "shape": [4],
+                },
+                "word": {"type": "float32", "source": "words.npz::{label}", "shape": [None]},
+                "label": LABEL,
+            }
+        }
+    )
+    out = tmp_path / "out"
+    dataset = build_clips(
+        write_rows(tmp_path / "m.csv", rows), schema, out,
+        labels=write_rows(tmp_path / "l.csv", labels), join_on="path",
+    )  # fmt: skip
+    assert dataset["rejects"]["count"] == 0
+    assert "frames" not in dataset
+    module = {}
+    exec((out / "feature_description.py").read_text(), module)
+    import tensorflow as tf
+
+    files = [str(path) for path in sorted(out.glob("*.tfrecord"))]
+    parsed = module["parse_example"](next(iter(tf.data.TFRecordDataset(files).batch(4))))
+    batch = module["decode"](parsed)
+    for index in range(3):
+        face = next(f for f in range(4) if np.array_equal(batch["face"][index], pixels(f, 0)))
+        expected = sounds[[30, 10, 20].index(10 * face)].astype(np.float32)
+        np.testing.assert_array_equal(batch["sound"][index], expected)
+        name = ("cat", "dog")[face % 2]
+        np.testing.assert_array_equal(batch["word"][index], {"cat": [0, 1], "dog": [5, 6]}[name])
+        assert batch["label"][index] == ["cat", "dog"].index(name)

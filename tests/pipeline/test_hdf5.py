@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from hdf5_datasets import RECORDS, build_all_kinds
+from pixelbeam.pipeline.claim import is_ours, remove_build
+from pixelbeam.schemas import Schema
+from pixelbeam.schemas.feature import Steps
+from pixelbeam.transforms.folders import Folder
+from pixelbeam.transforms.hdf5_sink import HDF5Sink
+from pixelbeam.transforms.hdf5_virtual import publish_virtual
+from support import contents, dataset_json
+
+CLIPS = Schema.from_dict(
+    {
+        "record": "sequence_example",
+        "context": {"label": {"type": "class_label", "source": "l", "num_classes": 3}},
+        "steps": {"tokens": {"type": "int64", "source": "n", "shape": [None]}},
+    }
+)
+SHARDS = [f"train-0000{index}-of-00003" for index in range(3)]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return build_all_kinds(tmp_path_factory.mktemp("hdf5"))
+
+
+def tfrecord_examples(out):
+    import tensorflow as tf
+
+    paths = [str(out / f"{shard}.tfrecord") for shard in SHARDS]
+    return [tf.train.Example.FromString(r.numpy()) for r in tf.data.TFRecordDataset(paths)]
+
+
+def ragged(file, key, number):
+    start, stop = file[f"{key}/offsets"][number : number + 2]
+    return file[f"{key}/values"][start:stop]
+
+
+def test_h5py_alone_reads_what_the_tfrecords_hold(out):
+    examples = tfrecord_examples(out)
+    assert len(examples) == RECORDS
+    with h5py.File(out / "train.h5") as file:
+        for number, example in enumerate(examples):
+            held = example.features.feature
+            for key in ("raw", "packed"):
+                assert file[key][number].tobytes() == held[key].bytes_list.value[0]
+            assert ragged(file, "ragged", number).tobytes() == held["ragged"].bytes_list.value[0]
+            shape = file["ragged/shape"][number].tolist()
+            assert shape == list(held["ragged/shape"].int64_list.value)
+            for key in ("jpeg", "deep", "blob"):
+                assert file[key][number].tobytes() == held[key].bytes_list.value[0]
+            assert file["text/name"][number] == held["text/name"].bytes_list.value[0]
+            assert [file["label"][number]] == list(held["label"].int64_list.value)
+            for key in ("tags", "tokens"):
+                assert ragged(file, key, number).tolist() == list(held[key].int64_list.value)
+            assert file["box"][number].ravel().tolist() == list(held["box"].float_list.value)
+
+
+def test_dataset_json_knows_the_file_over_the_shards(out):
+    data = (out / "train.h5").read_bytes()
+    assert dataset_json(out)["splits"]["train"]["files"] == {
+        "hdf5": {
+            "path": "train.h5",
+            "bytes": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+        }
+    }
+    assert {"h5py", "hdf5"} <= dataset_json(out)["versions"].keys()
+
+
+def test_the_virtual_file_holds_no_data_and_moves_with_its_shards(out, tmp_path, monkeypatch):
+    with h5py.File(out / "train.h5") as file:
+        assert file["raw"].is_virtual
+        assert [source.file_name for source in file["raw"].virtual_sources()] == [
+            f"{shard}.h5" for shard in SHARDS
+        ]
+        expected = file["raw"][:]
+    shutil.copytree(out, tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+    with h5py.File("moved/train.h5") as file:
+        np.testing.assert_array_equal(file["raw"][:], expected)
+        assert list(file.attrs["shards"]) == [f"{shard}.h5" for shard in SHARDS]
+        assert list(file["label"].attrs["class_names"]) == ["a", "bé"]
+        assert [axis.label for axis in file["raw"].dims] == ["record", "height", "width", "channel"]
+
+
+def test_fill_values_of_a_missing_shard_stand_out(out, tmp_path):
+    shutil.copytree(out, tmp_path / "out")
+    os.unlink(tmp_path / "out" / f"{SHARDS[2]}.h5")
+    with h5py.File(tmp_path / "out" / "train.h5") as file:
+        assert file["label"][-1] == np.iinfo(np.int64).min
+        assert np.isnan(file["box"][-1]).all()
+        assert (len(file["jpeg"][-1]), file["text/name"][-1]) == (0, b"")
+
+
+def test_two_builds_are_the_same_bytes(out, tmp_path):
+    assert contents(build_all_kinds(tmp_path)) == contents(out)
+
+
+def test_removing_a_build_leaves_files_of_others(out, tmp_path):
+    shutil.copytree(out, tmp_path / "out")
+    (tmp_path / "out" / "faces.h5").write_bytes(b"mine")
+    remove_build(Folder(str(tmp_path / "out")))
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.is_file()] == ["faces.h5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "beside", "expected"),
+    [
+        ("train.h5", ["train-00000-of-00001.h5"], True),
+        ("train.h5", ["train-00000-of-00001.tfrecord"], False),
+        ("train.h5", ["val-00000-of-00001.h5"], False),
+        ("train-00000-of-00001.h5", [], True),
+        ("train.tfrecord", [], False),
+    ],
+)
+def test_which_files_are_ours(name, beside, expected):
+    assert is_ours(name, [name, *beside]) == expected
+
+
+def test_offsets_of_clips_go_on_over_the_shards(tmp_path):
+    folder = Folder(str(tmp_path))
+    shards = [[(1, 2), (3,)], [(4, 5, 6)]]
+    for index, clips in enumerate(shards):
+        writer = HDF5Sink().open(tmp_path / f"train-0000{index}-of-00002.h5", CLIPS)
+        for clip in clips:
+            writer.write(
+                {
+                    "label": np.array(0, np.int64),
+                    "tokens": Steps(tuple(np.arange(step) for step in clip)),
+                }
+            )
+        writer.close()
+    publish_virtual(folder, "train", CLIPS, [f"train-0000{i}-of-00002.h5" for i in range(2)])
+    with h5py.File(tmp_path / "train.h5") as file:
+        assert file["tokens/offsets"][:].tolist() == [0, 2, 3, 6]
+        assert file["tokens/step_offsets"][:].tolist() == [0, 1, 3, 6, 10, 15, 21]
+        assert file["tokens/values"][:].tolist() == [
+            value for clips in shards for clip in clips for step in clip for value in range(step)
+        ]

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hdf5_datasets import RECORDS
+from pixelbeam.readers import input_fn, load
+from pixelbeam.schemas.errors import DatasetError
+
+
+def assert_same(left, right):
+    pairs = (tf.nest.flatten(side, expand_composites=True) for side in (left, right))
+    for a, b in zip(*pairs, strict=True):
+        assert (type(a), a.dtype, a.shape) == (type(b), b.dtype, b.shape)
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"batch_size": 7},
+        {"batch_size": 7, "drop_remainder": True, "targets": []},
+        {"batch_size": 4, "repeat": 2, "one_hot": True},
+        {"batch_size": 8, "scaling": "[0,1]", "image_dtype": "float16"},
+        {"scaling": "standardize", "channels_first": True},
+    ],
+)
+def test_elements_are_those_of_the_tfrecord_reader(all_kinds, options):
+    expected, got = (load(all_kinds, "train", source=s, **options) for s in ("tfrecord", "hdf5"))
+    assert got.cardinality() == expected.cardinality()
+    elements = list(got)
+    assert len(elements) == len(expected)
+    for left, right in zip(elements, expected, strict=True):
+        assert_same(left, right)
+
+
+def keys(dataset):
+    return [row.tobytes() for batch in dataset for row in batch["raw"].numpy()]
+
+
+def test_shuffling(all_kinds):
+    options = {"source": "hdf5", "batch_size": 8, "targets": [], "shuffle": True}
+    stored = keys(load(all_kinds, "train", source="hdf5", batch_size=8, targets=[]))
+    dataset = load(all_kinds, "train", seed=5, **options)
+    first, second = keys(dataset), keys(dataset)
+    assert sorted(first) == sorted(second) == sorted(stored)
+    assert len({tuple(stored), tuple(first), tuple(second)}) == 3
+    again = load(all_kinds, "train", seed=5, **options)
+    assert (keys(again), keys(again)) == (first, second)
+    assert keys(load(all_kinds, "train", **options)) != first
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_pipelines_share_the_records(all_kinds, count, shuffle):
+    fn = input_fn(
+        all_kinds, "train", source="hdf5", batch_size=4, targets=[], shuffle=shuffle, seed=1
+    )
+    parts = [keys(fn(tf.distribute.InputContext(count, index, count))) for index in range(count)]
+    everything = keys(load(all_kinds, "train", batch_size=8, targets=[]))
+    assert sorted(key for part in parts for key in part) == sorted(everything)
+    assert len(everything) == RECORDS
+
+
+def test_a_missing_shard(all_kinds, tmp_path):
+    out = shutil.copytree(all_kinds, tmp_path / "out")
+    (out / "train-00002-of-00003.h5").unlink()
+    with pytest.raises(DatasetError) as caught:
+        load(out, "train", source="hdf5")
+    assert str(caught.value) == f"{out}: train-00002-of-00003.h5 is missing"
+
+
+def test_an_unknown_source(all_kinds):
+    with pytest.raises(ValueError, match="source: got 'zarr', expected 'tfrecord' or 'hdf5'"):
+        load(all_kinds, "train", source="zarr")
