@@ -17,14 +17,30 @@ from .shard_task import ShardResult, ShardTask
 __all__ = ["AssignShards", "BuildShards", "assign_shards", "empty_shards"]
 
 
-def assign_shards(plan: Plan, split: str, block: Iterable[bytes]) -> dict[str, list[bytes]]:
-    """The packed rows of a block by the shard that they belong to."""
+# With key, lengths and window, an element that crosses the shuffle stays under 1 KiB.
+_ELEMENT_BYTES = 900
+
+
+def assign_shards(
+    plan: Plan, split: str, block: Iterable[bytes]
+) -> Iterator[tuple[str, list[bytes]]]:
+    """The packed rows of a block by the shard that they belong to.
+
+    Yields:
+        A shard's name and a few of its rows: as many as fit into an element, at least one.
+    """
     count = plan.splits[split].num_shards
-    shards: dict[str, list[bytes]] = {}
+    open_elements: dict[str, list[bytes]] = {}
+    sizes: dict[str, int] = {}
     for packed in block:
         name = _shard_name(split, shard_index(packed, count), count)
-        shards.setdefault(name, []).append(packed)
-    return shards
+        size = sizes.get(name, 0) + len(packed)
+        if name in open_elements and size > _ELEMENT_BYTES:
+            yield name, open_elements.pop(name)
+            size = len(packed)
+        open_elements.setdefault(name, []).append(packed)
+        sizes[name] = size
+    yield from open_elements.items()
 
 
 @lru_cache(maxsize=1 << 17)
@@ -44,7 +60,8 @@ class AssignShards(beam.PTransform):
 
     Takes ``(split, block of packed rows)``; returns ``(shard name, iterable of blocks)``, one for each
     shard of the plan. This is where rows cross the only shuffle of a build without a label manifest:
-    a row is its cells, some hundred bytes, whatever the size of its image.
+    a row is its cells, some hundred bytes, whatever the size of its image, and a few of them travel
+    together, since each element has its price.
     """
 
     def __init__(self, plan: beam.PCollection[Plan]):
@@ -66,8 +83,8 @@ class AssignShards(beam.PTransform):
 
 def _assign_shards(
     element: tuple[str, list[bytes]], plan: Plan
-) -> Iterable[tuple[str, list[bytes]]]:
-    return assign_shards(plan, *element).items()
+) -> Iterator[tuple[str, list[bytes]]]:
+    return assign_shards(plan, *element)
 
 
 class BuildShards(beam.PTransform):

@@ -166,7 +166,7 @@ def start_worker_pool(processes: Processes, name: str, port: int) -> None:
     """Starts a Beam worker pool, from the environment that has only what a worker needs."""
     python = engines_folder() / "workers" / "bin"
     module = "apache_beam.runners.worker.worker_pool_main"
-    command = [python / "python", "-m", module, f"--service_port={port}"]
+    command = [str(python / "python"), "-m", module, f"--service_port={port}"]
     # The pool starts its workers as `python`.
     processes.start(name, command, PATH=f"{python}{os.pathsep}{os.environ['PATH']}")
 
@@ -229,7 +229,7 @@ class FlinkCluster:
     def free_slots(self) -> int:
         """Slots that no job uses; 0 while the JobManager does not answer."""
         try:
-            return int(self.ask("/overview")["slots-available"])
+            return int(str(self.ask("/overview")["slots-available"]))
         except (OSError, KeyError, ValueError):
             return 0
 

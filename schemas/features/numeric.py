@@ -217,10 +217,11 @@ class Int64(_Numeric):
     def _find_bad(self, array: NDArray[Any]) -> NDArray[np.bool_]:
         low = _INT64_MIN if self.min is None else self.min
         high = _INT64_MAX if self.max is None else self.max
-        bad = (array < low) | (array > high)
-        if array.dtype.kind == "f":
-            bad |= (array != np.floor(array)) | (np.abs(array) > 2**53)
-        return np.asarray(bad)
+        if array.dtype.kind != "f":
+            return np.asarray((array < low) | (array > high))
+        wide = array.astype(np.float64)
+        fraction = (wide != np.floor(wide)) | (np.abs(wide) > 2**53)
+        return np.asarray(fraction | (wide < low) | (wide > high))
 
     def _summarize(self, array: NDArray[Any]) -> dict[str, Any]:
         return _moments([int(n) for n in array.flat])  # Python's integers add up exactly
@@ -266,8 +267,9 @@ class Float32(_Numeric):
     def _find_bad(self, array: NDArray[Any]) -> NDArray[np.bool_]:
         low = -math.inf if self.min is None else self.min
         high = math.inf if self.max is None else self.max
-        finite = np.isfinite(array)
-        bad = (array < low) | (array > high) | (finite & (np.abs(array) > _FLOAT32_MAX))
+        wide = array.astype(np.float64)
+        finite = np.isfinite(wide)
+        bad = (wide < low) | (wide > high) | (finite & (np.abs(wide) > _FLOAT32_MAX))
         return np.asarray(bad if self.allow_nan else bad | ~finite)
 
     def _summarize(self, array: NDArray[Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from apache_beam.runners.portability.fn_api_runner.execution import GroupingBuff
 from PIL import Image
 from pixelbeam.pipeline.graph import open_job, wire
 from pixelbeam.pipeline.options import BuildOptions
+from pixelbeam.transforms.plan import RowSummary
 from support import IMAGE_SCHEMA, dataset_json, write_csv
 
 
@@ -59,18 +60,26 @@ def test_elements_that_cross_a_shuffle_stay_small(side, tmp_path, build_images, 
         pixels = np.random.default_rng(number).integers(0, 256, (side, side, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{number}.png", compress_level=0)
         rows.append((f"{number}.png", "noise"))
+    Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
+    rows += [("small.png", f"class {number % 7}") for number in range(400)]
     sizes: list[int] = []
+    summaries: list[int] = []
     append = GroupingBuffer.append
 
     def append_measured(self, elements_data):
         coder, stream = self._pre_grouped_coder.get_impl(), create_InputStream(elements_data)
         while left := stream.size():
-            coder.decode_from_stream(stream, True)
-            sizes.append(left - stream.size())
+            _, value = coder.decode_from_stream(stream, True).value
+            is_summary = isinstance(value, bytes) and RowSummary.__name__.encode() in value
+            of_rows = summaries if is_summary else sizes
+            of_rows.append(left - stream.size())
         append(self, elements_data)
 
     monkeypatch.setattr(GroupingBuffer, "append", append_measured)
     out = build_images(manifest=str(write_csv(tmp_path / "rows.csv", rows)))
-    assert dataset_json(out)["splits"]["train"]["num_records"] == 3
-    assert len(sizes) >= 3 + 1  # the rows, and the shard that they go to
+    assert dataset_json(out)["splits"]["train"]["num_records"] == 403
+    assert len(sizes) >= 40
     assert max(sizes) < 1024
+    # Besides rows, each bundle sends one summary of its rows, which holds a sample of them.
+    assert len(summaries) <= 2
+    assert max(summaries) < 64 << 10

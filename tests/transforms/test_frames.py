@@ -13,7 +13,7 @@ from pixelbeam.transforms.inputs import InputRoot
 def test_natural_order():
     names = ["f10.png", "f2.png", "F1.png", "f2a.png", "f02.png", "10", "9", "", "f-3"]
     assert sorted(names, key=natural_key) == [
-        "", "9", "10", "F1.png", "f-3", "f02.png", "f2.png", "f2a.png", "f10.png",
+        "", "9", "10", "F1.png", "f02.png", "f2.png", "f2a.png", "f10.png", "f-3",
     ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pixelbeam.schemas.feature import Steps
@@ -39,6 +39,7 @@ def tensorflow_example(values):
     return tf.train.Example(features=features)
 
 
+@settings(deadline=None)  # the first call imports TensorFlow
 @given(
     st.dictionaries(
         st.text(st.characters(exclude_categories=("Cs",)), max_size=8), VALUES, max_size=5
@@ -98,6 +99,7 @@ def sequence_example(values):
     )
 
 
+@settings(deadline=None)  # the first call imports TensorFlow
 @given(
     st.dictionaries(
         st.text(st.characters(exclude_categories=("Cs",)), max_size=8),
