@@ -21,7 +21,10 @@ from time import monotonic, sleep
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "examples" / "flink"))
-from cluster import FlinkCluster, Processes  # noqa: E402 - beside the examples
+from cluster import (  # type: ignore[import-not-found]  # noqa: E402 - beside the examples
+    FlinkCluster,
+    Processes,
+)
 
 SHARDS = 32
 SCHEMA = """

@@ -265,7 +265,7 @@ def _describe_rejects(by_reason: Counter[str], file: PublishedFile | None) -> Re
 
 def _names(dataset: DatasetInfo) -> set[str]:
     names = {DESCRIPTION_FILE} | ({REJECTS_FILE} if dataset.rejects.count else set())
-    if (dataset.model_extra or {}).get("frames", {}).get("dropped", {}).get("count"):
+    if dataset.dropped_frames["count"]:
         names.add(DROPPED_FILE)
     for split in dataset.splits.values():
         names.update(file.path for file in split.files.values())

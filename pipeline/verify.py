@@ -18,7 +18,7 @@ from ..schemas.checksum import has_right_checksum
 from ..schemas.dataset import DatasetInfo, ShardFile, ShardInfo
 from ..schemas.errors import DatasetError
 from ..schemas.feature import RecordValue, Steps
-from ..schemas.layout import DATASET_FILE, REJECTS_FILE
+from ..schemas.layout import DATASET_FILE, DROPPED_FILE, REJECTS_FILE
 from ..schemas.schema import Schema
 from ..transforms.check_records import check_record
 from ..transforms.folders import Folder
@@ -130,7 +130,8 @@ class _Checker:
         for split in info.splits.values():
             files += [(file.path, file.sha256, file.bytes) for file in split.files.values()]
         rejects = getattr(info.rejects, "file", None)  # stands beside the fixed keys
-        return files + ([(rejects["path"], rejects["sha256"], rejects["bytes"])] if rejects else [])
+        lists = filter(None, [rejects, info.dropped_frames.get("file")])
+        return files + [(file["path"], file["sha256"], file["bytes"]) for file in lists]
 
     def check_other_files(self) -> Iterator[Fault]:
         others = self.other_files()
@@ -138,7 +139,8 @@ class _Checker:
             yield from self._check_presence(name, size)
             if name in self._sizes and not self._quick and self._sha256(name) != sha256:
                 yield Fault(name, _CHANGED)
-        yield from self._check_rejects()
+        yield from self._check_reasons(REJECTS_FILE, self._info.rejects.by_reason)
+        yield from self._check_reasons(DROPPED_FILE, self._info.dropped_frames["by_reason"])
         known = {DATASET_FILE} | {name for name, _, _ in others} | set(self._shard_files())
         for name in sorted(self._sizes.keys() - known):
             if is_ours(name, self._sizes):
@@ -245,18 +247,19 @@ class _Checker:
             return
         yield from check_record(self._schema, values)
 
-    def _check_rejects(self) -> Iterator[Fault]:
-        if REJECTS_FILE not in self._sizes or self._quick:
+    def _check_reasons(self, name: str, expected: Mapping[str, int]) -> Iterator[Fault]:
+        """Counts the lines of a list of rejects."""
+        if name not in self._sizes or self._quick:
             return
         by_reason: Counter[str] = Counter()
-        with self._folder.open(REJECTS_FILE) as file:
+        with self._folder.open(name) as file:
             for number, line in enumerate(file, start=1):
                 try:
                     by_reason[json.loads(line)["reason"]] += 1
                 except (ValueError, KeyError, TypeError):
-                    yield Fault(REJECTS_FILE, f"line {number} is not a reject")
-        if by_reason != self._info.rejects.by_reason:
-            yield Fault(REJECTS_FILE, f"the rejects differ from those that {DATASET_FILE} counts")
+                    yield Fault(name, f"line {number} is not a reject")
+        if by_reason != expected:
+            yield Fault(name, f"the rejects differ from those that {DATASET_FILE} counts")
 
 
 def _compare(values: Mapping[str, RecordValue], twin: Mapping[str, RecordValue]) -> Iterator[str]:

@@ -115,6 +115,12 @@ class DatasetInfo(_Part):
     rows: _Count
     rejects: RejectsInfo = RejectsInfo()
 
+    @property
+    def dropped_frames(self) -> dict[str, Any]:
+        """The frames dropped from clips: ``count``, ``by_reason`` and, where there are any, their ``file``."""
+        frames = (self.model_extra or {}).get("frames") or {}
+        return frames.get("dropped") or {"count": 0, "by_reason": {}}
+
     def dumps(self) -> bytes:
         """The file's bytes: indented UTF-8 JSON in the order of the attributes, a newline at the end."""
         return self.model_dump_json(indent=2, by_alias=True).encode() + b"\n"

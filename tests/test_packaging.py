@@ -82,7 +82,14 @@ def test_every_folder_is_typed_and_presets_are_there() -> None:
     }
     assert {name for name in FILES if name.endswith(".yaml")} == {
         f"schemas/presets/{preset}.yaml"
-        for preset in ("image_classification", "image_regression", "multi_label")
+        for preset in (
+            "audio_visual",
+            "image_classification",
+            "image_regression",
+            "multi_label",
+            "token_sequence",
+            "video_classification",
+        )
     }
 
 

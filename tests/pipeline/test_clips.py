@@ -22,6 +22,7 @@ from clips import (
     read_clips,
     write_rows,
 )
+from pixelbeam.pipeline.verify import verify
 from pixelbeam.schemas.errors import ManifestError
 from pixelbeam.transforms.encode_rows import RowEncoder
 from pixelbeam.transforms.plan import ShardSize
@@ -219,6 +220,7 @@ def test_bad_frames_and_duplicates_can_be_dropped_but_are_still_reported(tmp_pat
     assert lines(out, "rejects.jsonl") == [("v3", "clip", "too_few_frames", "")]
     assert rejects_of(out)[0]["message"] == "got 0 frames, expected at least 1; 1 were bad"
     assert (dataset["rows"], dataset["rejects"]["count"]) == (5, 1)
+    assert verify(str(out)).faults == []
     frames = dataset["frames"]
     assert frames["dropped"].pop("file")["path"] == "dropped_frames.jsonl"
     assert frames == {

@@ -1,7 +1,9 @@
 import ast
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 from feature_cases import as_plain, described, round_trip
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,8 @@ from pixelbeam.schemas import (
     String,
     write_description,
 )
-from pixelbeam.schemas.feature import FeatureSource, literal
+from pixelbeam.schemas.feature import FeatureSource, Steps, literal
+from pixelbeam.transforms.records import serialize_sequence_example
 
 NASTY = [
     "'",
@@ -186,3 +189,66 @@ def test_refuses_two_functions_of_one_name():
     differing = Schema(features={"a": Odd(source="x", min=1), "b": Odd(source="x", min=2)})
     with pytest.raises(ValueError, match="got two different functions '_odd', expected one"):
         write_description(differing)
+
+
+SEQUENCE_GOLDEN = Path(__file__).with_name("sequence_description.golden.py.txt")
+
+
+def a_clip():
+    return Schema(
+        record="sequence_example",
+        context={"label": ClassLabel(source="label", vocabulary=["cat", 'dog "rex"'])},
+        steps={
+            "frames": Image(source="path", height=32, width=24),
+            "depth": Image(source="path", resize="none", encoding="raw", channels=1),
+            "box": Float32(source="box", shape=[2]),
+            "tags": ClassLabels(source="tags", vocabulary=["a", "b", "c"]),
+            "words": String(source="words", ragged=True),
+        },
+    )
+
+
+def test_golden_of_a_sequence():
+    # To write it anew: Path(...).write_text(write_description(a_clip())), then read the diff.
+    assert write_description(a_clip()) == SEQUENCE_GOLDEN.read_text(encoding="ascii")
+
+
+def test_a_sequence_of_every_layout_is_read_back():
+    module = described(a_clip())
+    frame = np.arange(32 * 24 * 3, dtype=np.uint8).reshape(32, 24, 3)
+    depths = [np.full((2 + n, 3, 1), n, np.uint8) for n in range(3)]
+    records = []
+    for length in (3, 1):
+        steps = {
+            "frames": [Image(source="p", height=32, width=24), [frame] * length],
+            "depth": [a_clip().steps["depth"], depths[:length]],
+            "box": [a_clip().steps["box"], [[n, -n] for n in range(length)]],
+            "tags": [a_clip().steps["tags"], [["a", "c"], [], ["b"]][:length]],
+            "words": [a_clip().steps["words"], ["x", "y"][: length - 1]],
+        }
+        values = {"label": np.array(1)}
+        for name, (feature, each) in steps.items():
+            encoded = [feature.encode(name, one).values for one in each]
+            for key in feature.source_code(name).parse:
+                values[key] = Steps(tuple(one[key] for one in encoded))
+        records.append(serialize_sequence_example(values))
+    parsed = module.parse_sequence_example(tf.constant(records))
+    assert {k: v.numpy().tolist() for k, v in module.count_steps(parsed).items()} == {
+        "frames": [3, 1],
+        "depth": [3, 1],
+        "depth/shape": [3, 1],
+        "box": [3, 1],
+        "tags": [3, 1],
+        "words": [2, 0],
+    }
+    decoded = module.decode(parsed)
+    assert decoded["frames"].shape.as_list() == [2, None, 32, 24, 3]
+    assert decoded["depth"].to_list() == [[d.tolist() for d in depths], [depths[0].tolist()]]
+    assert decoded["box"].to_list() == [[[0, 0], [1, -1], [2, -2]], [[0, 0]]]
+    assert decoded["tags"].to_list() == [[[1, 0, 1], [0, 0, 0], [0, 1, 0]], [[1, 0, 1]]]
+    assert decoded["words"].to_list() == [[b"x", b"y"], []]
+    assert decoded["label"].numpy().tolist() == [1, 1]
+    padded = module.decode(parsed, padded=True)
+    assert padded["frames"].shape == (2, 3, 32, 24, 3)
+    assert padded["box"].numpy().tolist() == [[[0, 0], [1, -1], [2, -2]], [[0, 0]] * 3]
+    assert padded["words"].numpy().tolist() == [[b"x", b"y"], [b"", b""]]

@@ -13,6 +13,7 @@ from pixelbeam.schemas import (
     load_schema,
     preset_names,
 )
+from pixelbeam.schemas.clips import Clips
 from pixelbeam.schemas.errors import ManifestError, SchemaError
 
 IMAGE = {"type": "image", "source": "path", "height": 8, "width": 8}
@@ -333,12 +334,16 @@ def test_an_unknown_preset_is_told_with_those_there_are():
         load_schema("image_clasification")
     assert str(caught.value) == (
         "--schema: got 'image_clasification', expected a .yaml file or one of the presets "
-        "image_classification, image_regression, multi_label"
+        "audio_visual, image_classification, image_regression, multi_label, token_sequence, "
+        "video_classification"
     )
 
 
 def test_presets():
-    assert preset_names() == ["image_classification", "image_regression", "multi_label"]
+    others = ["audio_visual", "token_sequence", "video_classification"]
+    assert preset_names() == sorted(
+        ["image_classification", "image_regression", "multi_label", *others]
+    )
     image = Image(source="path", height=224, width=224, upscale=True, quality=90)
     expected = {
         "image_classification": {"label": ClassLabel(source="label", vocabulary="from_manifest")},
@@ -347,3 +352,24 @@ def test_presets():
     }
     for name, others in expected.items():
         assert load_schema(name) == Schema(features={"image": image, **others})
+
+
+def test_presets_of_clips_and_several_modalities():
+    label = ClassLabel(source="label", vocabulary="from_manifest")
+    frames = Image(source="path", height=112, width=112, upscale=True, quality=90)
+    assert load_schema("video_classification") == Schema(
+        record="sequence_example",
+        context={"label": label},
+        steps={"frames": frames},
+        clips=Clips(key="clip", order="frame"),
+    )
+    assert load_schema("token_sequence") == Schema(
+        record="sequence_example",
+        context={"label": label},
+        steps={"tokens": Int64(source="tokens", min=0)},
+    )
+    image = Image(source="path", height=224, width=224, upscale=True, quality=90)
+    audio = Float32(source="audio", shape=[None])
+    assert load_schema("audio_visual") == Schema(
+        features={"image": image, "audio": audio, "label": label}
+    )

@@ -74,7 +74,7 @@ def test_bytes_of_every_type(tmp_path, find):
         vlen = file.create_dataset("vlen", 4, h5py.vlen_dtype(np.uint8))
         for index, value in enumerate(strings):
             vlen[index] = np.frombuffer(value, np.uint8)
-        file["opaque"] = np.array(strings[:2] + [b"123"], "V3")
+        file["opaque"] = np.array([*strings[:2], b"123"], "V3")
         file["fixed"] = np.array([b"b\0\0", b"123"], "S3")
         file["object"] = np.array([b"abc", b"\xff\xd8x"], h5py.string_dtype("ascii"))
     assert [value.tobytes() for value in steps(find("a.h5::vlen"))] == strings
@@ -283,9 +283,7 @@ def test_a_file_is_opened_once(tmp_path, find, monkeypatch):
     write(tmp_path / "a.h5", **{f"clip{n}": VECTORS for n in range(50)})
     opened = []
     real = array_files._open_hdf5
-    monkeypatch.setattr(
-        array_files, "_open_hdf5", lambda *path: opened.append(path) or real(*path)
-    )
+    monkeypatch.setattr(array_files, "_open_hdf5", lambda *path: opened.append(path) or real(*path))
     for number in range(50):
         find(f"a.h5::clip{number}").read()
     assert len(opened) == 1
