@@ -4,12 +4,11 @@ from collections import defaultdict
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support import IMAGE_SCHEMA
-
 from pixelbeam.schemas.layout import ShardName
 from pixelbeam.transforms.keys import shard_index
 from pixelbeam.transforms.plan import Plan, SplitPlan
 from pixelbeam.transforms.shards import assign_shards, empty_shards
+from support import IMAGE_SCHEMA
 
 PACKED = st.lists(st.binary(min_size=20, max_size=1500), max_size=60, unique=True)
 
