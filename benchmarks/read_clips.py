@@ -40,7 +40,7 @@ def write_clips(folder: Path, count: int, side: int) -> list[int]:
     """Writes ``videos.h5`` with ``/clip_0000/frames`` and so on, and its manifest; returns the lengths."""
     random = np.random.default_rng(0)
     pool = [encode_frame(random, side) for _ in range(200)]
-    lengths = random.integers(60, 300, count).tolist()
+    lengths = [int(length) for length in random.integers(60, 300, count)]
     with h5py.File(folder / "videos.h5", "w") as file, (folder / "clips.csv").open("w") as table:
         lines = csv.writer(table)
         lines.writerow(["clip", "label"])

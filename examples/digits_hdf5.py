@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported, or it talks
 
@@ -44,12 +45,12 @@ def build_dataset(manifest: Path, output: Path) -> None:
         sys.exit(done.returncode)  # pixelbeam has said why
 
 
-def scale(images, labels):
+def scale(images: Any, labels: Any) -> tuple[Any, Any]:
     """Pixels from 0 to 1."""
     return images.astype("float32") / 255, labels
 
 
-def train(training, validation, epochs: int) -> float:
+def train(training: Any, validation: Any, epochs: int) -> float:
     """Trains, and returns the accuracy on the other split."""
     keras.utils.set_random_seed(0)
     model = build_model(steps=epochs * len(training))
@@ -69,19 +70,19 @@ def main() -> int:
     with h5py.File(options.output / "train.h5") as file:
         print(f"train.h5: image {file['image'].shape}, label {file['label'].shape}")
     sizes = {"train": 32, "val": 256}
-    loaded = [
+    loaded_train, loaded_val = (
         load(options.output, split, source="hdf5", batch_size=size, scaling="[0,1]",
              shuffle=split == "train", seed=0)
         for split, size in sizes.items()
-    ]  # fmt: skip
-    opened = [
+    )  # fmt: skip
+    opened_train, opened_val = (
         HDF5Dataset(options.output, split, batch_size=size, transform=scale,
                     shuffle=split == "train", seed=0)
         for split, size in sizes.items()
-    ]  # fmt: skip
+    )  # fmt: skip
     accuracies = {
-        "load(..., source='hdf5')": train(*loaded, options.epochs),
-        "HDF5Dataset": train(*opened, options.epochs),
+        "load(..., source='hdf5')": train(loaded_train, loaded_val, options.epochs),
+        "HDF5Dataset": train(opened_train, opened_val, options.epochs),
     }
     for reader, accuracy in accuracies.items():
         print(f"{reader}: validation accuracy {accuracy:.4f} (at least {GOOD_ENOUGH} is expected)")

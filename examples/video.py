@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported, or it talks
@@ -105,9 +106,9 @@ def build_model() -> keras.Model:
 def train(output: Path, epochs: int) -> float:
     """Trains on random frames of the one split, and returns the accuracy on the other."""
     keras.utils.set_random_seed(0)
-    options = {"batch_size": 16, "frames": FRAMES, "scaling": "[0,1]"}
-    training = load(output, "train", shuffle=True, seed=0, sampling="random", **options)
-    validation = load(output, "val", sampling="uniform", **options)
+    load_frames = partial(load, output, batch_size=16, frames=FRAMES, scaling="[0,1]")
+    training = load_frames("train", shuffle=True, seed=0, sampling="random")
+    validation = load_frames("val", sampling="uniform")
     history = build_model().fit(
         training,
         validation_data=validation,
