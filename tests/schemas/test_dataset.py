@@ -60,6 +60,7 @@ GOLDEN = """\
           }
         }
       ],
+      "files": {},
       "statistics": {
         "label": {
           "classes": {
