@@ -8,7 +8,7 @@ import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import BinaryIO
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
@@ -22,6 +22,7 @@ __all__ = ["MAX_FILE_BYTES", "InputRoot"]
 MAX_FILE_BYTES = 1 << 30
 """A file that is larger is no image; it is rejected before it fills the memory."""
 
+_BLOCK_BYTES = 1 << 20
 _TRIES = 4
 _FIRST_WAIT_SECONDS = 0.5
 # What says that the path is at fault, and how that is reported; anything else may pass.
@@ -100,7 +101,7 @@ class InputRoot:
     def _contains(self, path: str) -> bool:
         if is_local(self.root) and is_local(path):
             # With symbolic links resolved, so that none of them leads out either.
-            return os.path.realpath(path).startswith(_real_root(self.root))
+            return _real_path(path).startswith(_real_root(self.root))
         inside = path.startswith(self.root.rstrip("/") + "/")
         return inside and ".." not in path.split("/")
 
@@ -116,22 +117,40 @@ class InputRoot:
 
 def _read(path: str) -> bytes:
     if is_local(path):
+        found = os.stat(path)
         # Asked first: opening a named pipe would wait for ever, a device may never end.
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, "not a regular file")
+        if found.st_size > MAX_FILE_BYTES:
+            raise OSError(errno.EFBIG, "too large")
         with open(path, "rb") as file:
-            return _read_bounded(file)
+            return file.read()
     with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
         return _read_bounded(file)
 
 
 def _read_bounded(file: BinaryIO) -> bytes:
-    data = file.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise OSError(errno.EFBIG, "too large")
-    return data
+    """Reads in blocks, since a read of n bytes asks for n bytes of memory at once."""
+    blocks, size = [], 0
+    while block := file.read(_BLOCK_BYTES):
+        blocks.append(block)
+        size += len(block)
+        if size > MAX_FILE_BYTES:
+            raise OSError(errno.EFBIG, "too large")
+    return b"".join(blocks)
 
 
-@cache
+def _real_path(path: str) -> str:
+    """``os.path.realpath`` with the folder's part remembered: thousands of files share it."""
+    folder, name = os.path.split(path)
+    real = os.path.join(_real_folder(folder), name)
+    return os.path.realpath(path) if name in ("", ".", "..") or os.path.islink(real) else real
+
+
+@lru_cache(maxsize=4096)
+def _real_folder(folder: str) -> str:
+    return os.path.realpath(folder or ".")
+
+
 def _real_root(root: str) -> str:
-    return os.path.realpath(root or ".").rstrip(os.sep) + os.sep
+    return _real_folder(root).rstrip(os.sep) + os.sep
