@@ -29,6 +29,7 @@ HDF5 = ["hdf5plugin>=4.4"]  # the storages zstd and blosc2
 S3 = ["boto3>=1.34"]
 EXAMPLES = ["scikit-learn>=1.4"]
 DEV = [
+    *HDF5,
     *S3,
     "hypothesis>=6.100",
     "mypy>=1.13",

@@ -109,7 +109,7 @@ def test_base_install_has_no_tensorflow(metadata: Message) -> None:
     required = metadata.get_all("Requires-Dist", [])
     assert [line for line in required if "tensorflow" in line and "extra ==" not in line] == []
     assert [line for line in required if "tensorflow" in line] != []
-    assert set(metadata.get_all("Provides-Extra", [])) == {"dev", "examples", "train"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"dev", "examples", "hdf5", "s3", "train"}
 
 
 def test_every_import_is_required(metadata: Message) -> None:
