@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -23,12 +24,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     verbose = "--verbose" in arguments
-    _quiet_logs(verbose)
-    # Beam already logs while it is imported.
+    _quiet_logs(verbose)  # Beam already logs while it is imported
+    if argv is not None:
+        from .command_line import run_command
+
+        return run_command(arguments, verbose)
+    # All that importing Beam makes stays as long as the process does: the garbage collector need not
+    # look at it, neither now nor later, which is a sixth of the time that a small build takes.
+    gc.disable()
     from .command_line import EXIT_INTERRUPTED, run_command
 
-    if argv is not None:
-        return run_command(arguments, verbose)
+    gc.freeze()
+    gc.enable()
     signal.signal(signal.SIGTERM, _interrupt)
     code = run_command(arguments, verbose)
     if code == EXIT_INTERRUPTED:

@@ -391,7 +391,7 @@ def _summarize(image: PIL.Image.Image) -> dict[str, Any]:
     if image.mode == "I;16":
         sums = _sum_16_bits(np.asarray(image))
     else:
-        sums = np.array(image.histogram(), np.int64).reshape(-1, 256) @ _POWERS
+        sums = np.fromiter(image.histogram(), np.int64).reshape(-1, 256) @ _POWERS
     return {
         "count": grid[0] * grid[1],
         "sum": sums[:, 0].tolist(),

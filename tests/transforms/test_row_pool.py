@@ -25,19 +25,29 @@ def test_mapping_keeps_the_order(items, threads):
     pool.close()
 
 
-def test_no_more_items_are_taken_than_may_be_in_flight():
+def count_in_flight(function, count):
+    """The most items that were taken and had not come back."""
     taken, most = [], 0
 
     def items():
-        for number in range(50):
+        for number in range(count):
             taken.append(number)
             yield number
 
     pool = RowPool(2, 60)
-    for done, _ in enumerate(pool.map(double, items(), never)):
+    for done, _ in enumerate(pool.map(function, items(), never)):
         most = max(most, len(taken) - done)
     pool.close()
-    assert most <= 9
+    return most
+
+
+def test_no_more_items_are_taken_than_may_be_in_flight():
+    """Four jobs a thread, of up to sixteen items that are done at once."""
+    assert 9 < count_in_flight(double, 1000) <= 2 * 4 * 16
+
+
+def test_slow_items_go_one_by_one():
+    assert count_in_flight(lambda number: time.sleep(0.03), 30) <= 2 * 4
 
 
 def test_an_error_reaches_the_caller():
@@ -48,7 +58,7 @@ def test_an_error_reaches_the_caller():
 
 
 def test_stuck_items_cost_themselves_and_nothing_else():
-    """More items get stuck than there are threads, and every other item is done."""
+    """More items get stuck than there are threads, and every other one is done, of the same job too."""
     release = threading.Event()
 
     def stick(number):
