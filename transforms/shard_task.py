@@ -11,7 +11,7 @@ from typing import Any
 
 from ..schemas.layout import STATE_FOLDER, ShardName
 from ..schemas.schema import Schema
-from ..schemas.statistics import merge
+from ..schemas.statistics import add
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .folders import Folder, PublishedFile
 from .frame_counts import frames_of
@@ -166,13 +166,13 @@ class ShardTask:
         writers = [SINKS[sink].open(path, self.encoder.schema) for sink, path in local.items()]
         for outcome in self._encode_all(rows, pool):
             if counts := frames_of(self.encoder.schema, outcome):
-                frames = merge(frames, counts)
+                add(frames, counts)
             if isinstance(outcome, RejectedRow):
                 rejects.append(outcome)
                 continue
             for writer in writers:
                 writer.write(outcome.values)
-            summaries = merge(summaries, outcome.summaries)
+            add(summaries, outcome.summaries)
             dropped += outcome.dropped
             num_records += 1
         for writer in writers:

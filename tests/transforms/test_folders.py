@@ -42,3 +42,13 @@ def test_what_is_not_there(tmp_path):
         {},
         True,
     )
+
+
+def test_many_files_are_read_in_order_and_deleted_at_once(tmp_path):
+    folder = Folder(str(tmp_path))
+    names = [f"{number:03d}" for number in range(150)]
+    for name in names:
+        folder.write(name, name.encode())
+    assert list(folder.read_all(["absent", *names])) == [None, *(name.encode() for name in names)]
+    folder.delete_files([*names[1:], "absent"])
+    assert folder.sizes() == {"000": 3}
