@@ -105,6 +105,10 @@ class ShardTask:
         """The task with another schema."""
         return replace(self, encoder=replace(self.encoder, schema=schema))
 
+    def versions(self) -> dict[str, str]:
+        """The versions, of the process that asks, of all that decides the shards' bytes."""
+        return codec_versions() | sink_versions(self.sinks, self.encoder.schema)
+
     def run(self, name: str, packed: Iterable[bytes], pool: RowPool) -> ShardResult:
         """Builds and publishes a shard, unless the very same shard is already there.
 
@@ -127,7 +131,7 @@ class ShardTask:
         decisive = {
             "schema": schema.to_dict(),
             "sinks": self.sinks,
-            "versions": codec_versions() | sink_versions(self.sinks, schema),
+            "versions": self.versions(),
         }
         digest = hashlib.sha256(f"{json.dumps(decisive, sort_keys=True)}\0{name}\0".encode())
         for row in rows:
