@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -19,10 +20,18 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from ..schemas.errors import OptionError
 from ..schemas.layout import STATE_FOLDER
 from .s3 import share_s3_client
 
-__all__ = ["TEMPORARY_FOLDER", "Folder", "PublishedFile", "is_local", "join_path"]
+__all__ = [
+    "TEMPORARY_FOLDER",
+    "Folder",
+    "PublishedFile",
+    "check_filesystem",
+    "is_local",
+    "join_path",
+]
 
 # A worker of a plain worker pool gets no pipeline options, and without any S3 refuses to work; with
 # these it takes credentials and endpoint from the environment. Beam sets its own over them.
@@ -38,6 +47,19 @@ TEMPORARY_FOLDER = f"{STATE_FOLDER}/tmp"  # noqa: S108 - inside the output folde
 def is_local(path: str) -> bool:
     """Whether a path is on this machine's own filesystem."""
     return FileSystems.get_scheme(path) is None
+
+
+def check_filesystem(path: str) -> None:
+    """Checks that what a path's filesystem needs is installed.
+
+    Raises:
+        OptionError: with what to install.
+    """
+    if FileSystems.get_scheme(path) == "s3" and find_spec("boto3") is None:
+        raise OptionError(
+            f"{path}: S3 needs boto3, which is not installed; on the launcher and the workers: "
+            "pip install 'pixelbeam[s3]'"
+        )
 
 
 def join_path(folder: str, name: str) -> str:
