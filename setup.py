@@ -14,6 +14,7 @@ FOLDERS = ("schemas", "transforms", "pipeline", "readers")
 WORKER = [
     "apache-beam>=2.66",
     "google-crc32c>=1.6",
+    "grpcio>=1.60",
     "h5py>=3.10",
     "numpy>=1.26",
     "pillow>=11.3",

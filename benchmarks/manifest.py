@@ -1,10 +1,10 @@
 """What a build costs a row beside its image: planning, shuffling, sorting and publishing.
 
-    python benchmarks/manifest.py [--rows 1000000] [--shards 100] [--cprofile]
+    python benchmarks/manifest.py [--rows 1000000] [--shards 100] [--check] [--cprofile]
 
 The whole command on the local runner, in one process, but for the image: the reading, encoding and
 serializing of a record are replaced by a constant, a frame of 64 bytes. Prints microseconds a row by
-phase and the peak memory of the process.
+phase and the peak memory of the process; with ``--check``, fails past 25 µs a row or 1 GiB.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pixelbeam.transforms.splits import Splits
 
 FRAME = bytes(64)
 CLASSES = 1000
-TARGET_BYTES = 1 << 30
+MOST_BYTES, MOST_MICROSECONDS = 1 << 30, 25.0
 SCHEMA = Schema.from_dict(
     {
         "features": {
@@ -121,6 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--shards", type=int, default=100)
+    parser.add_argument("--check", action="store_true", help="fail past the bounds for 10^6 rows")
     parser.add_argument("--cprofile", action="store_true", help="where the time goes, by function")
     given = parser.parse_args()
     clock = Clock()
@@ -148,7 +149,12 @@ def main() -> None:
         print(f"{phase:<26} {seconds / given.rows * 1e6:6.1f} µs a row  {seconds:6.1f} s")
     print(f"{'CPU of the process':<26} {(worked - working) / given.rows * 1e6:6.1f} µs a row")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(f"{'peak memory':<26} {peak / 2**20:6.0f} MiB (of at most {TARGET_BYTES >> 20})")
+    print(f"{'peak memory':<26} {peak / 2**20:6.0f} MiB")
+    microseconds = (ended - started) / given.rows * 1e6
+    if given.check and (peak > MOST_BYTES or microseconds > MOST_MICROSECONDS):
+        raise SystemExit(
+            f"expected at most {MOST_MICROSECONDS:g} µs a row and {MOST_BYTES >> 20} MiB"
+        )
     if given.cprofile:
         pstats.Stats(profile).sort_stats("tottime").print_stats(40)
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from contextlib import suppress
 from dataclasses import dataclass
 
 import apache_beam as beam
+import grpc
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
-from apache_beam.runners.runner import PipelineState
+from apache_beam.runners.runner import PipelineResult, PipelineState
 from rich.console import Console
 
 from ..schemas.dataset import DatasetInfo
@@ -30,6 +35,7 @@ __all__ = ["Built", "build", "choose_threads"]
 _LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _LOCAL_NAMES = (None, "DirectRunner", "direct", "directrunner", "FnApiRunner", _LOCAL_RUNNER)
 _REMOTE_THREADS = 4
+_CANCEL_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,22 +140,40 @@ def _run(job: BuildJob, beam_options: PipelineOptions, console: Console) -> None
     watch = ProgressWatch(job.output)
     pipeline = beam.Pipeline(options=beam_options)
     wire(pipeline, job)
-    running = None
     try:
         with report_progress(watch, console):
-            running = pipeline.run()
-            state = running.wait_until_finish()
+            state = _wait(pipeline.run())
     except BaseException as error:
         if not _was_interrupted(error):
             raise
-        if running is not None:
-            running.cancel()
         done = watch.look() or "the manifest was being read"
         raise KeyboardInterrupt(
             f"interrupted: {done}; run the same command again to continue"
         ) from None
     if state != PipelineState.DONE:
         raise BuildError(f"the pipeline ended as {state}; run the same command again to continue")
+
+
+def _wait(running: PipelineResult) -> str:
+    """Waits for a pipeline's end, and cancels it when interrupted; returns its state."""
+    outcome: Future[str] = Future()
+
+    def wait() -> None:
+        try:
+            outcome.set_result(running.wait_until_finish())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    # In a thread: an interrupt that meets Beam's waiting closes the channel that cancelling needs.
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        return outcome.result()
+    except KeyboardInterrupt:
+        # At a terminal, Ctrl-C ends Beam's job server too, and then nobody is there to be asked.
+        with suppress(grpc.RpcError, ValueError):
+            running.cancel()
+            wait_for([outcome], _CANCEL_SECONDS)
+        raise
 
 
 def _was_interrupted(error: BaseException | None) -> bool:

@@ -145,7 +145,7 @@ def remove_build(output: Folder) -> None:
     output.delete([DATASET_FILE])
     names = output.sizes()
     # A file over shards is known by them, so it goes first; its name is shorter than theirs.
-    output.delete(sorted((name for name in names if is_ours(name, names)), key=len))
+    output.delete_files(sorted((name for name in names if is_ours(name, names)), key=len))
     state = [name for name in output.sizes(STATE_FOLDER) if f"{STATE_FOLDER}/{name}" != _LOCK_FILE]
     output.delete([f"{STATE_FOLDER}/{name}" for name in [*state, "shards"]] + [TEMPORARY_FOLDER])
 

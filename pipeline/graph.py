@@ -8,7 +8,7 @@ import apache_beam as beam
 
 from ..schemas.errors import ManifestError
 from ..transforms.encode_rows import RowEncoder
-from ..transforms.folders import Folder
+from ..transforms.folders import Folder, check_filesystem
 from ..transforms.inputs import InputRoot
 from ..transforms.join_labels import joined_columns
 from ..transforms.keys import RowFormat
@@ -79,7 +79,11 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
 
     Raises:
         ManifestError: a manifest cannot be read, or lacks a column.
+        OptionError: what a path's filesystem needs is not installed.
     """
+    for path in (options.manifest, options.labels, options.image_root, options.output):
+        if path:
+            check_filesystem(path)
     manifest = open_manifest(options.manifest)
     labels = open_manifest(options.labels) if options.labels else None
     where, columns = options.manifest, manifest.columns

@@ -92,12 +92,12 @@ class ProgressWatch:
         return True
 
     def _look_at_results(self) -> None:
-        for file in self._output.sizes(f"{STATE_FOLDER}/shards"):
-            name, _, suffix = file.rpartition(".")
-            if suffix != "json" or name in self._results:
-                continue
+        stems = (file.rpartition(".") for file in self._output.sizes(f"{STATE_FOLDER}/shards"))
+        new = [n for n, _, suffix in stems if suffix == "json" and n not in self._results]
+        contents = self._output.read_all(map(ShardResult.path, new))
+        for name, data in zip(new, contents, strict=True):
             with suppress(ValueError):  # what a power loss left behind is about to be replaced
-                result = ShardResult.from_json(self._output.read(ShardResult.path(name)) or b"")
+                result = ShardResult.from_json(data or b"")
                 self._results[name] = result.num_rows, result.num_rows - result.num_records
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,8 @@ from ..schemas.layout import (
     DROPPED_FILE,
     REJECTS_FILE,
     STATE_FOLDER,
-    ShardName,
 )
 from ..schemas.schema import Schema
-from ..schemas.statistics import merge_all
 from ..transforms.folders import Folder, PublishedFile
 from ..transforms.hdf5_virtual import publish_virtual
 from ..transforms.plan import PLAN_FILE, Plan
@@ -42,11 +39,11 @@ from ..transforms.versions import codec_versions
 from .claim import is_ours
 from .options import MaxRejects
 from .publish_frames import publish_frames
+from .read_results import SplitResults, read_results
 
 __all__ = ["publish", "read_published"]
 
 _JOINED = "hdf5"  # the sink whose shards get a file over them
-_READ_THREADS = 16
 _REASONS_SHOWN = 5
 
 
@@ -63,7 +60,7 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
         TooManyRejects: with the most frequent reasons and an example of each.
     """
     plan = _read_plan(output)
-    results = _read_results(output, plan)
+    results = read_results(output, plan)
     with output.scratch() as scratch:
         rejects_file = scratch / REJECTS_FILE
         by_reason, early, examples = _collect_rejects(output, results, rejects_file)
@@ -78,7 +75,7 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
     )
     names = output.sizes().keys()
     stale = sorted(names - _names(dataset))
-    output.delete([name for name in stale if is_ours(name, names)])
+    output.delete_files([name for name in stale if is_ours(name, names)])
     output.write(DATASET_FILE, fill_checksum(dataset.dumps()))
     output.delete([STATE_FOLDER])
 
@@ -103,44 +100,17 @@ def _read_plan(output: Folder) -> Plan:
     return Plan.from_json(data)
 
 
-def _read_results(output: Folder, plan: Plan) -> dict[str, list[ShardResult]]:
-    """The results of each split's shards, in order."""
-    with ThreadPoolExecutor(_READ_THREADS) as pool:
-        return {
-            split: list(
-                pool.map(
-                    lambda name: _read_result(output, name), _shard_names(split, planned.num_shards)
-                )
-            )
-            for split, planned in plan.splits.items()
-        }
-
-
-def _shard_names(split: str, count: int) -> list[str]:
-    return [str(ShardName(split, index, count)) for index in range(count)]
-
-
-def _read_result(output: Folder, name: str) -> ShardResult:
-    data = output.read(ShardResult.path(name))
-    if data is None:
-        raise BuildError(f"shard {name} is missing; run the same command again")
-    return ShardResult.from_json(data)
-
-
-def _reject_files(
-    output: Folder, results: dict[str, list[ShardResult]]
-) -> Iterator[tuple[bool, bytes]]:
+def _reject_files(output: Folder, results: dict[str, SplitResults]) -> Iterator[tuple[bool, bytes]]:
     """The files that hold rejects, and whether they are those found before the shards."""
-    for index in range(EARLY_REJECT_FILES):
-        yield True, output.read(early_rejects_path(index)) or b""
-    for split in results.values():
-        for result in split:
-            if result.rejects:
-                yield False, output.read(ShardResult.rejects_path(result.name)) or b""
+    for data in output.read_all(map(early_rejects_path, range(EARLY_REJECT_FILES))):
+        yield True, data or b""
+    shards = (shard for split in results.values() for shard in split.shards if shard.rejects)
+    for data in output.read_all(ShardResult.rejects_path(shard.name) for shard in shards):
+        yield False, data or b""
 
 
 def _collect_rejects(
-    output: Folder, results: dict[str, list[ShardResult]], into: Path
+    output: Folder, results: dict[str, SplitResults], into: Path
 ) -> tuple[Counter[str], int, dict[str, dict[str, Any]]]:
     """Puts all rejects into one file, one file's content in memory at a time.
 
@@ -161,16 +131,16 @@ def _collect_rejects(
     return by_reason, early, examples
 
 
-def _balance(plan: Plan, results: dict[str, list[ShardResult]], early: int, rejects: int) -> None:
+def _balance(plan: Plan, results: dict[str, SplitResults], early: int, rejects: int) -> None:
     """Checks that every row is a record or a reject, in each split and in all."""
     records = 0
-    for split, shards in results.items():
-        rows = sum(shard.num_rows for shard in shards)
+    for split, found in results.items():
+        rows = sum(shard.num_rows for shard in found.shards)
         if rows != plan.splits[split].num_rows:
             raise BuildError(
                 f"split {split!r}: {plan.splits[split].num_rows} rows were planned, {rows} reached a shard"
             )
-        records += sum(shard.num_records for shard in shards)
+        records += sum(shard.num_records for shard in found.shards)
     if plan.rows_seen != records + rejects:
         raise BuildError(
             f"{plan.rows_seen} manifest rows, but {records} records and {rejects} rejects ({early} of them early)"
@@ -195,12 +165,12 @@ def _check_rejects(
 
 
 def _publish_whole(
-    output: Folder, schema: Schema, results: dict[str, list[ShardResult]]
+    output: Folder, schema: Schema, results: dict[str, SplitResults]
 ) -> dict[str, dict[str, ShardFile]]:
     """The files over all shards of a split, by sink, of each split."""
     whole: dict[str, dict[str, ShardFile]] = {}
-    for split, shards in results.items():
-        names = [shard.files[_JOINED].path for shard in shards if _JOINED in shard.files]
+    for split, found in results.items():
+        names = [shard.files[_JOINED].path for shard in found.shards if _JOINED in shard.files]
         file = publish_virtual(output, split, schema, names) if names else None
         whole[split] = {_JOINED: ShardFile(**asdict(file))} if file else {}
     return whole
@@ -208,22 +178,22 @@ def _publish_whole(
 
 def _describe(
     plan: Plan,
-    results: dict[str, list[ShardResult]],
+    results: dict[str, SplitResults],
     whole: dict[str, dict[str, ShardFile]],
     rejects: RejectsInfo,
     frames: dict[str, Any] | None,
     description: PublishedFile,
     command: dict[str, Any],
 ) -> DatasetInfo:
-    fingerprints = [shard.fingerprint for shards in results.values() for shard in shards]
+    fingerprints = [shard.fingerprint for split in results.values() for shard in split.shards]
     return DatasetInfo.model_validate(
         {
             "fingerprint": hashlib.sha256("\n".join(fingerprints).encode()).hexdigest(),
             "schema": plan.schema.to_dict(),
             "description": FileInfo(**asdict(description)),
             "splits": {
-                name: _describe_split(plan.schema, shards, whole[name])
-                for name, shards in results.items()
+                name: _describe_split(plan.schema, found, whole[name])
+                for name, found in results.items()
             },
             "rows": plan.rows_seen,
             "rejects": rejects,
@@ -236,16 +206,19 @@ def _describe(
 
 
 def _describe_split(
-    schema: Schema, results: list[ShardResult], whole: dict[str, ShardFile]
+    schema: Schema, results: SplitResults, whole: dict[str, ShardFile]
 ) -> SplitInfo:
     shards = [
         ShardInfo(
-            num_records=result.num_records,
-            files={sink: ShardFile(**asdict(file)) for sink, file in result.files.items()},
+            num_records=shard.num_records,
+            files={
+                sink: ShardFile(path=file.path, bytes=file.bytes, sha256=file.sha256)
+                for sink, file in shard.files.items()
+            },
         )
-        for result in results
+        for shard in results.shards
     ]
-    summaries = merge_all(result.summaries for result in results)
+    summaries = results.summaries
     return SplitInfo(
         num_records=sum(shard.num_records for shard in shards),
         shards=shards,

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from ..transforms.frame_counts import FrameBooks
 from ..transforms.plan import Plan
 from ..transforms.rejects import EARLY_REJECT_FILES, early_dropped_path
 from ..transforms.shard_task import ShardResult
+from .read_results import SplitResults
 
 __all__ = ["publish_frames"]
 
 
 def publish_frames(
-    output: Folder, plan: Plan, results: dict[str, list[ShardResult]], rejects: Path
+    output: Folder, plan: Plan, results: dict[str, SplitResults], rejects: Path
 ) -> dict[str, Any]:
     """Balances the books of frames, and publishes the list of those that were dropped.
 
@@ -37,7 +39,7 @@ def publish_frames(
     Raises:
         BuildError: frames do not add up.
     """
-    shards = [shard for split in results.values() for shard in split]
+    shards = [shard for split in results.values() for shard in split.shards]
     dropped: Counter[str] = Counter()
     with output.scratch() as scratch:
         path = scratch / DROPPED_FILE
@@ -55,11 +57,14 @@ def publish_frames(
 
 
 def _dropped_lines(output: Folder, shards: list[ShardResult]) -> Iterator[bytes]:
-    for index in range(EARLY_REJECT_FILES):
-        yield output.read(early_dropped_path(index)) or b""
-    for shard in shards:
-        if any(name.startswith("dropped/") for name in shard.frames):
-            yield output.read(ShardResult.dropped_path(shard.name)) or b""
+    early = map(early_dropped_path, range(EARLY_REJECT_FILES))
+    late = (
+        ShardResult.dropped_path(shard.name)
+        for shard in shards
+        if any(name.startswith("dropped/") for name in shard.frames)
+    )
+    for data in output.read_all(chain(early, late)):
+        yield data or b""
 
 
 def _count_rejected(rejects: Path) -> int:

@@ -21,7 +21,7 @@ from ..schemas.feature import RecordValue, Steps
 from ..schemas.layout import DATASET_FILE, DROPPED_FILE, REJECTS_FILE
 from ..schemas.schema import Schema
 from ..transforms.check_records import check_record
-from ..transforms.folders import Folder
+from ..transforms.folders import Folder, check_filesystem
 from ..transforms.read_hdf5 import read_hdf5_records
 from ..transforms.read_shards import CorruptShard, parse_record, read_frames
 from .claim import is_ours
@@ -82,7 +82,9 @@ def verify(directory: str, quick: bool = False, threads: int = 4) -> Verified:
 
     Raises:
         DatasetError: the directory holds no ``dataset.json`` that can be read.
+        OptionError: what its filesystem needs is not installed.
     """
+    check_filesystem(directory)
     folder = Folder(directory)
     text = folder.read(DATASET_FILE)
     if text is None:

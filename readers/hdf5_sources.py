@@ -15,6 +15,7 @@ import h5py
 from ..schemas.dataset import DatasetInfo, ShardFile
 from ..schemas.errors import DatasetError
 from ..schemas.layout import DATASET_FILE
+from .remote import explain_remote, is_remote
 
 __all__ = ["FilePath", "check_virtual", "find_files", "open_file"]
 
@@ -32,12 +33,13 @@ def find_files(path: FilePath | Sequence[FilePath], split: str | None = None) ->
         split: the split, with a directory.
 
     Raises:
-        DatasetError: a file is missing, was changed, or is not a whole HDF5 file.
+        DatasetError: a file is missing, was changed, is not a whole HDF5 file, or is not local.
         ValueError: a split is given without a directory, or the other way round.
     """
     if not isinstance(path, str | os.PathLike):
         return [name for one in path for name in find_files(one)]
     place = os.fspath(path)
+    _check_local(place)
     if os.path.isdir(place):
         if split is None:
             raise ValueError(f"split: missing, expected the name of a split of {place!r}")
@@ -51,14 +53,21 @@ def open_file(path: str) -> h5py.File:
     """Opens an HDF5 file for reading.
 
     Raises:
-        DatasetError: it is missing, cut off, left behind by a writer that was killed, or no HDF5 file.
+        DatasetError: it is missing, cut off, left behind by a writer that was killed, no HDF5 file, or
+            not local.
     """
+    _check_local(path)
     try:
         return h5py.File(path, "r")
     except FileNotFoundError:
         raise DatasetError(f"{path}: no such file") from None
     except OSError as error:
         raise DatasetError(f"{path}: not a whole HDF5 file: {error}") from None
+
+
+def _check_local(path: str) -> None:
+    if is_remote(path):
+        raise DatasetError(explain_remote(path, "HDF5"))
 
 
 def check_virtual(dataset: h5py.Dataset, path: str) -> None:

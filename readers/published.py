@@ -15,6 +15,7 @@ from ..schemas import DatasetInfo, Schema, write_description
 from ..schemas.dataset import ShardFile, ShardInfo, SplitInfo
 from ..schemas.errors import DatasetError
 from ..schemas.layout import DATASET_FILE
+from .remote import explain_remote, is_remote
 
 __all__ = ["Published", "make_description", "open_dataset"]
 
@@ -123,7 +124,10 @@ def _read(directory: str, name: str) -> bytes:
             return bytes(file.read())
     except tf.errors.NotFoundError:
         raise DatasetError(_explain_missing(directory, name)) from None
-    except tf.errors.OpError as error:  # no permission, no such filesystem, …
+    except tf.errors.UnimplementedError:
+        # Of filesystems, only that there is none for the scheme is said so.
+        raise DatasetError(explain_remote(directory, f"TensorFlow {tf.__version__}")) from None
+    except tf.errors.OpError as error:  # no permission, no network, …
         raise DatasetError(f"{directory}: cannot read {name}: {error.message}") from None
 
 
@@ -140,7 +144,7 @@ def _explain_missing(directory: str, name: str) -> str:
 
 def _list_sizes(directory: str) -> dict[str, Any]:
     """Sizes in bytes by file name; ``None`` where asking for them takes a request for each file."""
-    if "://" in directory:
+    if is_remote(directory):
         return dict.fromkeys(tf.io.gfile.listdir(directory))
     with os.scandir(directory) as entries:
         return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}

@@ -10,7 +10,7 @@ from ..schemas.clips import Clips
 from ..schemas.errors import Reject
 from ..schemas.feature import Feature, FeatureValue, Steps
 from ..schemas.schema import Schema
-from ..schemas.statistics import merge
+from ..schemas.statistics import add
 from .cells import CellReader
 from .frames import StepSource
 from .windows import WINDOW, count_skipped, parse_window
@@ -145,7 +145,7 @@ class _Part:
     def add(self, name: str, values: Mapping[str, FeatureValue], summary: dict[str, Any]) -> None:
         for key, value in values.items():
             self.values[key].append(value)
-        self.summaries[name] = merge(self.summaries[name], summary)
+        add(self.summaries[name], summary)
 
 
 def _any_ragged(features: Mapping[str, Feature]) -> bool:

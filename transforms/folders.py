@@ -7,9 +7,12 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -17,10 +20,18 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from ..schemas.errors import OptionError
 from ..schemas.layout import STATE_FOLDER
 from .s3 import share_s3_client
 
-__all__ = ["TEMPORARY_FOLDER", "Folder", "PublishedFile", "is_local", "join_path"]
+__all__ = [
+    "TEMPORARY_FOLDER",
+    "Folder",
+    "PublishedFile",
+    "check_filesystem",
+    "is_local",
+    "join_path",
+]
 
 # A worker of a plain worker pool gets no pipeline options, and without any S3 refuses to work; with
 # these it takes credentials and endpoint from the environment. Beam sets its own over them.
@@ -29,12 +40,26 @@ if FileSystems._pipeline_options is None:
 share_s3_client()
 
 _COPY_BYTES = 1 << 20
+_READS_AT_ONCE = 16
 TEMPORARY_FOLDER = f"{STATE_FOLDER}/tmp"  # noqa: S108 - inside the output folder
 
 
 def is_local(path: str) -> bool:
     """Whether a path is on this machine's own filesystem."""
     return FileSystems.get_scheme(path) is None
+
+
+def check_filesystem(path: str) -> None:
+    """Checks that what a path's filesystem needs is installed.
+
+    Raises:
+        OptionError: with what to install.
+    """
+    if FileSystems.get_scheme(path) == "s3" and find_spec("boto3") is None:
+        raise OptionError(
+            f"{path}: S3 needs boto3, which is not installed; on the launcher and the workers: "
+            "pip install 'pixelbeam[s3]'"
+        )
 
 
 def join_path(folder: str, name: str) -> str:
@@ -96,6 +121,17 @@ class Folder:
             self.path(name), compression_type=CompressionTypes.UNCOMPRESSED
         ) as file:
             return bytes(file.read())
+
+    def read_all(self, names: Iterable[str]) -> Iterator[bytes | None]:
+        """What ``read`` gives for each of many files, in order; several at a time where each takes a while."""
+        if is_local(self.root):
+            yield from map(self.read, names)
+            return
+        left = iter(names)
+        with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+            # A part at a time, so that neither tasks nor contents pile up.
+            while some := list(islice(left, 4 * _READS_AT_ONCE)):
+                yield from pool.map(self.read, some)
 
     def open(self, name: str) -> BinaryIO:
         """A file of the folder, to read from any place in it."""
@@ -192,6 +228,16 @@ class Folder:
                 shutil.rmtree(path)
             else:
                 os.unlink(path)
+
+    def delete_files(self, names: list[str]) -> None:
+        """Deletes files that are there, in order; without asking for each what it is, as ``delete`` does."""
+        paths = [self.path(name) for name in names]
+        if is_local(self.root):
+            for path in paths:
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+        elif paths:
+            FileSystems.delete(paths)
 
     def _delete_remote(self, names: list[str]) -> None:
         patterns = [pattern for name in names for pattern in (name, f"{name}/**")]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..schemas.layout import STATE_FOLDER, ShardName
 from ..schemas.schema import Schema
-from ..schemas.statistics import merge
+from ..schemas.statistics import add
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .folders import Folder, PublishedFile
 from .frame_counts import frames_of
@@ -105,6 +105,10 @@ class ShardTask:
         """The task with another schema."""
         return replace(self, encoder=replace(self.encoder, schema=schema))
 
+    def versions(self) -> dict[str, str]:
+        """The versions, of the process that asks, of all that decides the shards' bytes."""
+        return codec_versions() | sink_versions(self.sinks, self.encoder.schema)
+
     def run(self, name: str, packed: Iterable[bytes], pool: RowPool) -> ShardResult:
         """Builds and publishes a shard, unless the very same shard is already there.
 
@@ -127,7 +131,7 @@ class ShardTask:
         decisive = {
             "schema": schema.to_dict(),
             "sinks": self.sinks,
-            "versions": codec_versions() | sink_versions(self.sinks, schema),
+            "versions": self.versions(),
         }
         digest = hashlib.sha256(f"{json.dumps(decisive, sort_keys=True)}\0{name}\0".encode())
         for row in rows:
@@ -166,13 +170,13 @@ class ShardTask:
         writers = [SINKS[sink].open(path, self.encoder.schema) for sink, path in local.items()]
         for outcome in self._encode_all(rows, pool):
             if counts := frames_of(self.encoder.schema, outcome):
-                frames = merge(frames, counts)
+                add(frames, counts)
             if isinstance(outcome, RejectedRow):
                 rejects.append(outcome)
                 continue
             for writer in writers:
                 writer.write(outcome.values)
-            summaries = merge(summaries, outcome.summaries)
+            add(summaries, outcome.summaries)
             dropped += outcome.dropped
             num_records += 1
         for writer in writers:

@@ -13,6 +13,7 @@ from .keys import shard_index
 from .plan import Plan
 from .row_pool import RowPool
 from .shard_task import ShardResult, ShardTask
+from .versions import check_versions
 
 __all__ = ["AssignShards", "BuildShards", "assign_shards", "empty_shards"]
 
@@ -112,8 +113,10 @@ class BuildShards(beam.PTransform):
 class _BuildShardFn(beam.DoFn):
     def __init__(self, task: ShardTask, threads: int, row_seconds: float):
         self._task, self._threads, self._row_seconds = task, threads, row_seconds
+        self._versions = task.versions()
 
     def setup(self) -> None:
+        check_versions(self._task.versions(), self._versions)
         self._pool = RowPool(self._threads, self._row_seconds)
 
     def teardown(self) -> None:

@@ -19,12 +19,13 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 __all__ = [
+    "STOPS",
     "FlinkCluster",
     "Processes",
     "engines_folder",
@@ -34,6 +35,15 @@ __all__ = [
     "start_worker_pool",
 ]
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What a terminal, or whoever supervises a program, tells it to stop with."""
+
+_WORKER_POOL = Path(__file__).with_name("worker_pool.py")
+_POOL_HOST = "worker-pool"  # a name that each TaskManager finds its own pool behind
+_INSTALL = "examples/flink/install.sh spark s3"
+_ROOT = Path(__file__).resolve().parents[2]
+_FAILED, _INTERRUPTED = 1, 130  # exit codes of pixelbeam
+_CANCEL_SECONDS = 60.0
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.2
 # What Flink's own scripts pass to Java 17.
@@ -71,11 +81,19 @@ def missing(*names: str) -> str | None:
     lacking = [name for name in names if not (engines_folder() / name).exists()]
     if shutil.which("java") is None:
         lacking.append("java")
-    if not lacking:
-        return None
-    return (
-        f"no {', '.join(lacking)} in {engines_folder()}: run `examples/flink/install.sh spark s3`"
-    )
+    if lacking:
+        return f"no {', '.join(lacking)} in {engines_folder()}: run `{_INSTALL}`"
+    if "workers" in names and not _workers_run_this_code():
+        return (
+            f"the workers of {engines_folder()} run the code of another checkout: run `{_INSTALL}`"
+        )
+    return None
+
+
+def _workers_run_this_code() -> bool:
+    """Whether the workers' environment, which takes the code from a checkout, takes it from this one."""
+    installed = engines_folder() / "workers" / "installed"
+    return installed.exists() and f" {_ROOT / 'setup.py'}\n" in installed.read_text()
 
 
 def free_ports(count: int) -> list[int]:
@@ -110,8 +128,11 @@ class Processes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        # An interrupt in here would leave some of them running.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         for name in list(self._running):
             self.kill(name)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def start(self, name: str, command: Sequence[str | Path], **environment: str) -> None:
         """Starts a process under a name that is free."""
@@ -163,19 +184,23 @@ class Processes:
 
 
 def start_worker_pool(processes: Processes, name: str, port: int) -> None:
-    """Starts a Beam worker pool, from the environment that has only what a worker needs."""
-    python = engines_folder() / "workers" / "bin"
+    """Starts Beam's worker pool, from the environment that has only what a worker needs."""
     module = "apache_beam.runners.worker.worker_pool_main"
-    command = [str(python / "python"), "-m", module, f"--service_port={port}"]
+    _start_python(processes, name, "-m", module, f"--service_port={port}")
+
+
+def _start_python(processes: Processes, name: str, *arguments: str | Path) -> None:
+    python = engines_folder() / "workers" / "bin"
     # The pool starts its workers as `python`.
-    processes.start(name, command, PATH=f"{python}{os.pathsep}{os.environ['PATH']}")
+    path = f"{python}{os.pathsep}{os.environ['PATH']}"
+    processes.start(name, [python / "python", *arguments], PATH=path)
 
 
 class FlinkCluster:
     """A standalone Flink cluster on loopback.
 
-    Every TaskManager has a worker pool, as on machines of their own; here all pools listen on one port
-    and the kernel hands each TaskManager one of them, so when one dies the others are there.
+    Every TaskManager has a worker pool of its own, ``taskmanager-1`` the ``workerpool-1`` and so on. The
+    host that the job takes them from is another loopback address for each TaskManager.
 
     Args:
         processes: runs the processes.
@@ -193,9 +218,7 @@ class FlinkCluster:
         self._start_java("jobmanager", "entrypoint.StandaloneSessionClusterEntrypoint", "-Xmx512m")
         for _ in range(task_managers):
             self.add_task_manager()
-            self.add_worker_pool()
         processes.wait_until(lambda: self.free_slots() == self.parallelism, "TaskManagers register")
-        processes.wait_until(lambda: listens(self._pool_port), "worker pools listen")
 
     @property
     def options(self) -> list[str]:
@@ -207,24 +230,30 @@ class FlinkCluster:
             f"--flink_job_server_jar={self._engines / 'flink-job-server.jar'}",
             f"--parallelism={self.parallelism}",
             "--environment_type=EXTERNAL",
-            f"--environment_config=localhost:{self._pool_port}",
+            f"--environment_config={_POOL_HOST}:{self._pool_port}",
             # Else a TaskManager whose worker died goes on asking the dead one.
             "--environment_expiration_millis=20000",
         ]
 
-    def add_task_manager(self) -> str:
-        """Starts another TaskManager; returns the name of its process."""
+    def add_task_manager(self) -> None:
+        """Starts another TaskManager, and its worker pool before it."""
         self._started += 1
-        name = f"taskmanager-{self._started}"
-        self._start_java(name, "taskexecutor.TaskManagerRunner", "-Xmx512m")
-        return name
+        number = self._started
+        self.start_worker_pool(number)
+        names = self.processes.folder / f"hosts-{number}"
+        names.write_text(
+            f"127.0.0.1 localhost {socket.gethostname()}\n{_pool_address(number)} {_POOL_HOST}\n"
+        )
+        hosts = f"-Djdk.net.hosts.file={names}"
+        main = "taskexecutor.TaskManagerRunner"
+        self._start_java(f"taskmanager-{number}", main, "-Xmx512m", hosts)
 
-    def add_worker_pool(self) -> str:
-        """Starts another worker pool; returns the name of its process."""
-        self._started += 1
-        name = f"workerpool-{self._started}"
-        start_worker_pool(self.processes, name, self._pool_port)
-        return name
+    def start_worker_pool(self, number: int) -> None:
+        """Starts the worker pool of a TaskManager, also in the place of one that died."""
+        address = _pool_address(number)
+        place = f"{address}:{self._pool_port}"
+        _start_python(self.processes, f"workerpool-{number}", _WORKER_POOL, place)
+        self.processes.wait_until(lambda: listens(self._pool_port, address), "worker pool listens")
 
     def free_slots(self) -> int:
         """Slots that no job uses; 0 while the JobManager does not answer."""
@@ -276,17 +305,40 @@ class FlinkCluster:
         self.processes.start(name, [*command, "--configDir", str(self.processes.folder)])
 
 
-def listens(port: int) -> bool:
-    """Whether something listens on a port of the loopback address."""
+def listens(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether something listens on a port of a loopback address."""
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((address, port)) == 0
 
 
-@contextmanager
-def _log_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="pixelbeam-flink-"))
-    yield folder
-    shutil.rmtree(folder)  # kept after an error, for its logs
+def _pool_address(number: int) -> str:
+    return f"127.0.0.{number + 1}"
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _run_on_cluster(folder: Path, given: argparse.Namespace) -> int:
+    with Processes(folder) as processes:
+        cluster = FlinkCluster(processes, given.task_managers, given.slots)
+        command = [sys.executable, "-m", "pixelbeam.pipeline.main", *given.arguments]
+        return _run_build([*command, *cluster.options])
+
+
+def _run_build(command: Sequence[str]) -> int:
+    """Runs a build; one that is interrupted gets the time to cancel its job."""
+    # In a session of its own: at a terminal, Ctrl-C would also end the job server, through which the
+    # build cancels its job.
+    build = subprocess.Popen(command, start_new_session=True)
+    try:
+        return build.wait()
+    except KeyboardInterrupt:
+        build.send_signal(signal.SIGINT)
+        return build.wait(_CANCEL_SECONDS)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(build.pid, signal.SIGKILL)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -301,11 +353,19 @@ def main(argv: Sequence[str]) -> int:
     lacking = missing("flink", "flink-job-server.jar", "workers")
     if lacking:
         parser.error(lacking)
-    with _log_folder() as folder, Processes(folder) as processes:
-        print(f"starting Flink; logs: {folder}", file=sys.stderr)
-        cluster = FlinkCluster(processes, given.task_managers, given.slots)
-        command = [sys.executable, "-m", "pixelbeam.pipeline.main", *given.arguments]
-        return subprocess.run([*command, *cluster.options], check=False).returncode
+    for number in STOPS:
+        signal.signal(number, _interrupt)
+    folder = Path(tempfile.mkdtemp(prefix="pixelbeam-flink-"))
+    print(f"starting Flink; logs: {folder}", file=sys.stderr)
+    try:
+        code = _run_on_cluster(folder, given)
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    if code == _FAILED:
+        print(f"Flink's logs: {folder}", file=sys.stderr)
+    else:
+        shutil.rmtree(folder)
+    return code
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ install_workers() {
 }
 
 pip_freeze() {
-  "$python" -m pip freeze --exclude-editable | grep -iE '^(apache-beam|numpy|pillow|pyarrow|h5py|protobuf|boto3)==' || true
+  "$python" -m pip freeze --exclude-editable | grep -iE '^(apache-beam|numpy|pillow|pyarrow|h5py|protobuf)==' || true
 }
 
 install_s3() {
@@ -57,17 +57,49 @@ install_s3() {
   GOBIN=$engines go install "github.com/versity/versitygw/cmd/versitygw@$s3"
 }
 
+# Starts a part beside the others, as a process group of its own, so that it can be stopped whole.
+running=()
+beside() {
+  set -m
+  "$@" &
+  set +m
+  running+=($!)
+}
+
+stop() {
+  for job in "${running[@]}"; do
+    kill -- "-$job" 2>/dev/null || true
+  done
+  wait
+  rm -rf "$scratch"
+}
+
+# One after the other, for they share Maven's folder of downloads.
+install_job_servers() {
+  for engine in "$@"; do
+    install_job_server "$engine"
+  done
+}
+
 mkdir -p "$engines"
 scratch=$(mktemp -d "$engines/installing-XXXXXX")
-trap 'rm -rf "$scratch"' EXIT
+trap stop EXIT
+trap 'exit 130' INT TERM HUP
+servers=(flink)
 need "$python" java mvn
-install_flink
-install_job_server flink
-install_workers
 for part in "$@"; do
   case $part in
-    spark) install_job_server spark ;;
-    s3) need go && install_s3 ;;
+    spark) servers+=(spark) ;;
+    s3)
+      need go
+      beside install_s3
+      ;;
     *) echo "install.sh: got '$part', expected spark or s3" >&2 && exit 2 ;;
   esac
+done
+beside install_job_servers "${servers[@]}"
+beside install_flink
+beside install_workers
+for _ in "${running[@]}"; do
+  wait -n
 done

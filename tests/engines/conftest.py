@@ -105,6 +105,12 @@ class Build:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
 
+    def stop(self, number: int) -> int:
+        """Signals it, as a supervisor does; returns its exit code."""
+        self._process.send_signal(number)
+        self._process.communicate()
+        return self._process.returncode
+
 
 @pytest.fixture
 def start_build(photos) -> Iterator[object]:
@@ -138,22 +144,8 @@ def local_many_photos(photos, many_photos, tmp_path_factory) -> dict[str, bytes]
 
 
 @pytest.fixture(scope="session")
-def flink(tmp_path_factory) -> Iterator[FlinkCluster]:
-    """A JobManager, two TaskManagers of one slot, and two worker pools, each a process."""
-    need("flink", "flink-job-server.jar", "workers")
-    with Processes(tmp_path_factory.mktemp("flink")) as processes:
-        yield FlinkCluster(processes, task_managers=2, slots=1)
-
-
-@pytest.fixture(scope="session")
-def bucket(photos, tmp_path_factory) -> Iterator[Path]:
-    """The folder in which an S3 server keeps ``s3://data``; the environment leads to the server.
-
-    The photographs with their manifest are in ``s3://data/photos``.
-    """
-    need("versitygw")
-    boto3 = pytest.importorskip("boto3", reason="no boto3: pip install 'pixelbeam[s3]'")
-    root = tmp_path_factory.mktemp("s3")
+def s3_environment() -> Iterator[dict[str, str]]:
+    """What leads to an S3 server, in the environment of all that is started from here on."""
     [port] = free_ports(1)
     environment = {
         "AWS_ACCESS_KEY_ID": "pixelbeam",
@@ -161,18 +153,43 @@ def bucket(photos, tmp_path_factory) -> Iterator[Path]:
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    server = [engines_folder() / "versitygw", "--port", f"127.0.0.1:{port}", "posix", root]
-    keys = {
-        "ROOT_ACCESS_KEY": environment["AWS_ACCESS_KEY_ID"],
-        "ROOT_SECRET_KEY": environment["AWS_SECRET_ACCESS_KEY"],
-    }
-    with (
-        Processes(tmp_path_factory.mktemp("s3-logs")) as processes,
-        pytest.MonkeyPatch.context() as patch,
-    ):
+    with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def installed_flink() -> None:
+    """What a cluster consists of is there."""
+    need("flink", "flink-job-server.jar", "workers")
+
+
+@pytest.fixture(scope="session")
+def flink(installed_flink, s3_environment, tmp_path_factory) -> Iterator[FlinkCluster]:
+    """A JobManager, two TaskManagers of one slot, and two worker pools, each a process."""
+    with Processes(tmp_path_factory.mktemp("flink")) as processes:
+        yield FlinkCluster(processes, task_managers=2, slots=1)
+
+
+@pytest.fixture(scope="session")
+def bucket(s3_environment, photos, tmp_path_factory) -> Iterator[Path]:
+    """The folder in which an S3 server keeps ``s3://data``.
+
+    The photographs with their manifest are in ``s3://data/photos``.
+    """
+    need("versitygw")
+    boto3 = pytest.importorskip("boto3", reason="no boto3: pip install 'pixelbeam[s3]'")
+    root = tmp_path_factory.mktemp("s3")
+    address = s3_environment["AWS_ENDPOINT_URL"].removeprefix("http://")
+    server = [engines_folder() / "versitygw", "--port", address, "posix", root]
+    keys = {
+        "ROOT_ACCESS_KEY": s3_environment["AWS_ACCESS_KEY_ID"],
+        "ROOT_SECRET_KEY": s3_environment["AWS_SECRET_ACCESS_KEY"],
+    }
+    with Processes(tmp_path_factory.mktemp("s3-logs")) as processes:
         processes.start("versitygw", server, **keys)
+        port = int(address.rpartition(":")[2])
         processes.wait_until(lambda: listens(port), "the S3 server listens")
         client = boto3.client("s3")
         client.create_bucket(Bucket="data")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -32,20 +33,36 @@ def test_two_task_managers_write_the_bytes_of_the_local_runner(
     assert contents(tmp_path / "out") == local_photos
 
 
+def test_task_managers_read_from_s3_and_write_to_it(flink, bucket, start_build, local_photos):
+    options = ["--num_shards=2", *flink.options]
+    manifest = "s3://data/photos/photos.csv"
+    start_build("s3://data/by-flink", *options, manifest=manifest).succeed()
+    assert contents(bucket / "by-flink") == local_photos
+
+
+def test_an_interrupted_build_ends_its_job(flink, start_build, many_photos, tmp_path):
+    options = ["--num_shards=12", "--threads=1", *flink.options]
+    interrupted = start_build(tmp_path / "out", *options, manifest=many_photos)
+    assert _wait_for_shards(interrupted, 2) < _SHARDS
+    assert interrupted.stop(signal.SIGINT) == 130
+    flink.processes.wait_until(lambda: flink.free_slots() == 2, "the job is gone")
+    assert not (tmp_path / "out" / "dataset.json").exists()
+
+
 def test_a_build_outlives_a_killed_task_manager_and_a_killed_worker_pool(
     flink, start_build, many_photos, local_many_photos, tmp_path
 ):
     options = ["--num_shards=12", "--threads=1", *flink.options]
     build = start_build(tmp_path / "out", *options, manifest=many_photos)
     finished_at_kills = [_wait_for_shards(build, 3)]
-    flink.processes.kill(next(n for n in flink.processes.names if n.startswith("taskmanager")))
+    flink.processes.kill("taskmanager-1")
     flink.add_task_manager()  # as Kubernetes or YARN would
 
     finished_at_kills.append(_wait_for_shards(build, 10))
-    pools = [name for name in flink.processes.names if name.startswith("workerpool")]
-    at_work = next(name for name in pools if _children(flink.processes.pid(name)))
-    flink.processes.kill(at_work)
-    flink.add_worker_pool()
+    pools = {number: f"workerpool-{number}" for number in (2, 3)}  # of TaskManagers that are there
+    at_work = next(n for n, name in pools.items() if _children(flink.processes.pid(name)))
+    flink.processes.kill(pools[at_work])
+    flink.start_worker_pool(at_work)
 
     build.succeed()
     assert max(finished_at_kills) < _SHARDS

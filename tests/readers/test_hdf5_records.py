@@ -14,6 +14,7 @@ from hdf5_datasets import RECORDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pixelbeam.readers import HDF5Records, load
+from pixelbeam.readers.remote import explain_remote
 from pixelbeam.schemas.errors import DatasetError
 
 SHARD = "train-00001-of-00003.h5"
@@ -290,3 +291,14 @@ def test_other_faults_of_the_call(all_kinds, tmp_path):
         HDF5Records(all_kinds, "val")
     with pytest.raises(DatasetError, match=r"gone\.h5: no such file"):
         HDF5Records(tmp_path / "gone.h5")
+
+
+@pytest.mark.parametrize(
+    ("path", "split"),
+    [("s3://data/out", "train"), ("s3://data/out/train.h5", None), (["s3://data/a.h5"], None)],
+)
+def test_files_that_are_not_local_are_to_be_copied(path, split):
+    place = path if isinstance(path, str) else path[0]
+    with pytest.raises(DatasetError) as caught:
+        HDF5Records(path, split)
+    assert str(caught.value) == explain_remote(place, "HDF5")

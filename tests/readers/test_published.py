@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 from datasets import write_dataset
 from pixelbeam.readers import load
 from pixelbeam.readers.published import open_dataset
@@ -40,8 +41,9 @@ def test_a_directory_that_is_not_published(folder):
 
 
 def test_a_filesystem_that_tensorflow_does_not_know():
-    assert fault("nosuch://bucket/OUT").startswith(
-        "nosuch://bucket/OUT: cannot read dataset.json: "
+    assert fault("nosuch://bucket/OUT") == (
+        f"nosuch://bucket/OUT: TensorFlow {tf.__version__} cannot read nosuch://; copy the dataset to a "
+        "local directory, and read that"
     )
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pixelbeam.schemas.statistics import merge, merge_all
+from pixelbeam.schemas.statistics import add, merge, merge_all
 
 SUMMARIES = st.fixed_dictionaries(
     {},
@@ -29,3 +29,13 @@ def test_merging_is_associative_and_leaves_its_arguments_alone(a, b, c):
     before = repr((a, b, c))
     assert merge(merge(a, b), c) == merge(a, merge(b, c)) == merge_all([a, b, c])
     assert repr((a, b, c)) == before
+
+
+def test_a_total_is_changed_in_place_and_shares_nothing_with_what_was_added():
+    first = {"classes": {"0": 1}}
+    total = {}
+    add(total, first)
+    classes = total["classes"]
+    add(total, {"classes": {"0": 1, "5": 2}})
+    assert total["classes"] is classes == {"0": 2, "5": 2}
+    assert first == {"classes": {"0": 1}}

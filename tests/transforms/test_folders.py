@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 
-from pixelbeam.transforms.folders import Folder, PublishedFile, join_path
+import pytest
+from pixelbeam.schemas.errors import OptionError
+from pixelbeam.transforms.folders import Folder, PublishedFile, check_filesystem, join_path
 
 
 def test_joining_paths():
@@ -41,4 +44,26 @@ def test_what_is_not_there(tmp_path):
         False,
         {},
         True,
+    )
+
+
+def test_many_files_are_read_in_order_and_deleted_at_once(tmp_path):
+    folder = Folder(str(tmp_path))
+    names = [f"{number:03d}" for number in range(150)]
+    for name in names:
+        folder.write(name, name.encode())
+    assert list(folder.read_all(["absent", *names])) == [None, *(name.encode() for name in names)]
+    folder.delete_files([*names[1:], "absent"])
+    assert folder.sizes() == {"000": 3}
+
+
+def test_what_s3_needs_is_named(monkeypatch):
+    check_filesystem("/data/out")
+    monkeypatch.setitem(sys.modules, "boto3", None)  # as where it is not installed
+    check_filesystem("/data/out")
+    with pytest.raises(OptionError) as caught:
+        check_filesystem("s3://data/out")
+    assert str(caught.value) == (
+        "s3://data/out: S3 needs boto3, which is not installed; on the launcher and the workers: "
+        "pip install 'pixelbeam[s3]'"
     )

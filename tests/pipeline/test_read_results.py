@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from pixelbeam.pipeline.read_results import SplitResults, read_results
+from pixelbeam.schemas.errors import BuildError
+from pixelbeam.transforms.folders import Folder, PublishedFile
+from pixelbeam.transforms.plan import Plan, SplitPlan
+from pixelbeam.transforms.shard_task import ShardResult
+from support import IMAGE_SCHEMA
+
+PLAN = Plan(IMAGE_SCHEMA, {"train": SplitPlan(7, 2), "val": SplitPlan(3, 1)}, 10)
+
+
+def finish(folder: Folder, name: str, rows: int) -> ShardResult:
+    file = PublishedFile(f"{name}.tfrecord", 100 * rows, f"{rows:064x}")
+    summaries = {"label": {"classes": {"0": rows, str(rows): 1}}}
+    result = ShardResult(name, "f", rows, rows, {"tfrecord": file}, summaries=summaries)
+    folder.write(ShardResult.path(name), result.to_json())
+    return replace(result, summaries={})
+
+
+def test_results_are_in_order_and_their_summaries_added_up(tmp_path):
+    folder = Folder(str(tmp_path))
+    second = finish(folder, "train-00001-of-00002", 4)
+    first = finish(folder, "train-00000-of-00002", 3)
+    third = finish(folder, "val-00000-of-00001", 3)
+    assert read_results(folder, PLAN) == {
+        "train": SplitResults([first, second], {"label": {"classes": {"0": 7, "3": 1, "4": 1}}}),
+        "val": SplitResults([third], {"label": {"classes": {"0": 3, "3": 1}}}),
+    }
+
+
+def test_a_missing_shard_is_named(tmp_path):
+    folder = Folder(str(tmp_path))
+    finish(folder, "train-00001-of-00002", 4)
+    with pytest.raises(BuildError, match="shard train-00000-of-00002 is missing; run the same"):
+        read_results(folder, PLAN)
