@@ -35,12 +35,9 @@ class HDF5Source:
 
     Raises:
         DatasetError: a file is missing or not whole.
-        ValueError: the records are clips.
     """
 
     def __init__(self, files: Sequence[str], schema: Schema, part: tuple[int, int] | None) -> None:
-        if schema.steps:
-            raise ValueError("source: got 'hdf5' for a dataset of clips, expected 'tfrecord'")
         self._columns = columns(schema)
         self._schema = schema
         self._table = Table(files, [column.key for column in self._columns])

@@ -13,6 +13,7 @@ from typing_extensions import Unpack
 from ..schemas import DatasetInfo
 from .clips import ClipReader
 from .elements import Elements
+from .hdf5_clips import HDF5Clips
 from .hdf5_loading import HDF5Source
 from .options import LoadOptions, ReadOptions
 from .published import Published, open_dataset
@@ -267,6 +268,12 @@ def _read_clips(
 def _read_hdf5(
     records: _Records, dataset: Published, elements: Elements, options: ReadOptions
 ) -> Any:
+    steps = _check_batches(records, options)
+    shuffle = options.shuffle is not False
+    if dataset.schema.steps:
+        clips = HDF5Clips(records.files, dataset.schema, records.part, dataset.description())
+        rows = clips.rows(shuffle=shuffle, seed=options.seed)
+        return _read_clips(rows, steps, clips, elements, options)
     source = HDF5Source(records.files, dataset.schema, records.part)
 
     @tf.autograph.experimental.do_not_convert
@@ -281,10 +288,9 @@ def _read_hdf5(
     def finish_one(features: Any) -> Any:
         return elements.arrange({name: _densify(value) for name, value in features.items()})
 
-    steps = _check_batches(records, options)
     batches = source.batches(
         options.batch_size or _UNBATCHED,
-        shuffle=options.shuffle is not False,
+        shuffle=shuffle,
         seed=options.seed,
         drop_remainder=options.drop_remainder,
     ).map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=options.deterministic)
