@@ -15,6 +15,7 @@ import h5py
 from ..schemas.dataset import DatasetInfo, ShardFile
 from ..schemas.errors import DatasetError
 from ..schemas.layout import DATASET_FILE
+from .hdf5_filters import check_filters
 
 __all__ = ["FilePath", "check_virtual", "find_files", "open_file"]
 
@@ -92,6 +93,7 @@ def _check_source(file: h5py.File, source: Any, path: str) -> None:
         raise DatasetError(
             f"{path}: {source.file_name} was changed: expected {name!r} of at least {least}"
         )
+    check_filters(file[name], file.filename)
     check_virtual(file[name], file.filename)
 
 

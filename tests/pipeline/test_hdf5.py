@@ -13,6 +13,7 @@ from pixelbeam.pipeline.build import build
 from pixelbeam.pipeline.claim import is_ours, remove_build
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.schemas import Schema
+from pixelbeam.schemas.errors import DatasetError
 from pixelbeam.schemas.feature import Steps
 from pixelbeam.transforms.folders import Folder
 from pixelbeam.transforms.hdf5_sink import HDF5Sink
@@ -101,6 +102,56 @@ def test_fill_values_of_a_missing_shard_stand_out(out, tmp_path):
         assert file["label"][-1] == np.iinfo(np.int64).min
         assert np.isnan(file["box"][-1]).all()
         assert (len(file["jpeg"][-1]), file["text/name"][-1]) == (0, b"")
+
+
+def is_plain(kind):
+    """Whether a type is one that every HDF5 library reads: integers, floats, text, bytes of any length."""
+    if isinstance(kind, h5py.h5t.TypeVlenID):
+        return kind.get_super().equal(h5py.h5t.STD_U8LE)
+    return isinstance(kind, h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID | h5py.h5t.TypeStringID)
+
+
+@pytest.mark.parametrize("name", ["train.h5", f"{SHARDS[0]}.h5"])
+def test_only_plain_types_are_in_the_files(out, name):
+    found = []
+
+    def note(_, item):
+        if isinstance(item, h5py.Dataset):
+            found.append((item.name, is_plain(item.id.get_type())))
+        for attribute in item.attrs:
+            kind = h5py.h5a.open(item.id, attribute.encode()).get_type()
+            found.append((f"{item.name} {attribute}", is_plain(kind)))
+
+    with h5py.File(out / name) as file:
+        note("/", file)
+        file.visititems(note)
+    assert len(found) > 30
+    assert [place for place, plain in found if not plain] == []
+
+
+def test_hdf5_alone(tmp_path, images, build_images):
+    from pixelbeam.readers import load
+
+    both, alone = (
+        build_images(sinks[0], sinks=sinks) for sinks in (("tfrecord", "hdf5"), ("hdf5",))
+    )
+    files = contents(alone)
+    assert {name for name in files if name.endswith(".tfrecord")} == set()
+    same = {name: data for name, data in contents(both).items() if name.endswith(".h5")}
+    assert {name: files[name] for name in same} == same
+    with pytest.raises(
+        DatasetError, match=r"split 'train' has no tfrecord files, only hdf5; build"
+    ):
+        load(alone, "train")
+    pairs = zip(
+        load(alone, "train", source="hdf5", targets=[]),
+        load(both, "train", targets=[]),
+        strict=True,
+    )
+    for left, right in pairs:
+        assert left.keys() == right.keys()
+        for key in left:
+            np.testing.assert_array_equal(left[key], right[key])
 
 
 def test_text_that_hdf5_cannot_hold_is_a_reject_where_hdf5_is_written(tmp_path):
