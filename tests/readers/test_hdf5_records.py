@@ -229,6 +229,26 @@ def test_virtual_files_of_others(tmp_path):
         HDF5Records(tmp_path / "v.h5")
 
 
+def test_virtual_files_of_others_with_the_whole_of_a_dataset(tmp_path):
+    values = np.arange(20).reshape(10, 2)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = values
+    layout = h5py.VirtualLayout((2, 10, 2), values.dtype)
+    layout[1] = h5py.VirtualSource("a.h5", "data", (10, 2))
+    layout[0] = h5py.VirtualSource("a.h5", "data", (10, 2))
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file.create_virtual_dataset("data", layout)
+    found = HDF5Records(tmp_path / "v.h5").read([1, 0])["data"]
+    np.testing.assert_array_equal(found, [values, values])
+    for change in ({"data": values[:9]}, {"other": values}):
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file.update(change)
+        with pytest.raises(
+            DatasetError, match=r"v\.h5: a\.h5 was changed: expected 'data' of at least 20 values"
+        ):
+            HDF5Records(tmp_path / "v.h5")
+
+
 def test_what_is_wrong_with_a_file_of_others(tmp_path):
     with h5py.File(tmp_path / "f.h5", "w") as file:
         file["data"], file["labels"] = np.zeros((5, 2)), np.zeros(4)
