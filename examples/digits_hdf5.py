@@ -85,7 +85,7 @@ def main() -> int:
         "HDF5Dataset": train(opened_train, opened_val, options.epochs),
     }
     for reader, accuracy in accuracies.items():
-        print(f"{reader}: validation accuracy {accuracy:.4f} (at least {GOOD_ENOUGH} is expected)")
+        print(f"{reader}: validation accuracy: {accuracy:.4f} (at least {GOOD_ENOUGH} is expected)")
     return 0 if min(accuracies.values()) >= GOOD_ENOUGH else 1
 
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 from ..schemas import Image, Schema
 from .clip_options import MASK, ClipOptions, even_steps
 from .elements import Elements
+from .hdf5_clips import HDF5Clips
 
 __all__ = ["ClipReader", "choose_steps"]
 
@@ -25,7 +26,7 @@ class ClipReader:
 
     Args:
         schema: the dataset's.
-        description: its generated module.
+        description: its generated module, or what does the same for HDF5 files.
         elements: scales and lays out what is decoded.
         options: which frames, and how they are batched.
         seed: of the choice of frames; ``None`` for another choice in each run.
@@ -35,7 +36,7 @@ class ClipReader:
     def __init__(
         self,
         schema: Schema,
-        description: ModuleType,
+        description: ModuleType | HDF5Clips,
         elements: Elements,
         options: ClipOptions,
         seed: int | None,
@@ -169,6 +170,8 @@ def choose_steps(
     chosen = dict(features)
     for key in keys:
         values = tf.gather(features[key].values, flat)
+        if isinstance(values, tf.RaggedTensor):  # lists, whose row splits are parsed as int32
+            values = values.with_row_splits_dtype(tf.int64)
         chosen[key] = tf.RaggedTensor.from_row_splits(values, indices.row_splits)
     return chosen
 

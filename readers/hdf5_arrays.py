@@ -165,15 +165,23 @@ class _Slabs(_Fixed):
         self.dtype = dataset.dtype.newbyteorder("=")
 
     def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
+        # One job, since HDF5 does one thing at a time: several would only wait for each other.
+        copies = list(self._copies(rows, out, places))
+        yield lambda: self._copy_all(copies)
+
+    def _copies(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterator[Job]:
         order = np.argsort(rows, kind="stable")
         rows, places = rows[order], places[order]
         for first, last in self._runs(rows):
             yield partial(self._copy, rows[first:last], out, places[first:last])
 
+    def _copy_all(self, copies: Iterable[Job]) -> None:
+        with HDF5_LOCK:
+            _run_here(copies)
+
     def _copy(self, rows: Rows, out: NDArray[Any], places: Rows) -> None:
         start, stop = int(rows[0]), int(rows[-1]) + 1
-        with HDF5_LOCK:
-            block = self._dataset[start:stop]
+        block = self._dataset[start:stop]
         out[places] = block[rows - start]
 
     def _runs(self, rows: Rows) -> Iterator[tuple[int, int]]:
@@ -196,6 +204,9 @@ class _Deflated(_Slabs):
     def __init__(self, dataset: h5py.Dataset, path: str) -> None:
         super().__init__(dataset)
         self._chunks = DeflatedChunks(dataset, path)
+
+    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
+        return self._copies(rows, out, places)
 
     def _copy(self, rows: Rows, out: NDArray[Any], places: Rows) -> None:
         number = int(rows[0]) // self._chunk

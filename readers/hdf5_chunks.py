@@ -18,6 +18,8 @@ import numpy as np
 from h5py._objects import phil
 from numpy.typing import NDArray
 
+from .hdf5_filters import filters_of
+
 __all__ = ["HDF5_LOCK", "DeflatedChunks", "can_inflate"]
 
 # Not public, but there is no other. h5py takes it in nearly all functions; where it reads values of any
@@ -36,7 +38,7 @@ def can_inflate(dataset: h5py.Dataset) -> bool:
     return (
         chunks is not None
         and chunks[1:] == dataset.shape[1:]
-        and _filters(dataset) in _UNDONE
+        and tuple(filters_of(dataset)) in _UNDONE
         and hasattr(dataset.id, "chunk_iter")  # HDF5 from 1.12.3 on
         and not dataset.file.userblock_size  # versions differ in what offsets then count from
     )
@@ -53,7 +55,7 @@ class DeflatedChunks:
     def __init__(self, dataset: h5py.Dataset, path: str) -> None:
         self._dataset = dataset
         self._shape, self._dtype = dataset.chunks, dataset.dtype
-        self._shuffled = _SHUFFLE in _filters(dataset)
+        self._shuffled = _SHUFFLE in filters_of(dataset)
         self._places = _find_chunks(dataset)
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
@@ -100,8 +102,3 @@ def _find_chunks(dataset: h5py.Dataset) -> NDArray[np.int64]:
 
     dataset.id.chunk_iter(note)
     return places
-
-
-def _filters(dataset: h5py.Dataset) -> tuple[int, ...]:
-    creation = dataset.id.get_create_plist()
-    return tuple(creation.get_filter(index)[0] for index in range(creation.get_nfilters()))

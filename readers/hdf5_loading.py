@@ -6,7 +6,8 @@ each would cost the way through the interpreter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -22,7 +23,7 @@ from .published import make_description
 
 __all__ = ["HDF5Source"]
 
-_READS_AHEAD = 4
+_ORDERS_KEPT = 4  # the end of one epoch is read while the next one begins, by several iterators
 
 
 class HDF5Source:
@@ -32,49 +33,71 @@ class HDF5Source:
         files: local HDF5 shards of one dataset, in order.
         schema: what they hold.
         part: ``(count, index)`` to take one record in every ``count``; ``None`` for all.
+        batch_size: records a batch.
+        shuffle: draws a new order of all records each epoch.
+        drop_remainder: leaves out the last batch where it is smaller.
 
     Raises:
         DatasetError: a file is missing or not whole.
-        ValueError: the records are clips.
     """
 
-    def __init__(self, files: Sequence[str], schema: Schema, part: tuple[int, int] | None) -> None:
-        if schema.steps:
-            raise ValueError("source: got 'hdf5' for a dataset of clips, expected 'tfrecord'")
+    def __init__(
+        self,
+        files: Sequence[str],
+        schema: Schema,
+        part: tuple[int, int] | None,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        drop_remainder: bool,
+    ) -> None:
         self._columns = columns(schema)
         self._schema = schema
         self._table = Table(files, [column.key for column in self._columns])
         count, index = part or (1, 0)
         self._rows = np.arange(index, len(self._table), count)
         self._module = _module_of_stored(schema)
+        self._batch_size, self._is_even = batch_size, drop_remainder
+        whole, rest = divmod(len(self._rows), batch_size)
+        self._steps = whole if drop_remainder or not rest else whole + 1
+        self._order = lru_cache(_ORDERS_KEPT)(self._draw_order if shuffle else self._keep_order)
 
-    def batches(
-        self, batch_size: int, *, shuffle: bool, seed: int | None, drop_remainder: bool
-    ) -> Any:
-        """A ``tf.data.Dataset`` of what was read, to be given to ``decode``; one epoch.
+    @property
+    def decodes(self) -> bool:
+        """Whether there are images to be decoded, rather than values as they are."""
+        images = (f for f in self._schema.features.values() if isinstance(f, Image))
+        return any(image.encoding != "raw" for image in images)
+
+    def numbers(self, seed: int | None) -> Any:
+        """A ``tf.data.Dataset`` of one epoch's ``(drawn, step)``, for ``read``.
+
+        Each time that it is iterated, it draws the seed of another order.
 
         Args:
-            batch_size: records a batch.
-            shuffle: draws a new order of all records each epoch.
             seed: makes the orders the same in each run.
-            drop_remainder: leaves out the last batch where it is smaller.
         """
-        whole, rest = divmod(len(self._rows), batch_size)
-        steps = whole if drop_remainder or not rest else whole + 1
-        read = self._reader(batch_size, shuffle, whole=drop_remainder)
 
         @tf.autograph.experimental.do_not_convert
         def epoch(drawn: Any) -> Any:
-            numbers = tf.data.Dataset.range(steps).map(lambda step: (drawn, step))
-            return numbers.map(read, num_parallel_calls=_READS_AHEAD, deterministic=True)
+            return tf.data.Dataset.range(self._steps).map(lambda step: (drawn, step))
 
-        # Each time that the dataset is iterated, it draws the seed of another order.
-        drawn = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
-        return drawn.flat_map(epoch)
+        return tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1).flat_map(epoch)
 
-    def decode(self, read: Sequence[Any]) -> dict[str, Any]:
-        """Decoded features by name, from a batch that was read; dense or ragged tensors."""
-        tensors = iter(read)
+    def read(self, drawn: Any, step: Any) -> dict[str, Any]:
+        """The decoded features of a batch by name, dense or ragged tensors."""
+        types = [dtype for column in self._columns for dtype in _part_types(column)]
+        size = self._batch_size if self._is_even else None
+        shapes = [shape for column in self._columns for shape in _part_shapes(column, size)]
+        parts = tf.numpy_function(self._read_parts, [drawn, step], types)
+        return self._decode([tf.ensure_shape(p, s) for p, s in zip(parts, shapes, strict=True)])
+
+    def _read_parts(self, drawn: Any, step: Any) -> list[Any]:
+        start = int(step) * self._batch_size
+        values = self._table.read(self._order(int(drawn))[start : start + self._batch_size])
+        return [part for c in self._columns for part in _to_parts(c, values[c.key])]
+
+    def _decode(self, parts: Sequence[Any]) -> dict[str, Any]:
+        tensors = iter(parts)
         stored = {column.key: _to_tensor(column, tensors) for column in self._columns}
         decoded = self._module.decode(stored) if self._module is not None else {}
         for name, feature in self._schema.features.items():
@@ -82,35 +105,11 @@ class HDF5Source:
                 decoded[name] = _to_pixels(feature, stored[name], stored.get(f"{name}/shape"))
         return {name: decoded[name] for name in self._schema.features}
 
-    def _reader(self, batch_size: int, shuffle: bool, *, whole: bool) -> Callable[..., Any]:
-        orders: dict[int, NDArray[np.int64]] = {}
+    def _draw_order(self, drawn: int) -> NDArray[np.int64]:
+        return np.random.default_rng(drawn).permutation(self._rows)
 
-        def read(drawn: Any, step: Any) -> list[Any]:
-            rows = self._order(orders, int(drawn)) if shuffle else self._rows
-            start = int(step) * batch_size
-            values = self._table.read(rows[start : start + batch_size])
-            return [part for c in self._columns for part in _to_parts(c, values[c.key])]
-
-        size = batch_size if whole else None
-        types = [dtype for column in self._columns for dtype in _part_types(column)]
-
-        @tf.autograph.experimental.do_not_convert
-        def call(drawn: Any, step: Any) -> Any:
-            parts = tf.numpy_function(read, [drawn, step], types, stateful=True)
-            shapes = [shape for column in self._columns for shape in _part_shapes(column, size)]
-            return tuple(tf.ensure_shape(p, s) for p, s in zip(parts, shapes, strict=True))
-
-        return call
-
-    def _order(self, orders: dict[int, NDArray[np.int64]], drawn: int) -> NDArray[np.int64]:
-        """The order that a seed stands for, drawn once an epoch."""
-        order = orders.get(drawn)
-        if order is None:
-            order = np.random.default_rng(drawn).permutation(self._rows)
-            while len(orders) > 1:  # the end of one epoch is read while the next one begins
-                orders.pop(next(iter(orders)), None)
-            orders[drawn] = order
-        return order
+    def _keep_order(self, _: int) -> NDArray[np.int64]:
+        return self._rows
 
 
 def _is_raw(feature: Any) -> bool:

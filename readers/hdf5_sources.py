@@ -15,6 +15,7 @@ import h5py
 from ..schemas.dataset import DatasetInfo, ShardFile
 from ..schemas.errors import DatasetError
 from ..schemas.layout import DATASET_FILE
+from .hdf5_filters import check_filters
 from .remote import explain_remote, is_remote
 
 __all__ = ["FilePath", "check_virtual", "find_files", "open_file"]
@@ -92,16 +93,26 @@ def check_virtual(dataset: h5py.Dataset, path: str) -> None:
 
 
 def _check_source(file: h5py.File, source: Any, path: str) -> None:
-    name, last = source.dset_name, source.src_space.get_select_bounds()[1]
-    shape = file[name].shape if name in file else ()
-    if len(shape) != len(last) or any(
-        index >= size for index, size in zip(last, shape, strict=True)
-    ):
-        least = tuple(index + 1 for index in last)
+    name = source.dset_name
+    found = file.get(name)
+    if (expected := _expect(source, found)) is not None:
         raise DatasetError(
-            f"{path}: {source.file_name} was changed: expected {name!r} of at least {least}"
+            f"{path}: {source.file_name} was changed: expected {name!r} of {expected}"
         )
-    check_virtual(file[name], file.filename)
+    check_filters(found, file.filename)
+    check_virtual(found, file.filename)
+
+
+def _expect(source: Any, found: h5py.Dataset | None) -> str | None:
+    """What a virtual dataset takes from another one, where that does not have it."""
+    shape = () if found is None else found.shape
+    if source.src_space.get_select_type() == h5py.h5s.SEL_ALL:  # which has no bounds
+        size = source.vspace.get_select_npoints()
+        return None if found is not None and found.size >= size else f"at least {size} values"
+    last = source.src_space.get_select_bounds()[1]
+    if len(shape) == len(last) and all(i < size for i, size in zip(last, shape, strict=True)):
+        return None
+    return f"at least {tuple(index + 1 for index in last)}"
 
 
 def _split_files(directory: Path, split: str) -> list[str]:

@@ -19,6 +19,7 @@ from ..schemas.errors import DatasetError, SchemaError
 from ..schemas.hdf5_columns import OFFSETS, STEP_OFFSETS, VALUES
 from .hdf5_arrays import Array, Job, Ragged, Rows, Values, open_array, open_ragged
 from .hdf5_buffers import empty
+from .hdf5_filters import check_filters
 from .hdf5_sources import check_virtual, open_file
 
 __all__ = ["Table", "read_schema"]
@@ -186,6 +187,7 @@ def _open_dataset(dataset: h5py.Dataset, path: str) -> Array:
 
 
 def _check(dataset: h5py.Dataset, path: str) -> h5py.Dataset:
+    check_filters(dataset, path)
     check_virtual(dataset, path)
     return dataset
 

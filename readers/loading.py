@@ -13,6 +13,7 @@ from typing_extensions import Unpack
 from ..schemas import DatasetInfo
 from .clips import ClipReader
 from .elements import Elements
+from .hdf5_clips import HDF5Clips
 from .hdf5_loading import HDF5Source
 from .options import LoadOptions, ReadOptions
 from .published import Published, open_dataset
@@ -22,6 +23,7 @@ __all__ = ["dataset_info", "input_fn", "load", "steps_per_epoch"]
 _FILES_AT_ONCE = 16  # fixed, not AUTOTUNE: with a seed the order must not depend on the machine
 _SHUFFLE_BYTES = 128 << 20
 _SHUFFLE_RECORDS = 10_000
+_READS_AHEAD = 4  # batches of values that are only copied: more do not make it faster
 _UNBATCHED = 32  # records are decoded in batches of this many where none are asked for
 
 
@@ -267,31 +269,43 @@ def _read_clips(
 def _read_hdf5(
     records: _Records, dataset: Published, elements: Elements, options: ReadOptions
 ) -> Any:
-    source = HDF5Source(records.files, dataset.schema, records.part)
+    steps = _check_batches(records, options)
+    shuffle = options.shuffle is not False
+    if dataset.schema.steps:
+        clips = HDF5Clips(records.files, dataset.schema, records.part, dataset.description())
+        rows = clips.rows(shuffle=shuffle, seed=options.seed)
+        return _read_clips(rows, steps, clips, elements, options)
+    source = HDF5Source(
+        records.files,
+        dataset.schema,
+        records.part,
+        options.batch_size or _UNBATCHED,
+        shuffle=shuffle,
+        drop_remainder=options.drop_remainder,
+    )
 
     @tf.autograph.experimental.do_not_convert
-    def prepare(*read: Any) -> Any:
-        return elements.convert(source.decode(read))
+    def prepare(drawn: Any, step: Any) -> Any:
+        return elements.convert(source.read(drawn, step))
 
     @tf.autograph.experimental.do_not_convert
-    def finish(features: Any) -> Any:
-        return elements.arrange(features)
+    def prepare_batch(drawn: Any, step: Any) -> Any:
+        return elements.arrange(prepare(drawn, step))
 
     @tf.autograph.experimental.do_not_convert
     def finish_one(features: Any) -> Any:
         return elements.arrange({name: _densify(value) for name, value in features.items()})
 
-    steps = _check_batches(records, options)
-    batches = source.batches(
-        options.batch_size or _UNBATCHED,
-        shuffle=options.shuffle is not False,
-        seed=options.seed,
-        drop_remainder=options.drop_remainder,
-    ).map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=options.deterministic)
+    numbers = source.numbers(options.seed)
+    parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": options.deterministic}
     if options.batch_size is None:
-        single = _expect(batches.unbatch(), steps).map(finish_one)
+        single = _expect(numbers.map(prepare, **parallel).unbatch(), steps).map(finish_one)
         return _repeat(single, options).prefetch(tf.data.AUTOTUNE)
-    return _repeat(_expect(batches.map(finish), steps), options).prefetch(tf.data.AUTOTUNE)
+    numbers = _repeat(_expect(numbers, steps), options)
+    if source.decodes or options.dtype is not None:
+        return numbers.map(prepare_batch, **parallel).prefetch(tf.data.AUTOTUNE)
+    parallel["num_parallel_calls"] = _READS_AHEAD
+    return numbers.map(prepare_batch, **parallel).with_options(_untuned())
 
 
 def _check_batches(records: _Records, options: ReadOptions) -> int:
@@ -347,6 +361,13 @@ def _repeat(dataset: Any, options: ReadOptions) -> Any:
 
 def _densify(value: Any) -> Any:
     return value.to_tensor() if isinstance(value, tf.RaggedTensor) else value
+
+
+def _untuned() -> Any:
+    """For pipelines without anything to tune: stopping the tuner may take 50 ms at an epoch's end."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def _distribution(context: Any) -> Any:

@@ -64,10 +64,6 @@ class ReadOptions:
     mask: bool = False
 
     def __post_init__(self) -> None:
-        if self.clips != ClipOptions() and self.source != "tfrecord":
-            raise ValueError(
-                f"source: got {self.source!r} with options of clips, expected 'tfrecord'"
-            )
         for name in ("batch_size", "shuffle", "repeat"):
             _check_count(name, getattr(self, name))
         if self.batch_size is None and self.drop_remainder:

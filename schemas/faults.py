@@ -46,6 +46,7 @@ _EXPECTED = {
     "less_than_equal": "at most {le}",
     "literal_error": "one of {expected}",
     "model_type": "a mapping with 'features'",
+    "string_pattern_mismatch": "text on one line, without control characters",
     "string_too_short": "at least one character",
     "string_type": "text",
     "too_short": "at least one feature",

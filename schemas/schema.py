@@ -31,6 +31,7 @@ __all__ = ["Schema", "load_schema", "preset_names"]
 _PRESETS = files(__package__) / "presets"
 
 
+_LINE = r"^[^\x00-\x1f\x7f]+$"  # HDF5 ends text at a null character
 _Features: TypeAlias = dict[str, SerializeAsAny[Feature]]
 
 
@@ -40,6 +41,8 @@ class Schema(BaseModel):
     >>> Schema(features={"image": Image(source="path", height=224, width=224)})  # doctest: +SKIP
 
     Attributes:
+        name: what the dataset is called, for people; ``dataset.json`` has it, and so has each HDF5 file.
+        version: of the dataset, likewise; text, such as ``1.0.0``.
         record: what a record is.
         on_unreadable: what becomes of a row whose file is there and cannot be read, even after
             several tries: a reject, or a failed build, which can be run again when storage is well.
@@ -55,6 +58,8 @@ class Schema(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    name: str | None = Field(default=None, pattern=_LINE)
+    version: str | None = Field(default=None, pattern=_LINE)
     record: Literal["example", "sequence_example"] = "example"
     on_unreadable: Literal["reject", "fail"] = "reject"
     context: _Features = Field(default_factory=dict)
@@ -161,8 +166,12 @@ class Schema(BaseModel):
             raise SchemaError("\n".join(lines)) from None
 
     def to_dict(self) -> dict[str, Any]:
-        """The schema as plain dicts, with every default spelt out; ``from_dict`` reads it back."""
+        """The schema as plain dicts, with every default spelt out; ``from_dict`` reads it back.
+
+        A name and a version that are not declared are left out.
+        """
         left_out = {"features"} if self.clips is not None else {"context", "steps", "clips"}
+        left_out |= {key for key in ("name", "version") if getattr(self, key) is None}
         return self.model_dump(mode="json", exclude=left_out)
 
     def place(self, name: str) -> str:

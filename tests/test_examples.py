@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["video", "audio_visual", "tokens"])
+@pytest.mark.parametrize("name", ["video", "audio_visual", "tokens", "digits_hdf5"])
 def test_an_example_builds_and_trains(name, tmp_path):
     bin_folder = str(Path(sys.executable).parent)
     done = subprocess.run(

@@ -17,6 +17,7 @@ from .keys import RowFormat
 from .rejects import reject_row
 from .row_pool import RowPool
 from .rows import ManifestRow, RejectedRow
+from .sinks import SINKS
 from .windows import count_frames
 
 __all__ = ["EncodedRow", "RowEncoder", "encode_rows"]
@@ -47,11 +48,13 @@ class RowEncoder:
         schema: its vocabularies filled in.
         row_format: what the rows' cells are.
         inputs: reads the files that rows name.
+        sinks: the formats, by name, that have to be able to hold each record.
     """
 
     schema: Schema
     row_format: RowFormat
     inputs: InputRoot
+    sinks: tuple[str, ...] = ()
 
     def encode(
         self, row: ManifestRow, inline: Mapping[str, Any], arrays: ArrayFiles | None = None
@@ -71,7 +74,10 @@ class RowEncoder:
         reader = CellReader(cells, self.inputs, arrays or ArrayFiles(self.inputs))
         clip = ClipEncoder(self.schema, reader)
         try:
-            return self._encode(row, reader, clip)
+            encoded = self._encode(row, reader, clip)
+            for sink in self.sinks:
+                SINKS[sink].check_record(encoded.values, self.schema)
+            return encoded
         except Reject as reject:
             frames = count_frames(self.schema, cells) or clip.seen
             return replace(reject_row(self.row_format, row, reject), frames=frames)

@@ -75,8 +75,9 @@ def describe(target: h5py.HLObject, column: Column) -> None:
 
 
 def text_array(texts: Sequence[str]) -> Any:
-    """An attribute's value that holds several texts."""
-    return np.array(texts, dtype=h5py.string_dtype())
+    """An attribute's value that holds several texts; null characters are shown as their symbol."""
+    shown = [text.replace("\0", "\u2400") for text in texts]
+    return np.array(shown, dtype=h5py.string_dtype())
 
 
 def label_axes(dataset: h5py.Dataset, labels: Sequence[str]) -> None:

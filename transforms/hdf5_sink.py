@@ -19,7 +19,8 @@ import h5py
 import numpy as np
 
 from ..schemas.dataset import FORMAT
-from ..schemas.feature import FeatureValue, RecordValue, Steps
+from ..schemas.errors import Reject
+from ..schemas.feature import FeatureValue, RecordValue, Steps, shorten
 from ..schemas.hdf5_columns import OFFSETS, STEP_OFFSETS, VALUES, Column, columns
 from ..schemas.schema import Schema
 from .hdf5_files import (
@@ -51,6 +52,17 @@ class HDF5Sink:
             if needs_plugins({"": feature}):
                 load_plugins(feature.storage)
 
+    def check_record(self, values: Mapping[str, RecordValue], schema: Schema) -> None:
+        """See ``Sink.check_record``: HDF5 ends text at a null character.
+
+        Raises:
+            Reject: ``null_character``.
+        """
+        for name, feature in schema.features.items():
+            for key, layout in feature.arrays(name).items():
+                if layout.dtype == "text":
+                    _check_text(name, values[key])
+
     def versions(self, schema: Schema) -> dict[str, str]:
         """See ``Sink.versions``."""
         libraries = {"h5py": h5py.__version__, "hdf5": h5py.version.hdf5_version}
@@ -61,6 +73,19 @@ class HDF5Sink:
     def open(self, path: Path, schema: Schema) -> _HDF5Writer:
         """See ``Sink.open``."""
         return _HDF5Writer(path, schema)
+
+
+def _check_text(name: str, value: RecordValue) -> None:
+    texts = value.values if isinstance(value, Steps) else (value,)
+    for text in texts:
+        if isinstance(text, bytes) and b"\0" in text:
+            raise Reject(
+                "encode",
+                "null_character",
+                f"got {shorten(text.decode())}, which HDF5 would end at its null character; declare type: "
+                "bytes, or build with --sinks tfrecord",
+                feature=name,
+            )
 
 
 class _HDF5Writer:
@@ -78,6 +103,9 @@ class _HDF5Writer:
         with create_file(self._path) as file:
             file.attrs["format"] = FORMAT
             file.attrs["shard"] = self._path.stem
+            for name in ("name", "version"):
+                if (value := getattr(self._schema, name)) is not None:
+                    file.attrs[name] = value
             file.attrs["schema"] = json.dumps(self._schema.to_dict(), ensure_ascii=False)
             # Groups of other columns' names come first, since a key may lie inside one of them.
             for key, column in sorted(self._columns.items()):

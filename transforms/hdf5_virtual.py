@@ -65,8 +65,9 @@ def _write(
     target: Path, split: str, schema: Schema, parts: Sequence[_Part], like: BinaryIO
 ) -> None:
     with create_file(target) as file, h5py.File(like, "r") as first:
-        file.attrs["format"] = first.attrs["format"]
-        file.attrs["schema"] = first.attrs["schema"]
+        for attribute in ("format", "name", "version", "schema"):
+            if attribute in first.attrs:
+                file.attrs[attribute] = first.attrs[attribute]
         file.attrs["split"] = split
         file.attrs["shards"] = text_array([part.file for part in parts])
         for path in parts[0].shapes:

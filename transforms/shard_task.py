@@ -198,4 +198,4 @@ class ShardTask:
     def _encode_all(self, rows: list[bytes], pool: RowPool) -> Iterator[EncodedRow | RejectedRow]:
         unpacked = map(unpack_row, rows)
         attached = attach_inline(unpacked, self.encoder.row_format.columns, self.manifest_root)
-        return encode_rows(self.encoder, attached, pool)
+        return encode_rows(replace(self.encoder, sinks=self.sinks), attached, pool)

@@ -57,6 +57,17 @@ class Sink(Protocol):
             OptionError: they need a package that is not installed.
         """
 
+    def check_record(self, values: Mapping[str, RecordValue], schema: Schema) -> None:
+        """Checks that files of the format can hold a record as it is.
+
+        Args:
+            values: by Example key.
+            schema: what they were encoded by.
+
+        Raises:
+            Reject: they cannot; the record is then written in no format.
+        """
+
     def versions(self, schema: Schema) -> dict[str, str]:
         """The versions of the libraries that decide the format's bytes, by name."""
 
@@ -76,6 +87,9 @@ class TFRecordSink:
 
     def check(self, schema: Schema) -> None:
         """See ``Sink.check``: everything goes."""
+
+    def check_record(self, values: Mapping[str, RecordValue], schema: Schema) -> None:
+        """See ``Sink.check_record``: everything goes."""
 
     def versions(self, schema: Schema) -> dict[str, str]:
         """See ``Sink.versions``: the bytes are this package's own."""

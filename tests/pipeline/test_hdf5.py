@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 
@@ -8,13 +9,16 @@ import h5py
 import numpy as np
 import pytest
 from hdf5_datasets import RECORDS, build_all_kinds
+from pixelbeam.pipeline.build import build
 from pixelbeam.pipeline.claim import is_ours, remove_build
+from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.schemas import Schema
+from pixelbeam.schemas.errors import DatasetError
 from pixelbeam.schemas.feature import Steps
 from pixelbeam.transforms.folders import Folder
 from pixelbeam.transforms.hdf5_sink import HDF5Sink
 from pixelbeam.transforms.hdf5_virtual import publish_virtual
-from support import contents, dataset_json
+from support import contents, dataset_json, rejects_of
 
 CLIPS = Schema.from_dict(
     {
@@ -98,6 +102,81 @@ def test_fill_values_of_a_missing_shard_stand_out(out, tmp_path):
         assert file["label"][-1] == np.iinfo(np.int64).min
         assert np.isnan(file["box"][-1]).all()
         assert (len(file["jpeg"][-1]), file["text/name"][-1]) == (0, b"")
+
+
+def is_plain(kind):
+    """Whether a type is one that every HDF5 library reads: integers, floats, text, bytes of any length."""
+    if isinstance(kind, h5py.h5t.TypeVlenID):
+        return kind.get_super().equal(h5py.h5t.STD_U8LE)
+    return isinstance(kind, h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID | h5py.h5t.TypeStringID)
+
+
+@pytest.mark.parametrize("name", ["train.h5", f"{SHARDS[0]}.h5"])
+def test_only_plain_types_are_in_the_files(out, name):
+    found = []
+
+    def note(_, item):
+        if isinstance(item, h5py.Dataset):
+            found.append((item.name, is_plain(item.id.get_type())))
+        for attribute in item.attrs:
+            kind = h5py.h5a.open(item.id, attribute.encode()).get_type()
+            found.append((f"{item.name} {attribute}", is_plain(kind)))
+
+    with h5py.File(out / name) as file:
+        note("/", file)
+        file.visititems(note)
+    assert len(found) > 30
+    assert [place for place, plain in found if not plain] == []
+
+
+def test_hdf5_alone(tmp_path, images, build_images):
+    from pixelbeam.readers import load
+
+    both, alone = (
+        build_images(sinks[0], sinks=sinks) for sinks in (("tfrecord", "hdf5"), ("hdf5",))
+    )
+    files = contents(alone)
+    assert {name for name in files if name.endswith(".tfrecord")} == set()
+    same = {name: data for name, data in contents(both).items() if name.endswith(".h5")}
+    assert {name: files[name] for name in same} == same
+    with pytest.raises(
+        DatasetError, match=r"split 'train' has no tfrecord files, only hdf5; build"
+    ):
+        load(alone, "train")
+    pairs = zip(
+        load(alone, "train", source="hdf5", targets=[]),
+        load(both, "train", targets=[]),
+        strict=True,
+    )
+    for left, right in pairs:
+        assert left.keys() == right.keys()
+        for key in left:
+            np.testing.assert_array_equal(left[key], right[key])
+
+
+def test_text_that_hdf5_cannot_hold_is_a_reject_where_hdf5_is_written(tmp_path):
+    texts = ["whole", "cut\0off"]
+    rows = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    (tmp_path / "m.jsonl").write_text(rows)
+    features = {"text": {"type": "string", "source": "text"}}
+    schema = Schema.from_dict({"name": "texts", "version": "2", "features": features})
+    found = {}
+    for sinks in (("tfrecord",), ("tfrecord", "hdf5")):
+        out = tmp_path / "_".join(sinks)
+        some = MaxRejects(fraction=1.0)
+        build(
+            BuildOptions(str(tmp_path / "m.jsonl"), schema, str(out), sinks=sinks, max_rejects=some)
+        )
+        found[sinks] = dataset_json(out)
+        assert (found[sinks]["schema"]["name"], found[sinks]["schema"]["version"]) == ("texts", "2")
+    assert found["tfrecord",]["splits"]["train"]["num_records"] == 2
+    assert found["tfrecord",]["rejects"]["count"] == 0
+    assert found["tfrecord", "hdf5"]["splits"]["train"]["num_records"] == 1
+    assert found["tfrecord", "hdf5"]["rejects"]["by_reason"] == {"null_character": 1}
+    assert [(r["feature"], r["row"]) for r in rejects_of(out)] == [("text", 2)]
+    with h5py.File(out / "train.h5") as file:
+        assert file["text"][:].tolist() == [b"whole"]
+        assert (file.attrs["name"], file.attrs["version"]) == ("texts", "2")
 
 
 def test_two_builds_are_the_same_bytes(out, tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import re
 
 import h5py
@@ -89,6 +90,15 @@ def test_batches_are_those_of_the_tfrecord_reader(all_kinds):
             wanted = np.array([text.decode() for text in wanted], object)
         np.testing.assert_array_equal(inputs[name], wanted)
     np.testing.assert_array_equal(labels, expected_labels)
+
+
+def test_copies_in_other_processes_agree_on_the_order(faces):
+    dataset = HDF5Dataset(faces, features=FEATURES, batch_size=32, shuffle=True)
+    copy = pickle.loads(pickle.dumps(dataset))
+    assert labels_of(copy) == labels_of(dataset)
+    dataset.on_epoch_end()
+    copy.on_epoch_end()
+    assert labels_of(copy) == labels_of(dataset)
 
 
 def test_a_transform_takes_the_place_of_the_batch(faces):

@@ -106,6 +106,32 @@ def test_threads_read_at_the_same_time(all_kinds, expected):
             assert batch["text/name"] == [expected[r]["text/name"].decode() for r in order]
 
 
+def test_pytorch_takes_records_as_they_are(all_kinds, expected):
+    data = pytest.importorskip("torch.utils.data", reason="PyTorch is not installed")
+    records = HDF5Records(all_kinds, "train", features=["raw", "label"])
+    for workers in (0, 2):
+        context = "spawn" if workers else None
+        loader = data.DataLoader(
+            records, batch_size=8, num_workers=workers, multiprocessing_context=context
+        )
+        batches = list(loader)
+        assert [len(batch["label"]) for batch in batches] == [8, 8, 8, 6]
+        for name in ("raw", "label"):
+            got = np.concatenate([batch[name].numpy() for batch in batches])
+            np.testing.assert_array_equal(got, [features[name] for features in expected])
+
+
+def test_grain_takes_records_as_they_are(all_kinds, expected):
+    grain = pytest.importorskip("grain", reason="Grain is not installed")
+    records = HDF5Records(all_kinds, "train", features=["raw", "label"])
+    batches = list(grain.MapDataset.source(records).shuffle(seed=1).batch(10))
+    assert sorted(np.concatenate([batch["label"] for batch in batches]).tolist()) == sorted(
+        int(features["label"]) for features in expected
+    )
+    raw = {row.tobytes() for batch in batches for row in batch["raw"]}
+    assert raw == {features["raw"].tobytes() for features in expected}
+
+
 def test_neither_tensorflow_nor_beam_is_loaded(all_kinds):
     code = (
         "import sys\n"
@@ -202,6 +228,26 @@ def test_virtual_files_of_others(tmp_path):
         DatasetError, match=r"v\.h5: a\.h5 is missing, which holds a part of '/data'"
     ):
         HDF5Records(tmp_path / "v.h5")
+
+
+def test_virtual_files_of_others_with_the_whole_of_a_dataset(tmp_path):
+    values = np.arange(20).reshape(10, 2)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = values
+    layout = h5py.VirtualLayout((2, 10, 2), values.dtype)
+    layout[1] = h5py.VirtualSource("a.h5", "data", (10, 2))
+    layout[0] = h5py.VirtualSource("a.h5", "data", (10, 2))
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file.create_virtual_dataset("data", layout)
+    found = HDF5Records(tmp_path / "v.h5").read([1, 0])["data"]
+    np.testing.assert_array_equal(found, [values, values])
+    for change in ({"data": values[:9]}, {"other": values}):
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file.update(change)
+        with pytest.raises(
+            DatasetError, match=r"v\.h5: a\.h5 was changed: expected 'data' of at least 20 values"
+        ):
+            HDF5Records(tmp_path / "v.h5")
 
 
 def test_what_is_wrong_with_a_file_of_others(tmp_path):

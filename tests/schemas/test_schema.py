@@ -60,6 +60,13 @@ def test_to_dict_is_json_that_from_dict_reads_back(built):
     assert Schema.from_dict(json.loads(text)).to_dict() == schema.to_dict()
 
 
+def test_a_name_and_a_version_are_kept_where_they_are_declared():
+    declared = {"name": "pets", "version": "1.0.0", "features": {"image": IMAGE}}
+    kept = Schema.from_dict(declared).to_dict()
+    assert (kept.pop("name"), kept.pop("version")) == ("pets", "1.0.0")
+    assert kept == Schema.from_dict({"features": {"image": IMAGE}}).to_dict()
+
+
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
@@ -75,6 +82,15 @@ def test_to_dict_is_json_that_from_dict_reads_back(built):
             {"features": {"image": IMAGE}, "record": "clip"},
             "record: got 'clip', expected one of 'example' or 'sequence_example'",
         ),
+        (
+            {"name": "", "features": {"image": IMAGE}},
+            "name: got '', expected text on one line, without control characters",
+        ),
+        (
+            {"version": "1\0", "features": {"image": IMAGE}},
+            "version: got '1\\x00', expected text on one line, without control characters",
+        ),
+        ({"version": 1.0, "features": {"image": IMAGE}}, "version: got 1.0, expected text"),
         ({"features": {1: IMAGE}}, "features: got 1, expected a name; put it in quotes"),
         ({"features": {"": IMAGE}}, "features: got '', expected a name; put it in quotes"),
         (

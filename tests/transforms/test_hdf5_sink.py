@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from pixelbeam.schemas import Schema
-from pixelbeam.schemas.errors import OptionError, SchemaError
+from pixelbeam.schemas.errors import OptionError, Reject, SchemaError
 from pixelbeam.schemas.feature import Steps
 from pixelbeam.transforms.hdf5_sink import HDF5Sink
 
@@ -21,7 +21,7 @@ FEATURES = {
     "box": {"type": "float32", "source": "l", "shape": [2, 2]},
     "text/name": {"type": "string", "source": "l"},
 }
-SCHEMA = Schema.from_dict({"features": FEATURES})
+SCHEMA = Schema.from_dict({"name": "things", "version": "1.0.0", "features": FEATURES})
 
 
 def record(number):
@@ -82,6 +82,7 @@ def test_types_labels_and_attributes(tmp_path):
         assert list(file["label"].attrs["class_names"]) == ["a", "bé"]
         assert (file["image"].attrs["type"], file["image"].attrs["encoding"]) == ("image", "jpeg")
         assert file.attrs["format"] == "pixelbeam/1"
+        assert (file.attrs["name"], file.attrs["version"]) == ("things", "1.0.0")
         assert file.attrs["shard"] == "train-00000-of-00001"
         assert Schema.from_dict(json.loads(file.attrs["schema"])) == SCHEMA
         assert file["pixels"].chunks is None
@@ -94,6 +95,31 @@ def test_many_class_names_fit(tmp_path):
     )
     with h5py.File(write(tmp_path / "a.h5", [{"l": np.array(1, np.int64)}], schema)) as file:
         assert list(file["l"].attrs["class_names"]) == names
+
+
+def test_null_characters_in_class_names_are_shown(tmp_path):
+    feature = {"type": "class_label", "source": "l", "vocabulary": ["a\0b"]}
+    schema = Schema.from_dict({"features": {"l": feature}})
+    with h5py.File(write(tmp_path / "a.h5", [], schema)) as file:
+        assert list(file["l"].attrs["class_names"]) == ["a\u2400b"]
+        assert Schema.from_dict(json.loads(file.attrs["schema"])) == schema
+        assert "name" not in file.attrs
+
+
+@pytest.mark.parametrize("steps", [False, True])
+def test_text_that_hdf5_would_cut_off_is_a_reject(steps):
+    text = {"text": {"type": "string", "source": "l"}}
+    parts = {"record": "sequence_example", "steps": text} if steps else {"features": text}
+    schema = Schema.from_dict(parts)
+    values = [b"whole", "aé\0b".encode()]
+    with pytest.raises(Reject) as caught:
+        HDF5Sink().check_record({"text": Steps(tuple(values)) if steps else values[1]}, schema)
+    assert (caught.value.feature, str(caught.value)) == (
+        "text",
+        "encode: null_character: got 'aé\\x00b', which HDF5 would end at its null character; declare "
+        "type: bytes, or build with --sinks tfrecord",
+    )
+    HDF5Sink().check_record({"text": Steps((values[0],)) if steps else values[0]}, schema)
 
 
 def test_a_shard_without_records(tmp_path):
