@@ -37,6 +37,7 @@ DEV = [
     "pre-commit>=3.7",
     "pytest>=8.2",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "ruff>=0.9",
     "setuptools>=70.1",
     "types-PyYAML>=6.0.12",
