@@ -181,11 +181,6 @@ class _Slabs(_Fixed):
 
     def _copy(self, rows: Rows, out: NDArray[Any], places: Rows) -> None:
         start, stop = int(rows[0]), int(rows[-1]) + 1
-        if stop - start == 1:  # as is common in random order: straight to its place
-            place = int(places[0])
-            self._dataset.read_direct(out, np.s_[start:stop], np.s_[place : place + 1])
-            out[places[1:]] = out[place]
-            return
         block = self._dataset[start:stop]
         out[places] = block[rows - start]
 

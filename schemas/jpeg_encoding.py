@@ -59,3 +59,12 @@ class _MemoryFile:
 
 
 _of_thread = threading.local()
+
+
+def _forget_file() -> None:
+    _of_thread.__dict__.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    # Parent and child would share the file's position, and write over each other's images.
+    os.register_at_fork(after_in_child=_forget_file)

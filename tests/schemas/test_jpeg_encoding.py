@@ -3,6 +3,8 @@ from __future__ import annotations
 import gc
 import io
 import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -53,3 +55,17 @@ def test_threads_close_their_files():
         thread.join()
     del thread
     assert count() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_forked_process_has_a_file_of_its_own():
+    code = (
+        "import os; from PIL import Image; from pixelbeam.schemas import jpeg_encoding as j\n"
+        "encode = lambda: j.encode_jpeg(Image.new('L', (8, 8)), {'quality': 90})\n"
+        "encode(); parent = os.fstat(j._of_thread.file.fileno()).st_ino\n"
+        "child = os.fork()\n"
+        "if not child: encode(); os._exit(os.fstat(j._of_thread.file.fileno()).st_ino == parent)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
