@@ -124,6 +124,7 @@ def describe(built: Built, output: str) -> str:
             f"  {name:<9} {split.num_records:,} records in {len(split.shards):,} shards, {size / 1e6:,.1f} MB"
         )
     lines.append(_describe_rejects(built, output))
+    lines += [f"  warning   {warning}" for warning in dataset.warnings]
     first = next(iter(dataset.splits))
     lines += [
         "load it with:",

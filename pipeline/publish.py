@@ -29,6 +29,7 @@ from ..schemas.layout import (
     STATE_FOLDER,
 )
 from ..schemas.schema import Schema
+from ..schemas.statistics import merge_all
 from ..transforms.folders import Folder, PublishedFile
 from ..transforms.hdf5_virtual import publish_virtual
 from ..transforms.plan import PLAN_FILE, Plan
@@ -197,12 +198,22 @@ def _describe(
             },
             "rows": plan.rows_seen,
             "rejects": rejects,
+            "warnings": _collect_warnings(plan.schema, results),
             **({} if frames is None else {"frames": frames}),
             "command": command,
             "versions": codec_versions() | sink_versions(tuple(command["sinks"]), plan.schema),
             "checksum": BLANK,
         }
     )
+
+
+def _collect_warnings(schema: Schema, results: dict[str, SplitResults]) -> list[str]:
+    whole = merge_all(found.summaries for found in results.values())
+    return [
+        warning
+        for name, feature in schema.features.items()
+        for warning in feature.warnings(name, whole.get(name, {}))
+    ]
 
 
 def _describe_split(

@@ -105,6 +105,7 @@ class DatasetInfo(_Part):
         splits: the splits by name.
         rows: the number of manifest rows.
         rejects: the rows that did not become records.
+        warnings: what is right as far as anybody can tell, and yet seldom meant; a sentence each.
     """
 
     format: str = FORMAT
@@ -114,6 +115,7 @@ class DatasetInfo(_Part):
     splits: dict[str, SplitInfo]
     rows: _Count
     rejects: RejectsInfo = RejectsInfo()
+    warnings: list[str] = Field(default_factory=list)
 
     @property
     def dropped_frames(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -203,6 +203,15 @@ class Feature(BaseModel):
     def statistics(self, summary: dict[str, Any]) -> dict[str, Any]:
         """Turns the merged summaries of a split into what ``dataset.json`` says of the feature."""
         return summary
+
+    def warnings(self, name: str, summary: Mapping[str, Any]) -> Iterable[str]:
+        """What a user should know of a dataset that was built without a fault: a sentence each.
+
+        Args:
+            name: the feature's name.
+            summary: the merged summaries of the whole dataset; empty when there is no record.
+        """
+        return ()
 
     @property
     def needs_vocabulary(self) -> bool:

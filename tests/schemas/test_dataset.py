@@ -76,7 +76,8 @@ GOLDEN = """\
     "by_reason": {
       "truncated_image": 1
     }
-  }
+  },
+  "warnings": []
 }
 """
 
