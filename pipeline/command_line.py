@@ -12,6 +12,7 @@ from importlib.metadata import version
 from apache_beam.options.pipeline_options import DirectOptions
 from rich.console import Console
 
+from ..schemas.class_names import describe_names
 from ..schemas.errors import OptionError, PixelbeamError, TooManyRejects, UsageError
 from ..schemas.layout import REJECTS_FILE
 from .build import Built, build
@@ -124,6 +125,9 @@ def describe(built: Built, output: str) -> str:
             f"  {name:<9} {split.num_records:,} records in {len(split.shards):,} shards, {size / 1e6:,.1f} MB"
         )
     lines.append(_describe_rejects(built, output))
+    for name, feature in dataset.read_schema(output).features.items():
+        if names := feature.source_code(name).class_names:
+            lines.append(f"  classes   {name}: {describe_names(names)}")
     lines += [f"  warning   {warning}" for warning in dataset.warnings]
     first = next(iter(dataset.splits))
     lines += [

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -14,14 +13,14 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
+from .class_names import name_warnings, plain_name, sort_names
 from .errors import Reject
 from .feature import Feature, FeatureValue, SettingError, shorten
 from .numbers import is_missing, parse_int
 
-__all__ = ["ClassFeature", "class_name", "sort_names"]
+__all__ = ["ClassFeature", "class_name", "is_nan", "observed_name"]
 
 FROM_MANIFEST = "from_manifest"
-_INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")
 _FEW = 10
 _MANY = 1000
 
@@ -29,13 +28,15 @@ _MANY = 1000
 class ClassFeature(Feature):
     """What the kinds with classes share; a target unless ``target: false``.
 
-    A value names a class by its text: without the white space around it, integers as digits (whole
-    floats too, since tables write integers with gaps as floats), booleans as ``true`` and ``false``.
-    Without a vocabulary it is the class's number itself.
+    A value names a class by its text: without the white space around it, whole numbers as their digits
+    (``2``, ``2.0``, ``+2``, and the numbers 2 and 2.0 are one class; ``007`` is a name and not 7),
+    booleans as ``true`` and ``false``. The names of a vocabulary are matched in the same way.
+    Without a vocabulary a value is the class's number itself.
 
     Attributes:
-        vocabulary: the class names in the order of their numbers; ``from_manifest`` to collect them;
-            or a text file with a name a line, which is read at once, so that the schema holds the names.
+        vocabulary: the class names in the order of their numbers; ``from_manifest`` to collect them:
+            sorted by value where all are numbers, otherwise by code point; or a text file with a name a
+            line, which is read at once, so that the schema holds the names.
         num_classes: the number of classes where they have no names; beside a vocabulary, its length.
     """
 
@@ -91,10 +92,7 @@ class ClassFeature(Feature):
         return self.vocabulary == FROM_MANIFEST
 
     def with_vocabulary(self, names: tuple[str, ...]) -> Self:
-        """The feature with the names, and those of its default, sorted and stored.
-
-        Names that are all integers are sorted by their value, others by code point.
-        """
+        """The feature with the names, and those of its default, sorted and stored; see ``sort_names``."""
         wanted = {*names, *self._default_names()}
         return type(self).model_validate(self.model_dump() | {"vocabulary": sort_names(wanted)})
 
@@ -122,9 +120,14 @@ class ClassFeature(Feature):
         classes = summary.get("classes", {})
         return {**summary, "classes": {key: classes[key] for key in sorted(classes, key=int)}}
 
+    def warnings(self, name: str, summary: Mapping[str, Any]) -> Iterator[str]:
+        """Names that are seldom meant; see ``Feature.warnings``."""
+        for warning in name_warnings(self.class_names or ()):
+            yield f"{name}: {warning}"
+
     @cached_property
     def _numbers(self) -> dict[str, int]:
-        return {name: number for number, name in enumerate(self.class_names or ())}
+        return {plain_name(name): number for number, name in enumerate(self.class_names or ())}
 
     def _check_number(self, value: Any) -> int:
         expected = f"a class number from 0 to {self.class_count - 1}"
@@ -144,22 +147,26 @@ def class_name(value: Any) -> str:
     """The class name that one manifest value spells.
 
     Raises:
-        Reject: ``unknown_class``, the value is no text, number or boolean.
+        Reject: ``unknown_class``, the value is no text, number or boolean; ``not_utf8``, it is bytes
+            that are no text.
     """
     match value:
         case str():
-            text = value
+            return plain_name(value)
         case bool():
-            text = str(value).lower()
+            return str(value).lower()
         case float() if value.is_integer():
-            text = str(int(value))
+            return str(int(value))
         case int() | float():
-            text = str(value)
+            return str(value)
         case bytes():
-            text = value.decode(errors="replace")
+            try:
+                return plain_name(value.decode())
+            except UnicodeDecodeError:
+                message = f"got {shorten(value)}, expected UTF-8 text"
+                raise Reject("encode", "not_utf8", message) from None
         case _:
             raise _unknown(value, "a class name")
-    return text.strip()
 
 
 def observed_name(value: Any) -> str | None:
@@ -176,14 +183,6 @@ def observed_name(value: Any) -> str | None:
 def is_nan(value: Any) -> bool:
     """Whether a value is the NaN that tables write for a missing class."""
     return isinstance(value, float) and math.isnan(value)
-
-
-def sort_names(names: Iterable[str]) -> list[str]:
-    """Sorts by value where every name is an integer, otherwise by code point."""
-    by_text = sorted(set(names))
-    if all(map(_INTEGER.fullmatch, by_text)):
-        return sorted(by_text, key=int)
-    return by_text
 
 
 def _read_names(path: Path) -> list[str]:
@@ -204,19 +203,20 @@ def _read_names(path: Path) -> list[str]:
 
 
 def _check_names(names: Sequence[Any]) -> tuple[str, ...]:
-    seen: dict[str, None] = {}
+    seen: dict[str, str] = {}
     for name in names:
         if isinstance(name, bool) or not isinstance(name, str | int):
             raise ValueError(f"got {shorten(name)}, expected a class name; put it in quotes")
         text = str(name).strip()
         if not text or not _is_unicode(text):
             raise ValueError(f"got {shorten(name)}, expected a class name")
-        if text in seen:
-            raise ValueError(f"got {shorten(text)} twice, expected each name once")
-        seen[text] = None
+        if before := seen.get(plain_name(text)):
+            got = f"{shorten(text)} twice" if before == text else f"{before!r} and {text!r}"
+            raise ValueError(f"got {got}, expected each name once")
+        seen[plain_name(text)] = text
     if not seen:
         raise ValueError("got no names, expected at least one")
-    return tuple(seen)
+    return tuple(seen.values())
 
 
 def _is_unicode(text: str) -> bool:

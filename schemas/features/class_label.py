@@ -52,7 +52,7 @@ class ClassLabel(ClassFeature):
         """The number of the class, a scalar; see ``Feature.encode``.
 
         Raises:
-            Reject: ``missing_value`` or ``unknown_class``.
+            Reject: ``missing_value``, ``unknown_class`` or ``not_utf8``.
         """
         if is_missing(value) or is_nan(value):
             if self.default is None:

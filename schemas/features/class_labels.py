@@ -73,7 +73,7 @@ class ClassLabels(ClassFeature):
         """The sorted numbers of the classes, ``[count]``; see ``Feature.encode``.
 
         Raises:
-            Reject: ``missing_value`` or ``unknown_class``.
+            Reject: ``missing_value``, ``unknown_class`` or ``not_utf8``.
         """
         if is_missing(value) or is_nan(value):
             if self.default is None:

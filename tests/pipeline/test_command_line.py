@@ -45,6 +45,7 @@ def test_a_build_says_what_it_made_and_how_to_load_it(capsys, images, tmp_path, 
     assert lines[2].startswith("  val ")
     assert lines[3:] == [
         "  rejects   none",
+        "  classes   label: cat=0, dog=1, newt=2",
         "load it with:",
         "  from pixelbeam.readers import load",
         f"  train = load({out!r}, 'train', batch_size=64, shuffle=True)",

@@ -5,7 +5,9 @@ from feature_cases import Case, check
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas import ClassLabel, Schema
+from pixelbeam.schemas.errors import Reject
 from pixelbeam.schemas.statistics import merge_all
+from pydantic import ValidationError
 
 ANIMALS = ClassLabel(source="label", vocabulary=["cat", "dog", "7", "true"])
 NUMBERED = ClassLabel(source="label", num_classes=10)
@@ -107,3 +109,48 @@ def test_statistics_count_by_number():
     statistics = NUMBERED.statistics(merge_all(summaries))
     assert statistics == {"classes": {"0": 1, "9": 2}}
     assert list(statistics["classes"]) == ["0", "9"]
+
+
+@pytest.mark.parametrize("value", ["2", "2.0", "2.00", "2.", "+2", " 2 ", 2, 2.0, b"2", b"2.0"])
+def test_a_whole_number_is_one_class_however_it_is_written(value):
+    assert COLLECTED.observe(value) == ("2",)
+    for names in (["1", "2", "3"], ["1.0", "2.0", "3.0"], [1, 2, 3], ["+1", "+2", "+3"]):
+        assert ClassLabel(source="label", vocabulary=names).class_id(value) == 1
+
+
+@pytest.mark.parametrize("value", ["007", "00", "2.5", "1e3", "2 0", "-", "+", ".0", "٢"])
+def test_what_is_no_whole_number_is_a_name_as_it_stands(value):
+    assert COLLECTED.observe(value) == (value,)
+
+
+def test_zero_has_no_sign():
+    assert [COLLECTED.observe(value) for value in ("-0", "0.0", -0.0, "+0")] == [("0",)] * 4
+
+
+def test_declared_names_stay_as_they_are_written():
+    feature = ClassLabel(source="label", vocabulary=["1.0", "007"])
+    assert feature.vocabulary == ("1.0", "007")
+    with pytest.raises(Reject) as caught:
+        feature.class_id("7")
+    assert str(caught.value) == "encode: unknown_class: got '7', expected one of '1.0', '007'"
+
+
+def test_a_number_twice_in_a_declared_vocabulary():
+    with pytest.raises(ValidationError, match=r"got .2\.0. and .2., expected each name once"):
+        ClassLabel(source="label", vocabulary=["2.0", "1", "2"])
+
+
+@pytest.mark.parametrize("value", [b"p\xe2te", b"p\xeate", b"p\xf4te"])
+def test_bytes_that_are_no_text_are_rejects_and_no_class(value):
+    assert COLLECTED.observe(value) == ()
+    with pytest.raises(Reject) as caught:
+        COLLECTED.with_vocabulary(("p\ufffdte",)).encode("label", value)
+    assert str(caught.value) == f"encode: not_utf8: got {value!r}, expected UTF-8 text"
+
+
+def test_warnings_name_the_feature():
+    feature = COLLECTED.with_vocabulary(("Cat", "cat"))
+    assert list(feature.warnings("animal", {})) == [
+        "animal: got classes that differ only in case: 'Cat' and 'cat'"
+    ]
+    assert list(COLLECTED.warnings("animal", {})) == []

@@ -1,0 +1,65 @@
+"""Labels as users meet them: the same classes from every manifest format, and what is said of them."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.options import BuildOptions
+from pixelbeam.schemas import Schema
+from support import dataset_json, write_csv
+
+SCHEMA = Schema.from_dict(
+    {
+        "features": {
+            "label": {"type": "class_label", "source": "label", "vocabulary": "from_manifest"},
+            "text": {"type": "string", "source": "path"},
+        }
+    }
+)
+LABELS = [0.0, 10.0, 2.0, 11.0, 9.0, 2.0]
+
+
+def write_labels(folder, name):
+    path = folder / name
+    if name.endswith(".csv"):
+        spell = str if "float" in name else (lambda label: f"{label:.0f}")
+        write_csv(path, [("a", spell(label)) for label in LABELS])
+    elif name.endswith(".txt"):
+        path.write_text("".join(f"a +{label:.0f}\n" for label in LABELS))
+    elif name.endswith(".jsonl"):
+        path.write_text("".join(json.dumps({"path": "a", "label": n}) + "\n" for n in LABELS))
+    else:
+        kind = pa.float64() if "float" in name else pa.binary() if "binary" in name else pa.int8()
+        labels = [str(label).encode() for label in LABELS] if "binary" in name else LABELS
+        table = {"path": ["a"] * len(LABELS), "label": pa.array(labels).cast(kind)}
+        pq.write_table(pa.table(table), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "floats.csv",
+        "ints.csv",
+        "m.txt",
+        "m.jsonl",
+        "floats.parquet",
+        "ints.parquet",
+        "binary.parquet",
+    ],
+)
+def test_whole_numbers_are_the_same_classes_in_every_format(name, tmp_path):
+    manifest = write_labels(tmp_path, name)
+    build(BuildOptions(str(manifest), SCHEMA, str(tmp_path / "out")))
+    dataset = dataset_json(tmp_path / "out")
+    assert dataset["schema"]["features"]["label"]["vocabulary"] == ["0", "2", "9", "10", "11"]
+    counts = dataset["splits"]["train"]["statistics"]["label"]["classes"]
+    assert counts == {"0": 1, "1": 2, "2": 1, "3": 1, "4": 1}
+    assert dataset["warnings"] == [
+        "label: the class names are numbers, but not those of their classes: "
+        "class 2 is 1, 9 is 2, 10 is 3, …; to keep them, declare num_classes: 12"
+    ]
