@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from concurrent.futures import Future
-from concurrent.futures import wait as wait_for
-from contextlib import suppress
 from dataclasses import dataclass
 
 import apache_beam as beam
-import grpc
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
-from apache_beam.runners.runner import PipelineResult, PipelineState
+from apache_beam.runners.runner import PipelineState
 from rich.console import Console
 
 from ..schemas.dataset import DatasetInfo
@@ -27,15 +22,12 @@ from .graph import BuildJob, open_job, wire
 from .options import BuildOptions
 from .progress import ProgressWatch, report_progress
 from .publish import publish, read_published
+from .running import choose_runner, is_local_runner, run_to_end
 from .terminal import printable
 
 __all__ = ["Built", "build", "choose_threads"]
 
-# Plain "DirectRunner" first looks for Prism, a runner that it would have to download.
-_LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
-_LOCAL_NAMES = (None, "DirectRunner", "direct", "directrunner", "FnApiRunner", _LOCAL_RUNNER)
 _REMOTE_THREADS = 4
-_CANCEL_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +67,7 @@ def build(
     started = time.monotonic()
     beam_options = beam_options or PipelineOptions([])
     console = console or Console(quiet=True)
-    local = _choose_runner(beam_options)
+    local = is_local_runner(beam_options)
     FileSystems.set_options(beam_options)  # for s3://, gs://, hdfs:// before there is a pipeline
     job = open_job(options, choose_threads(options, beam_options, local))
     claim = look_at_output(job)
@@ -90,15 +82,6 @@ def build(
                 _run(job, beam_options, console)
                 _publish(job)
     return Built(claim, read_published(job.output), time.monotonic() - started)
-
-
-def _choose_runner(beam_options: PipelineOptions) -> bool:
-    """Makes the local runner explicit; returns whether it is the local one."""
-    standard = beam_options.view_as(StandardOptions)
-    local = standard.runner in _LOCAL_NAMES
-    if local:
-        standard.runner = _LOCAL_RUNNER
-    return local
 
 
 def choose_threads(options: BuildOptions, beam_options: PipelineOptions, local: bool) -> int:
@@ -138,49 +121,18 @@ def _introduce(job: BuildJob, claim: Claim, console: Console, runner: str) -> No
 def _run(job: BuildJob, beam_options: PipelineOptions, console: Console) -> None:
     job.output.delete([PLAN_FILE])  # an earlier attempt's would be taken for this one's
     watch = ProgressWatch(job.output)
-    pipeline = beam.Pipeline(options=beam_options)
+    pipeline = beam.Pipeline(choose_runner(beam_options), beam_options)
     wire(pipeline, job)
     try:
         with report_progress(watch, console):
-            state = _wait(pipeline.run())
-    except BaseException as error:
-        if not _was_interrupted(error):
-            raise
+            state = run_to_end(pipeline)
+    except KeyboardInterrupt:
         done = watch.look() or "the manifest was being read"
         raise KeyboardInterrupt(
             f"interrupted: {done}; run the same command again to continue"
         ) from None
     if state != PipelineState.DONE:
         raise BuildError(f"the pipeline ended as {state}; run the same command again to continue")
-
-
-def _wait(running: PipelineResult) -> str:
-    """Waits for a pipeline's end, and cancels it when interrupted; returns its state."""
-    outcome: Future[str] = Future()
-
-    def wait() -> None:
-        try:
-            outcome.set_result(running.wait_until_finish())
-        except BaseException as error:
-            outcome.set_exception(error)
-
-    # In a thread: an interrupt that meets Beam's waiting closes the channel that cancelling needs.
-    threading.Thread(target=wait, daemon=True).start()
-    try:
-        return outcome.result()
-    except KeyboardInterrupt:
-        # At a terminal, Ctrl-C ends Beam's job server too, and then nobody is there to be asked.
-        with suppress(grpc.RpcError, ValueError):
-            running.cancel()
-            wait_for([outcome], _CANCEL_SECONDS)
-        raise
-
-
-def _was_interrupted(error: BaseException | None) -> bool:
-    """Whether an interrupt is what an error came from; Beam wraps one that meets a task in errors."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
 
 
 def _publish(job: BuildJob) -> None:

@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from apache_beam.options.pipeline_options import DirectOptions
 from rich.console import Console
 
 from ..schemas.class_names import describe_names
@@ -19,6 +18,7 @@ from .build import Built, build
 from .claim import Claim
 from .options import add_build_options, new_parser, parse_beam_options, parse_build_options
 from .progress import format_seconds
+from .running import uses_processes
 from .terminal import own_terminal, printable
 from .verify import verify
 
@@ -83,8 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 def _build(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     beam_options = parse_beam_options(beam_flags)
     options = parse_build_options(arguments)
-    processes = beam_options.view_as(DirectOptions).direct_running_mode == "multi_processing"
-    with own_terminal(processes and not options.verbose) as terminal:
+    with own_terminal(uses_processes(beam_options) and not options.verbose) as terminal:
         built = build(options, beam_options, Console(file=terminal))
     print(printable(describe(built, arguments.output)))
     return 0

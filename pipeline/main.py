@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 __all__ = ["main"]
@@ -24,11 +24,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     verbose = "--verbose" in arguments
-    _quiet_logs(verbose)  # Beam already logs while it is imported
     if argv is not None:
+        _quiet_logs(verbose)  # Beam already logs while it is imported
         from .command_line import run_command
 
         return run_command(arguments, verbose)
+    _on_signals(_end_now)
+    _quiet_logs(verbose)
     # All that importing Beam makes stays as long as the process does: the garbage collector need not
     # look at it, neither now nor later, which is a sixth of the time that a small build takes.
     gc.disable()
@@ -36,17 +38,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     gc.freeze()
     gc.enable()
-    signal.signal(signal.SIGTERM, _interrupt)
+    _on_signals(_interrupt)
     code = run_command(arguments, verbose)
+    _on_signals(lambda number, frame: os._exit(code))  # all is said and done
     if code == EXIT_INTERRUPTED:
         # Python would first wait for the shard tasks' threads, which nobody waits for any more.
-        sys.stdout.flush()
         os._exit(code)
     return code
 
 
+def _on_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if (
+            signal.getsignal(number) is not signal.SIG_IGN
+        ):  # as a shell sets it for what it runs apart
+            signal.signal(number, handler)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _on_signals(_end_now)  # the second time, nothing is waited for
     raise KeyboardInterrupt
+
+
+def _end_now(number: int, frame: FrameType | None) -> None:
+    """Ends the process where an exception would be shown, or swallowed, by whatever it meets."""
+    os.write(2, b"pixelbeam: interrupted\n")
+    os._exit(130)
 
 
 def _quiet_logs(verbose: bool) -> None:
