@@ -40,9 +40,13 @@ numbers; a uint8 or uint16 array ``[height, width, channels]``: raw pixels.
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The value of a step feature: one ``FeatureValue`` for each step of a record, in order."""
+    """The value of a step feature: one ``FeatureValue`` for each step of a record, in order.
 
-    values: tuple[FeatureValue, ...]
+    Attributes:
+        values: the steps; numbers that all have one shape may be one array ``[steps, *shape]``.
+    """
+
+    values: tuple[FeatureValue, ...] | NDArray[np.int64] | NDArray[np.float32]
 
 
 RecordValue: TypeAlias = "FeatureValue | Steps"
@@ -135,6 +139,9 @@ class Feature(BaseModel):
     reads_arrays: ClassVar[bool] = False
     """True when a text value such as ``a.h5::/b`` is an array in a file; ``encode`` then gets the array."""
 
+    encodes_steps: ClassVar[bool] = False
+    """True when ``encode_steps`` takes the steps of a clip as one array."""
+
     target_by_default: ClassVar[bool] = False
     """What ``is_target`` is while a schema says nothing of it: true for classes."""
 
@@ -181,6 +188,19 @@ class Feature(BaseModel):
             Reject: the value cannot become what is declared; the message names the value.
         """
         raise NotImplementedError
+
+    def encode_steps(self, name: str, steps: NDArray[Any]) -> Encoded | None:
+        """Turns all steps of a clip into record values at once; asked only where ``encodes_steps``.
+
+        Args:
+            name: the feature's name.
+            steps: an array ``[steps, …]`` of at least one step; each is what ``encode`` would be given.
+
+        Returns:
+            The values as arrays ``[steps, *shape]``, and one summary: what ``encode`` gives for the steps
+            one by one. ``None`` where it would not take one of them, or must look at each.
+        """
+        return None
 
     def source_code(self, name: str) -> FeatureSource:
         """How the generated module parses and decodes the feature."""

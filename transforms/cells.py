@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..schemas.clips import Clips
 from ..schemas.errors import Reject
@@ -144,6 +145,9 @@ class _Files:
 
     def __getitem__(self, step: int) -> Any:
         return _as_file(self.array[step])
+
+    def read_steps(self, steps: Sequence[int]) -> NDArray[Any] | None:
+        return None  # a file or an image at a time
 
     def describe(self, step: int) -> str:
         return self.array.describe(step)

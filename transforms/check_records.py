@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def check_record(schema: Schema, values: Mapping[str, RecordValue]) -> Iterator[
         yield from _check_feature(name, feature, values)
 
 
-def _each(value: RecordValue) -> tuple[FeatureValue, ...]:
+def _each(value: RecordValue) -> Iterable[FeatureValue]:
     return value.values if isinstance(value, Steps) else (value,)
 
 

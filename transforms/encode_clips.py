@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..schemas.clips import Clips
 from ..schemas.errors import Reject
-from ..schemas.feature import Feature, FeatureValue, Steps
+from ..schemas.feature import Encoded, Feature, FeatureValue, Steps
 from ..schemas.schema import Schema
 from ..schemas.statistics import add
 from .cells import CellReader
@@ -53,7 +53,7 @@ class ClipEncoder:
             if feature.ragged:
                 every = range(len(sources[name]))
                 parts.append(self._encode_steps({name: feature}, sources, every))
-        values = {key: Steps(tuple(step)) for part in parts for key, step in part.values.items()}
+        values = {key: steps for part in parts for key, steps in part.steps().items()}
         summaries = {name: summary for part in parts for name, summary in part.summaries.items()}
         return values, {name: summaries[name] for name in steps}
 
@@ -90,7 +90,7 @@ class ClipEncoder:
         self, features: Mapping[str, Feature], sources: Mapping[str, StepSource], kept: range
     ) -> _Part:
         part = self._encode_steps(features, sources, kept)
-        left = len(next(iter(part.values.values())))
+        left = len(next(iter(part.steps().values())).values)
         if left < self._clips.fewest:
             reject = self._clips.too_few(left)
             raise replace(reject, message=f"{reject.message}; {len(kept) - left} were bad")
@@ -98,13 +98,38 @@ class ClipEncoder:
         return part
 
     def _encode_steps(
+        self, features: Mapping[str, Feature], sources: Mapping[str, StepSource], kept: range
+    ) -> _Part:
+        """Encodes features side by side, so that a frame that one of them cannot have is left out of all.
+
+        Numbers are taken as whole arrays where nothing is wrong with any of them. All others go step by
+        step, which says what is wrong with which.
+        """
+        arrays = {
+            name: array
+            for name, feature in features.items()
+            if (array := _encode_array(name, feature, sources[name], kept)) is not None
+        }
+        rest = {name: feature for name, feature in features.items() if name not in arrays}
+        part = _Part(rest)
+        good = self._encode_each(part, rest, sources, kept) if rest else kept
+        for name in arrays.keys() if good else ():
+            array = arrays[name]
+            if len(good) < len(kept):
+                array = _encode_array(name, features[name], sources[name], good)
+            assert array is not None  # some of what was right before
+            part.add_array(name, array)
+        return part
+
+    def _encode_each(
         self,
+        part: _Part,
         features: Mapping[str, Feature],
         sources: Mapping[str, StepSource],
-        kept: Iterable[int],
-    ) -> _Part:
-        """Encodes features side by side, so that a frame that one of them cannot have is left out of all."""
-        part = _Part(features)
+        kept: range,
+    ) -> Sequence[int]:
+        """Encodes features step by step; returns the steps that are left."""
+        good = []
         for step in kept:
             encoded = []
             try:
@@ -118,8 +143,9 @@ class ClipEncoder:
                 continue
             for name, (values, summary) in encoded:
                 part.add(name, values, summary)
+            good.append(step)
             self.reader.forget()
-        return part
+        return good
 
     def _encode_step(
         self, name: str, feature: Feature, source: StepSource, step: int
@@ -136,16 +162,38 @@ class _Part:
     """The values and summaries of some features, as far as their steps are encoded."""
 
     def __init__(self, features: Mapping[str, Feature]):
-        keys = [
-            key for name, feature in features.items() for key in feature.source_code(name).parse
-        ]
-        self.values: dict[str, list[FeatureValue]] = {key: [] for key in keys}
+        self._features = features
+        self._values: dict[str, list[FeatureValue]] = {
+            key: [] for name, feature in features.items() for key in feature.source_code(name).parse
+        }
+        self._arrays: dict[str, Steps] = {}
         self.summaries: dict[str, dict[str, Any]] = {name: {} for name in features}
 
     def add(self, name: str, values: Mapping[str, FeatureValue], summary: dict[str, Any]) -> None:
+        """Adds a step."""
         for key, value in values.items():
-            self.values[key].append(value)
+            self._values[key].append(value)
         add(self.summaries[name], summary)
+
+    def add_array(self, name: str, encoded: Encoded) -> None:
+        """Adds all steps of a feature."""
+        for key, array in encoded.values.items():
+            self._arrays[key] = Steps(array)  # type: ignore[arg-type]  # encode_steps gives arrays
+        self.summaries[name] = encoded.summary
+
+    def steps(self) -> dict[str, Steps]:
+        """All values by key."""
+        return {key: Steps(tuple(steps)) for key, steps in self._values.items()} | self._arrays
+
+
+def _encode_array(
+    name: str, feature: Feature, source: StepSource, steps: Sequence[int]
+) -> Encoded | None:
+    """Some steps of a feature at once; ``None`` where they have to be encoded one by one."""
+    if not feature.encodes_steps or not steps:
+        return None
+    array = source.read_steps(steps)
+    return None if array is None else feature.encode_steps(name, array)
 
 
 def _any_ragged(features: Mapping[str, Feature]) -> bool:

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
 import PIL.Image
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
+from numpy.typing import NDArray
 
 from ..schemas.errors import Reject
 from ..schemas.imaging import PILLOW_FAULTS, open_image
@@ -42,6 +44,16 @@ class StepSource(Protocol):
             Reject: it cannot be read.
         """
 
+    def read_steps(self, steps: Sequence[int]) -> NDArray[Any] | None:
+        """Several steps at once, ``[len(steps), …]``, where they are numbers of one shape.
+
+        Args:
+            steps: at least one, in rising order.
+
+        Returns:
+            ``None`` where they are not, or one of them cannot be read: ``source[step]`` tells which.
+        """
+
     def describe(self, step: int) -> str:
         """The file, or part of one, that a step comes from; empty where it comes from the manifest."""
 
@@ -65,6 +77,17 @@ class ListedSteps:
     def __getitem__(self, step: int) -> Any:
         """See ``StepSource``."""
         return self.resolve(self.cells[step])
+
+    def read_steps(self, steps: Sequence[int]) -> NDArray[Any] | None:
+        """See ``StepSource``: of cells that are numbers or lists of numbers."""
+        cells = [self.cells[step] for step in steps]
+        if not isinstance(cells[0], list | int | float):
+            return None
+        try:
+            array = np.array(cells)
+        except ValueError:  # lists of different lengths
+            return None
+        return array if array.dtype.kind in "biuf" else None
 
     def describe(self, step: int) -> str:
         """The path that the cell holds."""
@@ -105,6 +128,10 @@ class Animation:
             raise Reject("decode", "corrupt_image", message, path=self._written) from error
         message = f"got {image.width}x{image.height} pixels, expected at most {self._max_pixels}"
         raise Reject("decode", "decompression_bomb", message, path=self._written)
+
+    def read_steps(self, steps: Sequence[int]) -> NDArray[Any] | None:
+        """See ``StepSource``: frames are decoded one at a time."""
+        return None
 
     def describe(self, step: int) -> str:
         """The file."""

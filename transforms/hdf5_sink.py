@@ -157,13 +157,13 @@ class _Numbers:
         self._count = 0
 
     def write(self, value: Any) -> None:
-        if value.shape != self._shape or value.dtype != self._dtype:
-            got = f"got {value.dtype} {value.shape}"
-            raise TypeError(f"{got}, expected {self._dtype} {self._shape}")
         self.extend(value[np.newaxis])
 
     def extend(self, values: Any) -> None:
         """Appends several values ``[count, *shape]``."""
+        if values.shape[1:] != self._shape or values.dtype != self._dtype:
+            got = f"got {values.dtype} {values.shape[1:]}"
+            raise TypeError(f"{got}, expected {self._dtype} {self._shape}")
         self._file.write(values.astype(self._dtype, copy=False).tobytes())
         self._count += len(values)
 
@@ -261,6 +261,12 @@ class _Ragged:
         self._values.extend(values)
         self._offsets.append(self._offsets[-1] + len(values))
 
+    def extend(self, values: Any) -> None:
+        """Appends several values of one length, ``[count, length, *tail]``."""
+        start, (count, length) = self._offsets[-1], values.shape[:2]
+        self._values.extend(values.reshape(-1, *self._tail))
+        self._offsets.extend(start + length * n for n in range(1, count + 1))
+
     def finish(self, parent: h5py.Group, name: str) -> None:
         self.finish_in(require_group(parent, name), OFFSETS)
 
@@ -280,8 +286,11 @@ class _StepSpool:
     def write(self, value: RecordValue) -> None:
         if not isinstance(value, Steps):
             raise TypeError(f"got {type(value).__name__}, expected Steps")
-        for step in value.values:
-            self._steps.write(step)
+        if isinstance(value.values, np.ndarray) and not isinstance(self._steps, _Blobs):
+            self._steps.extend(value.values)
+        else:
+            for step in value.values:
+                self._steps.write(step)
         self._offsets.append(self._offsets[-1] + len(value.values))
 
     def finish(self, parent: h5py.Group, name: str) -> None:

@@ -22,6 +22,7 @@ from ..feature import (
     literal,
     shorten,
 )
+from ..moments import float_moments, int_moments, row_blocks
 from ..numbers import is_missing, parse_float, parse_int, split_values
 
 __all__ = ["Float32", "Int64"]
@@ -45,6 +46,7 @@ class _Numeric(Feature):
     kind: ClassVar[str]  # what one value is called in messages
     dtype: ClassVar[type[np.int64] | type[np.float32]]
     reads_arrays: ClassVar[bool] = True
+    encodes_steps: ClassVar[bool] = True
 
     shape: tuple[int | None, ...] = ()
     separator: str | None = Field(default=None, min_length=1)
@@ -86,7 +88,34 @@ class _Numeric(Feature):
                 raise _reject("missing_value", f"got an empty cell, expected {self._expected()}")
             value = self.default
         array = self._to_array(value)
+        return Encoded({name: array}, self._summarize(array[np.newaxis]))
+
+    def encode_steps(self, name: str, steps: NDArray[Any]) -> Encoded | None:
+        """All steps as one array ``[steps, *shape]``; see ``Feature.encode_steps``."""
+        shape = self._shape_of_steps(steps)
+        if steps.dtype.kind not in "biuf" or shape is None:
+            return None
+        array: NDArray[Any] = np.empty((len(steps), *shape), self.dtype)
+        start = 0
+        for block in row_blocks(steps):
+            if self._find_inexact(block).any():
+                return None
+            array[start : start + len(block)] = block.reshape(-1, *shape)
+            start += len(block)
         return Encoded({name: array}, self._summarize(array))
+
+    def _shape_of_steps(self, steps: NDArray[Any]) -> tuple[int, ...] | None:
+        """The shape of a step's value; ``None`` where ``encode`` has to say whether it fits.
+
+        Lists and arrays differ in what else they may be, so only shapes that are right for both are taken.
+        """
+        found = steps.shape[1:]
+        if self.shape == (None,):
+            return (math.prod(found),) if len(found) <= 1 else None
+        shape = tuple(size or 0 for size in self.shape)
+        count = math.prod(shape)
+        flat = (bool(shape) and found == (count,)) or (count == 1 and found == ())
+        return shape if flat or found == shape else None
 
     def source_code(self, name: str) -> FeatureSource:
         """One dense tensor ``[batch, *shape]``, or a ragged one ``[batch, (length)]``."""
@@ -164,6 +193,10 @@ class _Numeric(Feature):
         """Which elements ``_to_number`` would not take."""
         raise NotImplementedError
 
+    def _find_inexact(self, array: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which elements ``encode`` has to look at one by one."""
+        return self._find_bad(array)
+
     def _flatten(self, cells: Any, sizes: Sequence[int]) -> list[Any]:
         if not sizes:
             return [self._to_number(cells)]
@@ -179,7 +212,7 @@ class _Numeric(Feature):
     def _to_number(self, value: Any) -> Any:
         raise NotImplementedError
 
-    def _summarize(self, array: NDArray[Any]) -> dict[str, Any]:
+    def _summarize(self, steps: NDArray[Any]) -> dict[str, Any]:
         raise NotImplementedError
 
 
@@ -223,8 +256,13 @@ class Int64(_Numeric):
         fraction = (wide != np.floor(wide)) | (np.abs(wide) > 2**53)
         return np.asarray(fraction | (wide < low) | (wide > high))
 
-    def _summarize(self, array: NDArray[Any]) -> dict[str, Any]:
-        return _moments([int(n) for n in array.flat])  # Python's integers add up exactly
+    def _find_inexact(self, array: NDArray[Any]) -> NDArray[np.bool_]:
+        bad = self._find_bad(array)
+        # A list of integers and floats has become floats, and integers beyond lost their last digits.
+        return bad | (np.abs(array) >= 2**53) if array.dtype.kind == "f" else bad
+
+    def _summarize(self, steps: NDArray[Any]) -> dict[str, Any]:
+        return int_moments(steps)
 
 
 class Float32(_Numeric):
@@ -272,22 +310,8 @@ class Float32(_Numeric):
         bad = (wide < low) | (wide > high) | (finite & (np.abs(wide) > _FLOAT32_MAX))
         return np.asarray(bad if self.allow_nan else bad | ~finite)
 
-    def _summarize(self, array: NDArray[Any]) -> dict[str, Any]:
-        finite = array[np.isfinite(array)]
-        missing = array.size - finite.size
-        return _moments([float(n) for n in finite.flat]) | ({"nan": missing} if missing else {})
-
-
-def _moments(numbers: list[Any]) -> dict[str, Any]:
-    if not numbers:
-        return {"count": 0}
-    return {
-        "count": len(numbers),
-        "min": min(numbers),
-        "max": max(numbers),
-        "sum": sum(numbers),
-        "sumsq": sum(n * n for n in numbers),
-    }
+    def _summarize(self, steps: NDArray[Any]) -> dict[str, Any]:
+        return float_moments(steps)
 
 
 def _check_order(low: float | None, high: float | None) -> None:

@@ -261,3 +261,34 @@ def test_clips_are_all_steps_and_offsets(tmp_path):
 def test_nothing_is_left_beside_the_file(tmp_path):
     write(tmp_path / "new" / "a.h5", map(record, range(3)))
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.h5"]
+
+
+def test_steps_in_one_array_are_the_bytes_of_steps_one_by_one(tmp_path):
+    steps = {
+        "pose": {"type": "float32", "source": "p", "shape": [2, 3]},
+        "tokens": {"type": "int64", "source": "t", "shape": [None]},
+    }
+    schema = Schema.from_dict({"record": "sequence_example", "context": {}, "steps": steps})
+    random = np.random.default_rng(0)
+    records = [
+        {
+            "pose": random.random((count, 2, 3), np.float32),
+            "tokens": random.integers(0, 9, (count, count % 3)),
+        }
+        for count in range(1, 9)
+    ]
+    whole = write(
+        tmp_path / "a" / "x.h5", [{k: Steps(v) for k, v in r.items()} for r in records], schema
+    )
+    single = write(
+        tmp_path / "b" / "x.h5",
+        [{k: Steps(tuple(v)) for k, v in r.items()} for r in records],
+        schema,
+    )
+    assert whole.read_bytes() == single.read_bytes()
+    with pytest.raises(TypeError, match=r"got float32 \(3, 2\), expected .*float32.* \(2, 3\)"):
+        write(
+            tmp_path / "c.h5",
+            [{**records[0], "pose": Steps(np.zeros((1, 3, 2), np.float32))}],
+            schema,
+        )

@@ -117,3 +117,14 @@ def test_golden_sequence_bytes():
     # context {} feature_lists { feature_list { key: "n" value { feature { int64_list { value: 3 } } } } }
     golden = bytes.fromhex("0a00 120e 0a0c 0a016e 1207 0a05 1a03 0a0103".replace(" ", ""))
     assert serialize_sequence_example({"n": Steps((np.array(3, np.int64),))}) == golden
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+@pytest.mark.parametrize(
+    "shape", [(1,), (3, 0), (5, 2, 3), (4, 31), (4, 32), (2, 5000), (2, 600_000)]
+)
+def test_steps_in_one_array_are_the_bytes_of_steps_one_by_one(shape, dtype):
+    numbers = np.random.default_rng(0).normal(scale=1e6, size=shape).astype(dtype)
+    label = np.array(1)
+    expected = serialize_sequence_example({"n": Steps(tuple(numbers)), "label": label})
+    assert serialize_sequence_example({"n": Steps(numbers), "label": label}) == expected

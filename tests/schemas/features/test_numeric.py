@@ -206,3 +206,74 @@ def test_statistics_of_nothing():
 def test_large_integers_add_up_exactly():
     summaries = [INT.encode("n", 2**62 + step).summary for step in (-1, 1)]
     assert INT.statistics(merge_all(summaries))["std"] == 1.0
+
+
+def plain_summary(numbers):
+    """The summary of a step by plain Python, one number after the other."""
+    finite = [n for n in numbers if math.isfinite(n)]
+    total = squares = 0
+    for number in finite:
+        total, squares = total + number, squares + number * number
+    missing = {"nan": len(numbers) - len(finite)} if len(finite) < len(numbers) else {}
+    if not finite:
+        return {"count": 0} | missing
+    known = {"min": min(finite), "max": max(finite), "sum": total, "sumsq": squares}
+    return {"count": len(finite)} | known | missing
+
+
+FLOATS = st.floats(width=32, allow_infinity=True).filter(lambda n: n != 0 or str(n) == "0.0")
+INTEGERS64 = st.integers(-(2**63), 2**63 - 1)
+
+
+@pytest.mark.parametrize(
+    ("feature", "numbers"),
+    [
+        (Float32(source="n", shape=[3], allow_nan=True), FLOATS),
+        (Float32(source="n", shape=[None], allow_nan=True), FLOATS),
+        (Int64(source="n", shape=[3]), INTEGERS64),
+        (Int64(source="n", shape=[3]), st.integers(-9, 9)),
+    ],
+)
+@given(st.data())
+def test_steps_at_once_are_the_steps_one_by_one(feature, numbers, data):
+    rows = data.draw(st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=1, max_size=40))
+    steps = np.array(rows, np.int64 if feature.type == "int64" else np.float64)
+    encoded = feature.encode_steps("n", steps)
+    one_by_one = [feature.encode("n", row) for row in rows]
+    np.testing.assert_array_equal(
+        encoded.values["n"], np.stack([each.values["n"] for each in one_by_one]), strict=True
+    )
+    oracle = merge_all(plain_summary(each.values["n"].ravel().tolist()) for each in one_by_one)
+    assert encoded.summary == oracle == merge_all(each.summary for each in one_by_one)
+
+
+def test_sums_over_several_blocks_are_those_of_one_number_after_the_other():
+    steps = np.random.default_rng(0).normal(size=(5000, 300)).astype(np.float32)
+    encoded = Float32(source="n", shape=[300]).encode_steps("n", steps)
+    assert encoded.summary == merge_all(plain_summary(row) for row in steps.tolist())
+
+
+@pytest.mark.parametrize(
+    ("feature", "steps"),
+    [
+        (FLOAT, np.zeros((2, 2))),
+        (TRIPLE, np.zeros((2, 2))),
+        (TRIPLE, np.array([[1.0, 2.5, 3.0]])),
+        (TRIPLE, np.array([[1.0, 2.0**53, 3.0]])),  # it may have been 2**53 + 1
+        (LIMITED, np.array([1, 7])),
+        (FLOAT, np.array([1.0, np.nan])),
+        (FLOAT, np.array([1e39])),
+        (FLOAT, np.array(["1"])),
+        (MATRIX, np.zeros((3, 4, 1))),
+        (ANY_LENGTH, np.zeros((3, 4, 1), np.int64)),
+    ],
+)
+def test_what_has_to_be_looked_at_one_by_one(feature, steps):
+    assert feature.encode_steps("n", steps) is None
+
+
+def test_a_flat_step_fills_its_shape():
+    steps = np.arange(8.0).reshape(2, 4)
+    encoded = MATRIX.encode_steps("n", steps)
+    expected = steps.astype(np.float32).reshape(2, 2, 2)
+    np.testing.assert_array_equal(encoded.values["n"], expected, strict=True)
