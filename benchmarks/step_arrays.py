@@ -52,7 +52,9 @@ def by_encoder(folder: Path, clips: int, numbers: int, threads: int) -> int:
         {"record": "sequence_example", "context": {}, "steps": {"pose": pose}}
     )
     encoder = RowEncoder(schema, RowFormat(("clip",), None), InputRoot(str(folder)))
-    rows = ((ManifestRow("m.csv", clip, (str(clip),)), {}) for clip in range(clips))
+    rows: list[tuple[ManifestRow, dict[str, str]]] = [
+        (ManifestRow("m.csv", clip, (str(clip),)), {}) for clip in range(clips)
+    ]
     size, pool = 0, RowPool(threads, 60)
     for row in encode_rows(encoder, rows, pool):
         assert isinstance(row, EncodedRow), row
