@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 __all__ = ["is_missing", "parse_float", "parse_int", "parse_list", "split_values"]
@@ -15,7 +17,8 @@ _SPECIAL = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 _BOOLEANS = {"true": 1, "false": 0}
 _SEPARATORS = re.compile(r"\s*[,;]\s*|\s+")
 _BRACKETS = str.maketrans("[]()", "    ")
-_EXACT = 2**53  # from here on a double skips integers
+_INEXACT = 2.0**53  # from here on doubles skip integers: 2**53 + 1 is read as 2**53
+_MAX_DIGITS = 1000  # of whole numbers that are written out: far beyond any type's
 
 
 def is_missing(value: Any) -> bool:
@@ -26,21 +29,42 @@ def is_missing(value: Any) -> bool:
 def parse_int(value: Any) -> int:
     """An integer of any size.
 
-    Takes integers, booleans as 0 and 1, and floats that are whole numbers below 2**53 (tables write
-    integers with gaps as floats: ``3.0``); as values or as text.
+    Takes integers, booleans as 0 and 1, and what is whole though written with a point or an exponent
+    (tables write integers with gaps as floats: ``3.0``). Text is read digit by digit and always
+    exact; a float is taken below 2**53 alone, since a larger one may have been another integer.
 
     Raises:
         ValueError: it is none of these.
     """
     if isinstance(value, int):
         return int(value)
-    text = str(value).strip()
+    if isinstance(value, float):
+        if not value.is_integer() or abs(value) >= _INEXACT:
+            raise ValueError("not a whole number, or not an exact one")
+        return int(value)
+    text = _number_text(value)
     if _DIGITS.fullmatch(text):
         return int(text)
     if text.lower() in _BOOLEANS:
         return _BOOLEANS[text.lower()]
-    number = parse_float(value)
-    if not number.is_integer() or abs(number) > _EXACT:
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError("not a whole number")
+    return _whole_number(text)
+
+
+def _whole_number(text: str) -> int:
+    """The integer that decimal text with a point or an exponent spells, however many digits."""
+    if len(text) > 2 * _MAX_DIGITS:
+        raise ValueError("more digits than any integer here has")
+    try:
+        number = Decimal(text)
+    except ArithmeticError:  # an exponent of twenty digits
+        raise ValueError("not a whole number that can be written out") from None
+    if not number:
+        return 0
+    # Asked before it is written out: 1e-999999999 would take all memory.
+    written_out = 0 <= number.adjusted() <= _MAX_DIGITS
+    if not written_out or number.as_integer_ratio()[1] != 1:
         raise ValueError("not a whole number")
     return int(number)
 
@@ -52,18 +76,27 @@ def parse_float(value: Any) -> float:
 
     Raises:
         ValueError: it is none of these.
-        OverflowError: it is an integer beyond the range of a double.
+        OverflowError: it is a finite number beyond the range of a double.
     """
     if isinstance(value, int | float):
         return float(value)
-    if isinstance(value, bytes | list | dict):
-        raise ValueError("not a number")
-    text = str(value).strip()  # Arrow's decimals are written out by str too
+    text = _number_text(value)
     if text.lower() in _BOOLEANS:
         return float(_BOOLEANS[text.lower()])
-    if not (_DECIMAL.fullmatch(text) or _SPECIAL.fullmatch(text)):
+    if _SPECIAL.fullmatch(text):
+        return float(text)
+    if not _DECIMAL.fullmatch(text):
         raise ValueError("not a number")
-    return float(text)
+    number = float(text)
+    if math.isinf(number):  # not what the text says
+        raise OverflowError("beyond the range of a double")
+    return number
+
+
+def _number_text(value: Any) -> str:
+    if isinstance(value, bytes | list | dict):
+        raise ValueError("not a number")
+    return str(value).strip()  # Arrow's decimals are written out by str too
 
 
 def split_values(value: Any, separator: str | None) -> list[Any]:

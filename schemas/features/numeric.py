@@ -219,7 +219,9 @@ class _Numeric(Feature):
 class Int64(_Numeric):
     """``type: int64``.
 
-    ``3.0`` is taken as 3, since tables write integers with gaps as floats; booleans as 0 and 1.
+    ``3.0`` is taken as 3, since tables write integers with gaps as floats; booleans as 0 and 1. Text
+    is read exactly, ``9007199254740993.0`` too; a float from 2**53 on is a reject, since it may have
+    been written as another integer.
 
     Attributes:
         min: the smallest value taken.
@@ -242,7 +244,10 @@ class Int64(_Numeric):
         try:
             number = parse_int(value)
         except (ValueError, OverflowError):
-            raise _reject("not_a_number", f"got {shorten(value)}, expected {self.kind}") from None
+            expected = self.kind
+            if isinstance(value, float) and value.is_integer():
+                expected += " written without a point: floats from 2**53 on are not exact"
+            raise _reject("not_a_number", f"got {shorten(value)}, expected {expected}") from None
         _check_range(number, self.min, self.max)
         _check_range(number, _INT64_MIN, _INT64_MAX)
         return number
@@ -253,7 +258,7 @@ class Int64(_Numeric):
         if array.dtype.kind != "f":
             return np.asarray((array < low) | (array > high))
         wide = array.astype(np.float64)
-        fraction = (wide != np.floor(wide)) | (np.abs(wide) > 2**53)
+        fraction = (wide != np.floor(wide)) | (np.abs(wide) >= 2**53)
         return np.asarray(fraction | (wide < low) | (wide > high))
 
     def _find_inexact(self, array: NDArray[Any]) -> NDArray[np.bool_]:

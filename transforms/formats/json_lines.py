@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ...schemas.errors import ManifestError
+from ...schemas.feature import shorten
 from .format import MALFORMED_ROW, NOT_UTF8, Malformed, Projection, Record, check_names
 from .text import Body, Head, TextFormat, decode_line, read_lines
 
@@ -19,6 +21,8 @@ _REJECT_KEYS = frozenset({"stage", "reason", "values"})
 @dataclass(frozen=True)
 class JsonLines(TextFormat):
     """An object a line, its keys the columns; a key that a line leaves out is ``None`` in it.
+
+    A line that has a key twice, at any depth, is malformed: JSON does not say which one counts.
 
     The columns are the keys that occur in the head of the file, in the order of their appearance.
     A file whose first row has the keys of a reject (``stage``, ``reason``, ``values``) is a list of
@@ -68,14 +72,28 @@ def _parse_object(line: bytes) -> dict[str, Any] | Malformed:
     if isinstance(text, Malformed):
         return text
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_distinct)
     except json.JSONDecodeError as error:
         return Malformed(MALFORMED_ROW, f"not JSON: {error.msg} at character {error.colno}")
+    except _TwiceError as error:
+        return Malformed(MALFORMED_ROW, str(error))
     except (ValueError, RecursionError) as error:  # a number of too many digits; nested too deep
         return Malformed(MALFORMED_ROW, f"not readable as JSON: {error}")
     if not isinstance(value, dict):
         return Malformed(MALFORMED_ROW, f"got {_describe(value)}, expected an object")
     return _check_escapes(value) if "\\u" in text else value
+
+
+class _TwiceError(ValueError):
+    """An object has a key twice."""
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise _TwiceError(f"got the key {shorten(twice)} twice in an object, expected it once")
+    return found
 
 
 def _row_of(found: dict[str, Any] | Malformed, inside: str) -> dict[str, Any] | Malformed:

@@ -22,6 +22,9 @@ def rejected(reason, message):
     return {"rejected": (reason, message)}
 
 
+INEXACT = "expected an integer written without a point: floats from 2**53 on are not exact"
+NO_INTEGER = "got '{}', expected an integer"
+
 INTEGERS = [
     Case(INT, 7, 7),
     Case(INT, " -7 ", -7),
@@ -41,7 +44,25 @@ INTEGERS = [
     Case(INT, "١", **rejected("not_a_number", "got '١', expected an integer")),
     Case(INT, "nan", **rejected("not_a_number", "got 'nan', expected an integer")),
     Case(INT, float("inf"), **rejected("not_a_number", "got inf, expected an integer")),
-    Case(INT, 2.0**60, **rejected("not_a_number", f"got {2.0**60}, expected an integer")),
+    Case(INT, "9007199254740993.0", 9007199254740993),
+    Case(INT, "-9007199254740993.", -9007199254740993),
+    Case(INT, "9223372036854775807.00", 2**63 - 1),
+    Case(INT, "9.007199254740993e15", 9007199254740993),
+    Case(INT, "90071992547409930e-1", 9007199254740993),
+    Case(INT, "0e-999999999", 0),
+    Case(INT, "0.1e-999999999", **rejected("not_a_number", NO_INTEGER.format("0.1e-999999999"))),
+    Case(INT, "1e999999999", **rejected("not_a_number", NO_INTEGER.format("1e999999999"))),
+    Case(INT, f"1e{9**30}", **rejected("not_a_number", NO_INTEGER.format(f"1e{9**30}"))),
+    Case(
+        INT,
+        "9007199254740993.5",
+        **rejected("not_a_number", NO_INTEGER.format("9007199254740993.5")),
+    ),
+    Case(INT, 2.0**53 - 1, 2**53 - 1),
+    Case(INT, 2.0**53, **rejected("not_a_number", f"got {2.0**53}, {INEXACT}")),
+    Case(INT, -(2.0**60), **rejected("not_a_number", f"got {-(2.0**60)}, {INEXACT}")),
+    Case(INT, np.array(2.0**53), **rejected("not_a_number", f"got {2.0**53}, {INEXACT}")),
+    Case(INT, np.array(2**63 - 1, np.uint64), 2**63 - 1),
     Case(INT, [1], **rejected("not_a_number", "got [1], expected an integer")),
     Case(INT, {"a": 1}, **rejected("not_a_number", "got {'a': 1}, expected an integer")),
     Case(INT, None, **rejected("missing_value", "got an empty cell, expected an integer")),
@@ -85,6 +106,15 @@ FLOATS = [
         **rejected(
             "out_of_range",
             "got 1e+39, expected at least -3.4028234663852886e+38 "
+            "and at most 3.4028234663852886e+38",
+        ),
+    ),
+    Case(
+        WITH_NAN,
+        "1e400",
+        **rejected(
+            "out_of_range",
+            "got '1e400', expected at least -3.4028234663852886e+38 "
             "and at most 3.4028234663852886e+38",
         ),
     ),
@@ -136,6 +166,12 @@ LISTS = [
         MATRIX,
         [[1, 2], 3],
         **rejected("wrong_length", "got 3, expected 2 values for shape [2, 2]"),
+    ),
+    Case(TRIPLE, "1 9007199254740993.0 3", [1, 9007199254740993, 3]),
+    Case(
+        TRIPLE,
+        "[1, 9007199254740993.0, 3]",
+        **rejected("not_a_number", f"got {2.0**53}, {INEXACT}"),
     ),
     Case(TRIPLE, "1,,2", **rejected("not_a_number", "got '', expected an integer")),
     Case(TRIPLE, "1 2 x", **rejected("not_a_number", "got 'x', expected an integer")),

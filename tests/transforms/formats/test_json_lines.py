@@ -15,6 +15,14 @@ LINES = {
         "a.jpg",
         12345678901234567890123,
     ),
+    '{"path": "a.jpg", "label": 1, "label": 2}': (
+        "malformed_row",
+        "got the key 'label' twice in an object, expected it once",
+    ),
+    '{"path": {"x": {"a": 1, "\\u0061": 1}}}': (
+        "malformed_row",
+        "got the key 'a' twice in an object, expected it once",
+    ),
     "{path: 1}": (
         "malformed_row",
         "not JSON: Expecting property name enclosed in double quotes at character 2",
