@@ -65,8 +65,18 @@ class ReadRows(beam.PTransform):
         self, pipeline: beam.Pipeline, manifest: Manifest, columns: tuple[str, ...], side: str = ""
     ) -> dict[str, Any]:
         files = self._options.schema.file_columns()
+        late = () if side == "_labels" else self._late_columns()
         label = f"Read{side}" if side else "ReadManifest"
-        return dict(pipeline | label >> ReadManifest(manifest, columns, files))
+        return dict(pipeline | label >> ReadManifest(manifest, columns, files, late_columns=late))
+
+    def _late_columns(self) -> frozenset[str]:
+        """The columns that nothing looks at before the shard task; rows of clips take theirs along."""
+        options, schema = self._options, self._options.schema
+        if schema.clips is not None and (schema.clips.key or schema.clips.window):
+            return frozenset()
+        early = {*options.splits.columns, options.join_on, name_column(options)}
+        early |= {f.source for f in schema.features.values() if f.needs_vocabulary}
+        return frozenset(options.columns()) - early
 
     def _join(
         self, images: dict[str, Any], labels: dict[str, Any], join: JoinLabels

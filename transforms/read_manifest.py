@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -56,6 +56,7 @@ class ReadManifest(beam.PTransform):
         columns: the columns to keep, in the order of ``ManifestRow.values``.
         file_columns: those that hold paths of files or, in Parquet, the files' bytes.
         range_bytes: about how many bytes a range has.
+        late_columns: those that only the shard task looks at; large bytes of theirs stay in Parquet.
 
     Returns:
         ``rows``: ``ManifestRow``; ``rejects``: ``RejectedRow`` of stage ``read``; ``counts``: an
@@ -71,10 +72,13 @@ class ReadManifest(beam.PTransform):
         columns: Sequence[str],
         file_columns: Sequence[str] = (),
         range_bytes: int = RANGE_BYTES,
+        late_columns: Iterable[str] = (),
     ) -> None:
         super().__init__()
         self._manifest = manifest
-        self._projection = Projection(tuple(columns), frozenset(file_columns))
+        self._projection = Projection(
+            tuple(columns), frozenset(file_columns), frozenset(late_columns)
+        )
         self._projection.indices(manifest.columns, manifest.spec)
         self._range_bytes = range_bytes
 

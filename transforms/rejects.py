@@ -6,7 +6,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
 from typing import Any
 
 import apache_beam as beam
@@ -15,6 +14,7 @@ from apache_beam.metrics import Metrics
 from ..schemas.errors import Reject
 from ..schemas.layout import STATE_FOLDER
 from .folders import Folder
+from .formats.json_lines import LEFT_OUT
 from .keys import RowFormat, stable_hash
 from .rows import InlineBytes, ManifestRow, RejectedRow
 
@@ -30,6 +30,12 @@ __all__ = [
 
 EARLY_REJECT_FILES = 16
 """Files over which the rejects that are found before the shards are spread; most are empty."""
+
+
+_FIELDS = ("row", "key", "stage", "reason", "message", "feature", "path")
+_CELL_CHARS = 1 << 17  # as many as a cell of CSV may have
+_TEXT_CHARS = 4096
+_LEFT_OUT = object()
 
 
 def reject_row(row_format: RowFormat, row: ManifestRow, reject: Reject) -> RejectedRow:
@@ -48,11 +54,19 @@ def reject_row(row_format: RowFormat, row: ManifestRow, reject: Reject) -> Rejec
 
 
 def reject_line(rejected: RejectedRow) -> str:
-    """A reject as its line of ``rejects.jsonl``, which is also a manifest of the rejected rows."""
-    line = asdict(rejected) | {"values": {name: _cell(value) for name, value in rejected.values}}
-    line = {"manifest": line.pop("file"), **line}
-    if not rejected.frames:
-        del line["frames"]
+    """A reject as its line of ``rejects.jsonl``, which is also a manifest of the rejected rows.
+
+    Cells that are large, or binary and no text, are ``null`` there, and named under ``left_out``.
+    """
+    cells = {name: _cell(value) for name, value in rejected.values}
+    left_out = [name for name, cell in cells.items() if cell is _LEFT_OUT]
+    line: dict[str, Any] = {"manifest": rejected.file}
+    line |= {name: _cut(getattr(rejected, name)) for name in _FIELDS}
+    line["values"] = {name: None if cell is _LEFT_OUT else cell for name, cell in cells.items()}
+    if left_out:
+        line[LEFT_OUT] = left_out
+    if rejected.frames:
+        line["frames"] = rejected.frames
     return json.dumps(line) + "\n"
 
 
@@ -61,14 +75,49 @@ def count_reasons(rejects: Iterable[RejectedRow]) -> dict[str, int]:
     return dict(sorted(Counter(reject.reason for reject in rejects).items()))
 
 
+class _LargeError(Exception):
+    """A cell is too large for ``rejects.jsonl``, or no text."""
+
+
 def _cell(value: Any) -> Any:
+    """A cell as JSON holds it, or ``_LEFT_OUT``."""
     if isinstance(value, InlineBytes):
-        return value.path or None
+        return value.path or _LEFT_OUT
+    try:
+        cell = _plain(value)
+        if isinstance(cell, list | dict):
+            _check_length(json.dumps(cell))
+    except _LargeError:
+        return _LEFT_OUT
+    return cell
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str | bytes):
+        _check_length(value)
     if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise _LargeError from None
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)  # JSON has no such number
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
     return value
+
+
+def _check_length(value: str | bytes) -> None:
+    if len(value) > _CELL_CHARS:
+        raise _LargeError
+
+
+def _cut(value: Any) -> Any:
+    """Text that a cell may have got into, such as a message, cut where it would be long."""
+    long = isinstance(value, str) and len(value) > _TEXT_CHARS
+    return f"{value[:_TEXT_CHARS]}…" if long else value
 
 
 def early_rejects_path(index: int) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import apache_beam as beam
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from apache_beam.coders.coder_impl import create_InputStream
 from apache_beam.pipeline import PipelineVisitor
@@ -11,8 +15,9 @@ from apache_beam.runners.portability.fn_api_runner.execution import GroupingBuff
 from PIL import Image
 from pixelbeam.pipeline.graph import open_job, wire
 from pixelbeam.pipeline.options import BuildOptions
+from pixelbeam.schemas import Schema
 from pixelbeam.transforms.plan import RowSummary
-from support import IMAGE_SCHEMA, dataset_json, write_csv
+from support import IMAGE_SCHEMA, dataset_json, rejects_of, write_csv
 
 
 class _Graph(PipelineVisitor):
@@ -52,16 +57,9 @@ def test_the_shard_task_is_the_last_step_of_the_graph(images, tmp_path):
     assert "AssignShards/ShuffleRows" in graph.shuffles
 
 
-@pytest.mark.parametrize("side", [16, 2500])
-def test_elements_that_cross_a_shuffle_stay_small(side, tmp_path, build_images, monkeypatch):
-    """Measured where the local runner takes in what is to be grouped, images of 1 kB or of 19 MB."""
-    rows = []
-    for number in range(3):
-        pixels = np.random.default_rng(number).integers(0, 256, (side, side, 3), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"{number}.png", compress_level=0)
-        rows.append((f"{number}.png", "noise"))
-    Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
-    rows += [("small.png", f"class {number % 7}") for number in range(400)]
+@pytest.fixture
+def shuffled(monkeypatch):
+    """The sizes of what is grouped, where the local runner takes it in: rows, and their summaries."""
     sizes: list[int] = []
     summaries: list[int] = []
     append = GroupingBuffer.append
@@ -76,6 +74,20 @@ def test_elements_that_cross_a_shuffle_stay_small(side, tmp_path, build_images, 
         append(self, elements_data)
 
     monkeypatch.setattr(GroupingBuffer, "append", append_measured)
+    return sizes, summaries
+
+
+@pytest.mark.parametrize("side", [16, 2500])
+def test_elements_that_cross_a_shuffle_stay_small(side, tmp_path, build_images, shuffled):
+    """Images of 1 kB or of 19 MB."""
+    rows = []
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (side, side, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png", compress_level=0)
+        rows.append((f"{number}.png", "noise"))
+    Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
+    rows += [("small.png", f"class {number % 7}") for number in range(400)]
+    sizes, summaries = shuffled
     out = build_images(manifest=str(write_csv(tmp_path / "rows.csv", rows)))
     assert dataset_json(out)["splits"]["train"]["num_records"] == 403
     assert len(sizes) >= 40
@@ -83,3 +95,35 @@ def test_elements_that_cross_a_shuffle_stay_small(side, tmp_path, build_images, 
     # Besides rows, each bundle sends one summary of its rows, which holds a sample of them.
     assert len(summaries) <= 2
     assert max(summaries) < 64 << 10
+
+
+LAYOUTS = {
+    "views": pa.binary_view(),
+    "dictionary": pa.dictionary(pa.int32(), pa.binary()),
+    "fixed sizes": pa.binary(3 * 64 * 64 + 54),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_bytes_in_parquet_stay_there(layout, tmp_path, build_images, shuffled):
+    """Neither images nor other bytes cross a shuffle or get into the rejects."""
+    values = []
+    for number in range(4):
+        buffer = io.BytesIO()
+        pixels = np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8)
+        Image.fromarray(pixels).save(buffer, "BMP")
+        values.append(buffer.getvalue())
+    values[3] = b"broken" + values[3][6:]
+    images = pa.array(values, LAYOUTS[layout])
+    table = pa.table({"path": images, "raw": images, "label": ["a", "b", "a", "b"]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    schema = IMAGE_SCHEMA.to_dict()
+    schema["features"]["raw"] = {"type": "bytes", "source": "raw"}
+    out = build_images(manifest=str(tmp_path / "rows.parquet"), schema=Schema.from_dict(schema))
+    sizes, summaries = shuffled
+    assert max(sizes + summaries) < 2048
+    (reject,) = rejects_of(out)
+    assert reject["values"] == {"label": "b", "path": None, "raw": None}
+    assert (reject["reason"], reject["left_out"]) == ("unknown_format", ["path", "raw"])
+    shard = (out / "train-00000-of-00001.tfrecord").read_bytes()
+    assert [value in shard for value in values] == [True, True, True, False]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import math
 
 import apache_beam as beam
+import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.transforms.folders import Folder
@@ -15,7 +17,7 @@ from pixelbeam.transforms.rejects import (
     reject_line,
     reject_row,
 )
-from pixelbeam.transforms.rows import InlineBytes, ManifestRow
+from pixelbeam.transforms.rows import InlineBytes, ManifestRow, RejectedRow
 
 FORMAT = RowFormat(("path", "score", "image", "blob"), "path")
 
@@ -36,8 +38,38 @@ def test_the_line_of_a_reject_is_json_that_says_all():
         "message": "no such file",
         "feature": "image",
         "path": "7.jpg",
-        "values": {"path": "7.jpg", "score": "nan", "image": "in.jpg", "blob": "\\xff"},
+        "values": {"path": "7.jpg", "score": "nan", "image": "in.jpg", "blob": None},
+        "left_out": ["blob"],
     }
+
+
+CELLS = {
+    "text": ("x" * 131072, "x" * 131072),
+    "long text": ("x" * 131073, ...),
+    "text as bytes": ("é".encode(), "é"),
+    "long bytes": (b"x" * 131073, ...),
+    "bytes in a list": ([b"a", [b"\xff"]], ...),
+    "bytes in a struct": ({"bytes": b"\xff", "path": "a.jpg"}, ...),
+    "a list": ([1, math.nan, {"a": b"b"}], [1, "nan", {"a": "b"}]),
+    "a long list": ([1] * 50_000, ...),
+}
+
+
+@pytest.mark.parametrize("case", CELLS)
+def test_cells_that_are_large_or_binary_are_left_out(case):
+    cell, expected = CELLS[case]
+    row = RejectedRow("m.csv", 1, "k", "load", "r", "m", values=(("path", "a"), ("cell", cell)))
+    line = json.loads(reject_line(row))
+    left_out = expected is ...
+    assert line["values"] == {"path": "a", "cell": None if left_out else expected}
+    assert line.get("left_out") == (["cell"] if left_out else None)
+
+
+def test_what_a_large_cell_got_into_is_cut():
+    long = "x" * 5000
+    line = json.loads(reject_line(RejectedRow("m.csv", 1, long, "load", "r", long, path=long)))
+    cut = "x" * 4096 + "…"
+    assert (line["key"], line["message"], line["path"]) == (cut, cut, cut)
 
 
 def test_counting_reasons():

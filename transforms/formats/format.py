@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 from ...schemas.errors import ManifestError
 
 __all__ = [
+    "CELL_TOO_LARGE",
     "MALFORMED_ROW",
     "NOT_UTF8",
     "RANGE_BYTES",
@@ -22,6 +23,7 @@ __all__ = [
     "check_names",
 ]
 
+CELL_TOO_LARGE = "cell_too_large"
 MALFORMED_ROW = "malformed_row"
 NOT_UTF8 = "not_utf8"
 
@@ -76,10 +78,13 @@ class Projection:
     Attributes:
         columns: their names, in the order of ``ManifestRow.values``.
         file_columns: those of them that hold paths of files or the files' bytes.
+        late_columns: those that only the shard task looks at, so that large bytes of theirs can stay
+            in the manifest until then.
     """
 
     columns: tuple[str, ...]
     file_columns: frozenset[str] = frozenset()
+    late_columns: frozenset[str] = frozenset()
 
     def indices(self, present: Sequence[str], path: str) -> tuple[int, ...]:
         """Where the columns stand in a file that has the columns ``present``.

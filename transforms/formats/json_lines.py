@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,12 @@ from ...schemas.feature import shorten
 from .format import MALFORMED_ROW, NOT_UTF8, Malformed, Projection, Record, check_names
 from .text import Body, Head, TextFormat, decode_line, read_lines
 
-__all__ = ["JsonLines"]
+__all__ = ["LEFT_OUT", "JsonLines"]
 
+LEFT_OUT = "left_out"
+"""The key of a reject that lists the columns whose cells were too large to be written out."""
+
+CELL_LEFT_OUT = "cell_left_out"
 _REJECT_KEYS = frozenset({"stage", "reason", "values"})
 
 
@@ -38,7 +42,7 @@ class JsonLines(TextFormat):
             raise ManifestError(f"{path}: {_describe_fault(rows)}; expected a JSON object a line")
         inside = "values" if objects[0].keys() >= _REJECT_KEYS else ""
         found = [_row_of(row, inside) for row in objects]
-        names = dict.fromkeys(name for row in found if isinstance(row, dict) for name in row)
+        names = dict.fromkeys(name for row in found for name in _names(row))
         return Body(check_names(list(names), path), head.start, inside=inside)
 
     def parse(  # noqa: D102
@@ -96,10 +100,18 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _names(row: dict[str, Any] | Malformed) -> Iterable[str]:
+    return [name for name, _ in row.values] if isinstance(row, Malformed) else row
+
+
 def _row_of(found: dict[str, Any] | Malformed, inside: str) -> dict[str, Any] | Malformed:
     if isinstance(found, Malformed) or not inside:
         return found
     row = found.get(inside)
+    if isinstance(row, dict) and isinstance(found.get(LEFT_OUT), list):
+        listed = ", ".join(map(repr, found[LEFT_OUT]))
+        message = f"the list of rejects left {listed} out; expected the row in the manifest itself"
+        return Malformed(CELL_LEFT_OUT, message, values=tuple(row.items()))
     if isinstance(row, dict):
         return row
     return Malformed(MALFORMED_ROW, f"got {_describe(row)} under {inside!r}, expected an object")

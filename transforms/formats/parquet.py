@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -15,8 +13,9 @@ import pyarrow.parquet as pq
 
 from ...schemas.errors import BuildError, ManifestError, PixelbeamError
 from ..rows import InlineBytes
+from .arrow_cells import LARGE, is_binary, is_inline, list_cells
 from .files import open_file
-from .format import NOT_UTF8, Malformed, ManifestFormat, Part, Projection, Record, check_names
+from .format import Malformed, ManifestFormat, Part, Projection, Record, check_names
 
 __all__ = ["WINDOW_BYTES", "Parquet", "inline_columns", "read_window", "read_windows"]
 
@@ -38,9 +37,10 @@ class Parquet(ManifestFormat):
 
     A file column of a binary type, or a struct with a binary ``bytes`` and perhaps a ``path`` (as
     Hugging Face writes images), is not read: ``InlineBytes`` say where its value is. A struct with
-    a ``path`` that is null as a whole is ``None``; other nulls show when the bytes are read.
+    a ``path`` that is null as a whole is ``None``; other nulls show when the bytes are read. Large
+    binary values of a late column are left where they are, too.
 
-    Other cells are Python values; dates, times and decimals are text.
+    Other cells are Python values, as ``list_cells`` gives them.
     """
 
     def columns(self, path: str) -> tuple[str, ...]:  # noqa: D102
@@ -60,8 +60,9 @@ class Parquet(ManifestFormat):
             projection.indices(file.schema_arrow.names, part.path)
             columns = [_column(file, part, name, projection) for name in projection.columns]
             leaves = [leaf for column in columns for leaf in column.leaves]
+            rows = _rows_at_once(file, part.start, tuple(leaves))
             position = 0
-            for batch in _batches(file, part.start, leaves, _ROWS_AT_ONCE):
+            for batch in _batches(file, part.start, leaves, rows):
                 yield from _rows(batch, columns, position, part.row + position)
                 position += batch.num_rows
 
@@ -73,7 +74,7 @@ def inline_columns(path: str) -> tuple[str, ...]:
         ManifestError: the file cannot be read.
     """
     with _open(path, ManifestError) as file:
-        return tuple(field.name for field in file.schema_arrow if _is_inline(field.type))
+        return tuple(field.name for field in file.schema_arrow if is_inline(field.type))
 
 
 def read_window(path: str, row_group: int, window: int, column: str) -> list[bytes | str | None]:
@@ -158,23 +159,25 @@ def _batches(file: Any, row_group: int, leaves: list[str], rows: int) -> Iterato
 
 def _rows_within(file: Any, row_group: int, size: int) -> int:
     """How many rows of a row group have about ``size`` bytes of images together, at least one."""
-    inline = {field.name for field in file.schema_arrow if _is_inline(field.type)}
+    inline = {field.name for field in file.schema_arrow if is_inline(field.type)}
     leaves = inline | {f"{name}.bytes" for name in inline}
+    return _rows_of_size(file, row_group, lambda leaf: leaf in leaves, size)
+
+
+def _rows_at_once(file: Any, row_group: int, names: tuple[str, ...]) -> int:
+    """How many rows of a row group are read at once, where some of its columns are."""
+
+    def is_read(leaf: str) -> bool:
+        return any(leaf == name or leaf.startswith(f"{name}.") for name in names)
+
+    return min(_ROWS_AT_ONCE, _rows_of_size(file, row_group, is_read, _BATCH_BYTES))
+
+
+def _rows_of_size(file: Any, row_group: int, wanted: Callable[[str], bool], size: int) -> int:
     group = file.metadata.row_group(row_group)
     chunks = [group.column(index) for index in range(group.num_columns)]
-    used = sum(c.total_uncompressed_size for c in chunks if c.path_in_schema in leaves)
+    used = sum(c.total_uncompressed_size for c in chunks if wanted(c.path_in_schema))
     return max(1, group.num_rows * size // max(1, used))
-
-
-def _is_binary(arrow_type: Any) -> bool:
-    return bool(pa.types.is_binary(arrow_type) or pa.types.is_large_binary(arrow_type))
-
-
-def _is_inline(arrow_type: Any) -> bool:
-    if pa.types.is_struct(arrow_type):
-        index = arrow_type.get_field_index("bytes")
-        return index >= 0 and _is_binary(arrow_type.field(index).type)
-    return _is_binary(arrow_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,24 +189,29 @@ class _Column:
         leaves: what to read of it.
         window_rows: for inline bytes, the rows of a window; else 0.
         row_group: index of the row group.
+        keep: whether only its large values are inline bytes.
     """
 
     name: str
     leaves: tuple[str, ...]
     row_group: int
     window_rows: int = 0
+    keep: bool = False
 
     def cells(self, batch: Any, position: int) -> list[Any]:
         """The column's values in a batch that starts at ``position`` in the row group."""
-        if not self.window_rows:
-            return _python_values(batch, self.name)
         rows = range(position, position + batch.num_rows)
+        if not self.window_rows:
+            return list_cells(batch.column(self.name), self.name)
         if not self.leaves:
             return [self._place(row, "") for row in rows]
-        structs = _python_values(batch, self.name)
+        cells = list_cells(batch.column(self.name), self.name, self.keep)
+        if self.keep:
+            placed = zip(rows, cells, strict=True)
+            return [self._place(row, "") if cell is LARGE else cell for row, cell in placed]
         return [
             self._place(row, value["path"] or "") if isinstance(value, dict) else value
-            for row, value in zip(rows, structs, strict=True)
+            for row, value in zip(rows, cells, strict=True)
         ]
 
     def _place(self, row: int, path: str) -> InlineBytes:
@@ -211,16 +219,22 @@ class _Column:
         return InlineBytes(self.row_group, window, index, path)
 
 
+def _check_file_column(path: str, field: Any) -> None:
+    if pa.types.is_nested(field.type) and not is_inline(field.type):
+        raise ManifestError(
+            f"{path}: column {field.name!r} is {field.type}, expected text, binary or a struct with "
+            "binary 'bytes' for images"
+        )
+
+
 def _column(file: Any, part: Part, name: str, projection: Projection) -> _Column:
     arrow_type = file.schema_arrow.field(name).type
     if name not in projection.file_columns:
-        return _Column(name, (name,), part.start)
-    if pa.types.is_nested(arrow_type) and not _is_inline(arrow_type):
-        raise ManifestError(
-            f"{part.path}: column {name!r} is {arrow_type}, expected text, binary or a struct with "
-            "binary 'bytes' for images"
-        )
-    if not _is_inline(arrow_type):
+        keep = name in projection.late_columns and is_binary(arrow_type)
+        window_rows = _rows_within(file, part.start, WINDOW_BYTES) if keep else 0
+        return _Column(name, (name,), part.start, window_rows, keep)
+    _check_file_column(part.path, file.schema_arrow.field(name))
+    if not is_inline(arrow_type):
         return _Column(name, (name,), part.start)
     has_path = pa.types.is_struct(arrow_type) and arrow_type.get_field_index("path") >= 0
     leaves = (f"{name}.path",) if has_path else ()
@@ -232,33 +246,3 @@ def _rows(batch: Any, columns: list[_Column], position: int, first: int) -> Iter
     for numbered in zip(range(first, first + batch.num_rows), *cells, strict=True):
         bad = [value for value in numbered if isinstance(value, Malformed)]
         yield numbered[0], bad[0] if bad else numbered[1:]
-
-
-def _python_values(batch: Any, name: str) -> list[Any]:
-    array = batch.column(name)
-    kind = array.type
-    if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
-        array = array.cast(pa.string())
-    try:
-        values = array.to_pylist()
-    except UnicodeDecodeError:
-        values = [_python_value(scalar, name) for scalar in array]
-    return [_as_text(value) for value in values] if pa.types.is_nested(kind) else values
-
-
-def _python_value(scalar: Any, name: str) -> Any:
-    try:
-        return scalar.as_py()
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        return Malformed(NOT_UTF8, f"column {name!r}: got byte 0x{byte:02x}, expected UTF-8 text")
-
-
-def _as_text(value: Any) -> Any:
-    """Dates, times and decimals inside lists and structs as text, everything else as it is."""
-    if isinstance(value, list):
-        return [_as_text(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _as_text(item) for name, item in value.items()}
-    temporal = (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal)
-    return str(value) if isinstance(value, temporal) else value

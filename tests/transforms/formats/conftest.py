@@ -19,9 +19,12 @@ def read() -> Read:
         columns: tuple[str, ...] | None = None,
         file_columns: tuple[str, ...] = (),
         range_bytes: int = RANGE_BYTES,
+        late_columns: tuple[str, ...] = (),
     ) -> list[ManifestRow | RejectedRow]:
         manifest = open_manifest(str(path))
-        projection = Projection(columns or manifest.columns, frozenset(file_columns))
+        projection = Projection(
+            columns or manifest.columns, frozenset(file_columns), frozenset(late_columns)
+        )
         return [
             row_of(part.name, record)
             for file in manifest.files

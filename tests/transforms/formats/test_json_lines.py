@@ -92,6 +92,15 @@ def test_rejects_are_read_again(tmp_path, outcomes):
     ]
 
 
+def test_rejects_whose_cells_were_left_out_are_not_read_with_others(tmp_path, outcomes):
+    row = {"stage": "load", "reason": "r", "values": {"path": "a.jpg", "n": None}}
+    path = tmp_path / "rejects.jsonl"
+    path.write_text(json.dumps({**row, "left_out": ["n"]}))
+    assert open_manifest(str(path)).columns == ("path", "n")
+    message = "the list of rejects left 'n' out; expected the row in the manifest itself"
+    assert outcomes(path) == [(1, ("cell_left_out", message))]
+
+
 HEADS = {
     "a list": (
         '[{"a": 1},\n{"a": 2}]\n',

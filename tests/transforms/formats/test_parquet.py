@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pixelbeam.schemas.errors import BuildError, ManifestError
-from pixelbeam.transforms.formats import parquet
+from pixelbeam.transforms.formats import arrow_cells, parquet
 from pixelbeam.transforms.formats.parquet import inline_columns, read_window, read_windows
 from pixelbeam.transforms.manifests import open_manifest
 from pixelbeam.transforms.rows import InlineBytes
@@ -98,6 +98,86 @@ def test_inline_bytes_stay_where_they_are(images, outcomes):
         (4, (InlineBytes(1, 0, 0), InlineBytes(1, 0, 0), InlineBytes(1, 0, 0), "d.jpg")),
         (5, (InlineBytes(1, 0, 1), InlineBytes(1, 0, 1), InlineBytes(1, 0, 1), "e.jpg")),
     ]
+
+
+VALUES = [b"\xffone", None, b"\xfftwo"]
+LAYOUTS = {
+    "view": pa.array(VALUES, pa.binary_view()),
+    "fixed": pa.array(VALUES, pa.binary(4)),
+    "large": pa.array(VALUES, pa.large_binary()),
+    "dictionary": pa.array(VALUES).dictionary_encode(),
+    "opaque": pa.ExtensionArray.from_storage(
+        pa.opaque(pa.binary(), "picture", "somebody"), pa.array(VALUES)
+    ),
+    "view in a struct": pa.array(
+        [{"bytes": value} for value in VALUES], pa.struct([("bytes", pa.binary_view())])
+    ),
+    "dictionary in a struct": pa.StructArray.from_arrays(
+        [pa.array(VALUES).dictionary_encode()], ["bytes"]
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_bytes_stay_where_they_are_in_any_layout(layout, tmp_path, outcomes):
+    path = tmp_path / "images.parquet"
+    pq.write_table(pa.table({"image": LAYOUTS[layout]}), path)
+    assert inline_columns(str(path)) == ("image",)
+    places = [(row, (InlineBytes(0, 0, row - 1),)) for row in (1, 2, 3)]
+    assert outcomes(path, file_columns=("image",)) == places
+    assert read_window(str(path), 0, 0, "image") == VALUES
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.binary(), pa.binary_view(), pa.dictionary(pa.int32(), pa.binary())]
+)
+def test_large_bytes_of_late_columns_stay_where_they_are(kind, tmp_path, outcomes):
+    values = [b"s" * 4096, b"l" * 4097, None, b"l" * 4097]
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"blob": pa.array(values, kind)}), path)
+    assert outcomes(path) == [(row, (value,)) for row, value in enumerate(values, 1)]
+    assert outcomes(path, late_columns=("blob",)) == [
+        (1, (values[0],)),
+        (2, (InlineBytes(0, 0, 1),)),
+        (3, (None,)),
+        (4, (InlineBytes(0, 0, 3),)),
+    ]
+    assert read_window(str(path), 0, 0, "blob") == values
+
+
+@pytest.mark.parametrize("layout", ["plain", "view", "dictionary", "list", "struct", "binary"])
+def test_values_of_megabytes_are_malformed(layout, tmp_path, outcomes, monkeypatch):
+    monkeypatch.setattr(arrow_cells, "LINE_BYTES", 1000)
+    cells = {
+        "plain": pa.array(["a", "é" * 501, None]),
+        "view": pa.array(["a", "é" * 501, None], pa.string_view()),
+        "dictionary": pa.array(["a", "é" * 501, None]).dictionary_encode(),
+        "list": pa.array([[1], [1] * 200, None]),
+        "struct": pa.array([{"b": b"a"}, {"b": b"a" * 1001}, None]),
+        "binary": pa.array([b"a", b"a" * 1001, None]),
+    }[layout]
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"c": cells}), path)
+    message = (
+        "column 'c': got a value of more than 1000 bytes, expected fewer; "
+        "write it to a file, and its path into the manifest"
+    )
+    first, _, last = cells.to_pylist()
+    expected = [(1, (first,)), (2, ("cell_too_large", message)), (3, (last,))]
+    assert outcomes(path) == expected
+
+
+def test_cells_of_uncommon_types_are_text(tmp_path, outcomes):
+    day = datetime.date(2024, 2, 29)
+    columns = {
+        "uuid": pa.array([b"a" * 16], pa.uuid()),
+        "days": pa.array([day]).dictionary_encode(),
+        "price": pa.array([decimal.Decimal("9007199254740993.0")]).dictionary_encode(),
+    }
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table(columns), path)
+    text = ("61616161-6161-6161-6161-616161616161", "2024-02-29", "9007199254740993.0")
+    assert outcomes(path) == [(1, text)]
 
 
 def test_only_inline_bytes(images, outcomes):
