@@ -106,14 +106,20 @@ def choose_threads(options: BuildOptions, beam_options: PipelineOptions, local: 
 
 
 def _introduce(job: BuildJob, claim: Claim, console: Console, runner: str) -> None:
-    files = len(job.manifest.files)
+    manifest, files = job.manifest, len(job.manifest.files)
     features = (f"{name} ({f.type})" for name, f in job.options.schema.features.items())
+    unit = manifest.format.unit if files == 1 else f"{manifest.format.unit}s"
+    threads = f"{job.threads} {'thread' if job.threads == 1 else 'threads'} a task"
     lines = [
         f"{'continuing' if claim is Claim.RESUMED else 'building'} {job.options.output}",
-        f"  manifest  {job.options.manifest} ({files:,} {'file' if files == 1 else 'files'})",
+        f"  manifest  {job.options.manifest} ({files:,} {unit})",
         f"  features  {', '.join(features)}",
-        f"  runner    {runner}, {job.threads} {'thread' if job.threads == 1 else 'threads'} a task",
+        f"  runner    {runner}, {threads}",
     ]
+    if manifest.left_out:
+        what = "file that is no image" if manifest.left_out == 1 else "files that are no images"
+        example = f"such as {manifest.left_out_example!r}"
+        lines.insert(2, f"  left out  {manifest.left_out:,} {what}, {example}")
     for line in lines:
         console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 

@@ -90,7 +90,13 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
     if labels is not None and options.join_on:
         where = f"{options.manifest} joined with {options.labels}"
         columns = joined_columns(manifest.columns, labels.columns, options.join_on)
-    options.schema.check_columns(columns, where)
+    if manifest.split_column is not None:
+        splits = options.splits.or_column(manifest.split_column, options.manifest)
+        options = replace(options, splits=splits)
+    try:
+        options.schema.check_columns(columns, where)
+    except ManifestError as error:
+        raise ManifestError(f"{error}; {manifest.hint}" if manifest.hint else str(error)) from None
     for name, column in (
         ("--split_column", options.splits.column),
         ("--group_by", options.splits.group_by),

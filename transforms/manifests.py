@@ -5,15 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from apache_beam.io.filesystems import FileSystems
 
 from ..schemas.errors import ManifestError
-from .formats import CLASS_FOLDERS, format_of
-from .formats.class_folders import is_hidden, is_image_name, list_remote
+from .formats import format_of
+from .formats.class_folders import ROOT, SPLIT, ClassFolders, FolderLayout, find_layout, list_files
 from .formats.files import is_local
 from .formats.format import ManifestFormat
 from .formats.parquet import Parquet
@@ -26,11 +26,11 @@ _HEADS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class ManifestFile:
-    """One file of a manifest, or the folder of one class.
+    """One file of a manifest, or one folder of images.
 
     Attributes:
         path: as the filesystem takes it; absolute when it is local.
-        name: relative to ``Manifest.root``, with ``/``; for a class, the folder's name.
+        name: relative to ``Manifest.root``, with ``/``; ``.`` for the root itself.
         size: in bytes, as it lies there; 0 for folders.
     """
 
@@ -46,10 +46,15 @@ class Manifest:
     Attributes:
         spec: as the user wrote it.
         root: what relative paths of images are relative to by default: the manifest's folder; for a
-            directory of classes, that directory; for a glob, the deepest folder that has all files.
+            directory of images, that directory; for a glob, the deepest folder that has all files.
         files: sorted by name.
         format: how every file of it is read.
         columns: every column, in the order of the first file's header.
+        split_column: the column that names the rows' splits where the manifest itself has them: a
+            directory with a folder per split.
+        left_out: of a directory, how many files in it are no images.
+        left_out_example: the first of them by name.
+        hint: what to do where a column is missing.
     """
 
     spec: str
@@ -57,30 +62,33 @@ class Manifest:
     files: tuple[ManifestFile, ...]
     format: ManifestFormat
     columns: tuple[str, ...]
+    split_column: str | None = None
+    left_out: int = 0
+    left_out_example: str = ""
+    hint: str = ""
 
 
 def open_manifest(spec: str) -> Manifest:
     """Finds a manifest's files and reads their headers.
 
     Args:
-        spec: a file, a glob of files, or a directory with a sub-directory per class; local or any
-            path that Beam's filesystems take. In a directory, what starts with a dot is skipped,
-            and so are files that are no images beside the classes' folders.
+        spec: a file, a glob of files, or a directory of images in a folder per class, per split and
+            class, per split, or in none; local or any path that Beam's filesystems take. In a
+            directory, folders that start with a dot are skipped, and files that are no images counted.
 
     Raises:
         ManifestError: there is no such file, it is of no known kind, or its header cannot be read.
     """
     if is_local(spec) and os.path.isdir(spec):
-        return _open_local_folders(spec)
+        return _open_folders(spec, os.path.abspath(spec))
     found = _find_local(spec) if is_local(spec) else _find_remote(spec)
     if found:
         return _open_files(spec, found)
     if _is_glob(spec):
         raise ManifestError(f"{spec}: no file matches")
-    classes = [] if is_local(spec) else _remote_names(spec)
-    if not classes:
+    if is_local(spec):
         raise ManifestError(f"{spec}: no such file or directory")
-    return _open_folders(spec, spec.rstrip("/"), *_sort_out(classes))
+    return _open_folders(spec, spec.rstrip("/"))
 
 
 def inline_columns(manifest: Manifest) -> tuple[str, ...]:
@@ -167,49 +175,49 @@ def _same_columns(
     return every
 
 
-def _open_local_folders(spec: str) -> Manifest:
-    root = os.path.abspath(spec)
-    entries = [entry for entry in os.scandir(root) if not is_hidden(entry.name)]
-    classes = [entry.name for entry in entries if entry.is_dir()]
-    return _open_folders(spec, root, classes, [e.name for e in entries if not e.is_dir()])
-
-
-def _remote_names(spec: str) -> list[str]:
+def _open_folders(spec: str, root: str) -> Manifest:
     try:
-        return list_remote(spec)
+        layout = find_layout(spec, list_files(root))
     except (OSError, ValueError) as error:
-        raise ManifestError(f"{spec}: cannot be read: {error}") from error
+        place = getattr(error, "filename", None) or spec
+        reason = getattr(error, "strerror", None) or error
+        raise ManifestError(f"{place}: cannot be read: {reason}") from error
+    if not layout.folders:
+        raise ManifestError(_describe_empty(spec, layout))
+    for folder in layout.folders:
+        if not folder.isprintable():
+            raise ManifestError(f"{spec}: got the folder {folder!a}, expected a printable name")
+    folders = ClassFolders(layout.levels)
+    return Manifest(
+        spec,
+        root,
+        tuple(ManifestFile(_join(root, name), name, 0) for name in layout.folders),
+        folders,
+        folders.columns(root),
+        split_column=SPLIT if SPLIT in layout.levels else None,
+        left_out=layout.left_out,
+        left_out_example=layout.example,
+        hint=_name_manifest(spec, layout),
+    )
 
 
-def _sort_out(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The classes, and the files beside them, among the files below a remote directory."""
-    names = list(names)
-    classes = {name.partition("/")[0] for name in names if "/" in name}
-    return list(classes), [name for name in names if "/" not in name]
+def _join(root: str, name: str) -> str:
+    return root if name == ROOT else posixpath.join(root, name)
 
 
-def _open_folders(spec: str, root: str, classes: Sequence[str], beside: Sequence[str]) -> Manifest:
-    images = sorted(filter(is_image_name, beside))
-    if not classes:
-        raise ManifestError(_describe_flat(spec, sorted(beside)))
-    if images:
-        raise ManifestError(
-            f"{spec}: {images[0]!r} (one of {len(images)}) lies beside the folders of the classes, "
-            "expected every image in one of them"
-        )
-    for name in classes:
-        if not name.isprintable():
-            raise ManifestError(f"{spec}: got the class folder {name!a}, expected a printable name")
-    files = [ManifestFile(f"{root}/{name}", name, 0) for name in sorted(classes)]
-    return Manifest(spec, root, tuple(files), CLASS_FOLDERS, CLASS_FOLDERS.columns(root))
+def _describe_empty(spec: str, layout: FolderLayout) -> str:
+    if not layout.left_out and not is_local(spec):  # object stores have no empty folders
+        return f"{spec}: no such file or directory"
+    found = f"it has {layout.example!r}" if layout.left_out else "it is empty"
+    return f"{spec}: a directory without images; {_name_manifest(spec, layout) or found}"
 
 
-def _describe_flat(spec: str, beside: Sequence[str]) -> str:
-    message = f"{spec}: a directory without a sub-directory per class"
-    for name in beside:
+def _name_manifest(spec: str, layout: FolderLayout) -> str:
+    """How to name the manifest file that lies in a directory, if there is one."""
+    for name in layout.beside:
         try:
             format_of(name)
         except ManifestError:
             continue
-        return f"{message}; for the manifest in it: --manifest {posixpath.join(spec, name)}"
-    return message + (f"; it has {beside[0]!r}" if beside else "; it is empty")
+        return f"for the manifest in it: --manifest {posixpath.join(spec, name)}"
+    return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate
 from typing import Any
@@ -17,7 +17,10 @@ from .keys import RowFormat, order_of, pack_row, stable_hash
 from .rejects import reject_row
 from .rows import ManifestRow
 
-__all__ = ["AssignSplits", "Splits", "assign_split"]
+__all__ = ["ALL_TRAIN", "AssignSplits", "Splits", "assign_split"]
+
+ALL_TRAIN = (("train", 1.0),)
+"""What ``Splits.fractions`` is where nobody has asked for any: this very tuple, not one that is equal."""
 
 _HASH_RANGE = 1 << 64
 # Rows of this many bytes travel together; many, so that they share their costs, yet bounded.
@@ -37,7 +40,7 @@ class Splits:
         OptionError: on construction, when the parts don't go together.
     """
 
-    fractions: tuple[tuple[str, float], ...] = (("train", 1.0),)
+    fractions: tuple[tuple[str, float], ...] = ALL_TRAIN
     column: str | None = None
     group_by: str | None = None
 
@@ -77,6 +80,23 @@ class Splits:
                     f"--splits: got {text!r}, expected something like train=0.9,val=0.1"
                 ) from None
         return tuple(fractions)
+
+    def or_column(self, column: str, spec: str) -> Splits:
+        """These splits, or where none were asked for those that the manifest ``spec`` has in a column.
+
+        Raises:
+            OptionError: fractions or groups were asked for, which the manifest's own splits contradict.
+        """
+        for option, given in (
+            ("--splits", self.fractions is not ALL_TRAIN),
+            ("--group_by", self.group_by is not None),
+        ):
+            if given and not self.column:
+                raise OptionError(
+                    f"{option}: got it for {spec}, whose folders are the splits, expected one of the two; "
+                    "to split anew, name the images in a manifest file"
+                )
+        return replace(self, column=self.column or column)
 
     @property
     def names(self) -> tuple[str, ...]:

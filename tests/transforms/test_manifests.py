@@ -4,7 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pixelbeam.schemas.errors import ManifestError
-from pixelbeam.transforms.formats import CLASS_FOLDERS, format_of
+from pixelbeam.transforms.formats import format_of
+from pixelbeam.transforms.formats.class_folders import ClassFolders
 from pixelbeam.transforms.formats.delimited import Delimited
 from pixelbeam.transforms.formats.json_lines import JsonLines
 from pixelbeam.transforms.formats.parquet import Parquet
@@ -51,7 +52,7 @@ def test_names_of_no_format(name):
     assert str(error.value) == (
         f"{name}: not a kind of manifest, expected a name that ends in .csv, .tsv, .jsonl, "
         ".ndjson, .json, .parquet, .txt, .lst (the text ones also gzipped, .csv.gz), "
-        "or a directory with a sub-directory per class"
+        "or a directory of images"
     )
 
 
@@ -84,15 +85,49 @@ def test_json_lines_of_a_glob_may_leave_columns_out(tmp_path):
 
 
 def test_class_folders(tmp_path):
-    for name in ("b", "a c", ".hidden"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "README.md").write_text("")
+    for name in ("b/1.jpg", "a c/1.jpg", ".hidden/1.jpg", "README.md", "b/Thumbs.db"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
     assert open_manifest(f"{tmp_path}/") == Manifest(
         spec=f"{tmp_path}/",
         root=str(tmp_path),
         files=(ManifestFile(f"{tmp_path}/a c", "a c", 0), ManifestFile(f"{tmp_path}/b", "b", 0)),
-        format=CLASS_FOLDERS,
+        format=ClassFolders(),
         columns=("path", "label"),
+        left_out=2,
+        left_out_example="README.md",
+    )
+
+
+def test_split_folders(tmp_path):
+    for name in ("train/a/1.jpg", "val/a/1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("")
+    assert open_manifest(str(tmp_path)) == Manifest(
+        spec=str(tmp_path),
+        root=str(tmp_path),
+        files=(
+            ManifestFile(f"{tmp_path}/train/a", "train/a", 0),
+            ManifestFile(f"{tmp_path}/val/a", "val/a", 0),
+        ),
+        format=ClassFolders(("split", "label")),
+        columns=("path", "split", "label"),
+        split_column="split",
+    )
+
+
+def test_a_flat_folder(tmp_path):
+    for name in ("1.jpg", "labels.csv"):
+        (tmp_path / name).write_text("")
+    assert open_manifest(str(tmp_path)) == Manifest(
+        spec=str(tmp_path),
+        root=str(tmp_path),
+        files=(ManifestFile(str(tmp_path), ".", 0),),
+        format=ClassFolders(()),
+        columns=("path",),
+        left_out=1,
+        left_out_example="labels.csv",
+        hint=f"for the manifest in it: --manifest {tmp_path}/labels.csv",
     )
 
 
@@ -123,32 +158,31 @@ ERRORS = {
         "{root}/b.csv: an empty file, expected a manifest",
     ),
     "empty list": ({"a.txt": ""}, "a.txt", "{spec}: an empty file, expected a manifest"),
-    "no directories": (
-        {"data/labels.csv": "", "data/a.jpg": ""},
+    "no images": (
+        {"data/labels.csv": "", "data/a.doc": ""},
         "data",
-        "{spec}: a directory without a sub-directory per class; "
-        "for the manifest in it: --manifest {spec}/labels.csv",
+        "{spec}: a directory without images; for the manifest in it: --manifest {spec}/labels.csv",
     ),
-    "only images": (
-        {"data/b.jpg": "", "data/a.jpg": ""},
+    "no images and no manifest": (
+        {"data/b/b.doc": "", "data/a.doc": ""},
         "data",
-        "{spec}: a directory without a sub-directory per class; it has 'a.jpg'",
+        "{spec}: a directory without images; it has 'a.doc'",
     ),
     "nothing in it": (
-        {"data/.hidden": ""},
+        {"data/.hidden/x.jpg": ""},
         "data",
-        "{spec}: a directory without a sub-directory per class; it is empty",
+        "{spec}: a directory without images; it is empty",
     ),
     "images beside classes": (
         {"data/cat/a.jpg": "", "data/y.jpg": "", "data/x.PNG": ""},
         "data",
-        "{spec}: 'x.PNG' (one of 2) lies beside the folders of the classes, "
-        "expected every image in one of them",
+        "{spec}: 'x.PNG' lies beside the folders of 'cat/a.jpg', "
+        "expected every image at the same level",
     ),
     "class that is no text": (
         {"data/c\udce9/a.jpg": ""},
         "data",
-        "{spec}: got the class folder 'c\\udce9', expected a printable name",
+        "{spec}: got the folder 'c\\udce9', expected a printable name",
     ),
 }
 

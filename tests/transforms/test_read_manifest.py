@@ -110,7 +110,7 @@ def test_parquet(tmp_path):
 
 
 def test_class_folders(tmp_path):
-    for name in ("a/1.jpg", "a/2.txt", "b/1.jpg"):
+    for name in ("a/1.jpg", "a/2.avif", "b/1.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     found = check_reading(tmp_path)
@@ -211,9 +211,12 @@ def remote():
         "memory://bucket/m/z.csv.gz": gzip.compress(b"path,label\nd.jpg,4\n"),
         "memory://bucket/t.parquet": table.getvalue(),
         "memory://bucket/photos/cat/1.jpg": b"",
-        "memory://bucket/photos/cat/old/2.jpg": b"",
+        "memory://bucket/photos/cat/2.jpg": b"",
         "memory://bucket/photos/cat/.hidden.jpg": b"",
         "memory://bucket/photos/dog/1.jpg": b"",
+        "memory://bucket/photos/cat/Thumbs.db": b"",
+        "memory://bucket/split/train/cat/1.jpg": b"",
+        "memory://bucket/split/val/cat/2.jpg": b"",
         "memory://bucket/flat/labels.csv": b"",
     }
     MemoryFileSystem.files.update(files)
@@ -244,11 +247,21 @@ def test_remote_parquet(remote):
 
 @pytest.mark.parametrize("spec", ["memory://bucket/photos", "memory://bucket/photos/"])
 def test_remote_class_folders(spec, remote):
-    assert open_manifest(spec).root == "memory://bucket/photos"
+    manifest = open_manifest(spec)
+    assert manifest.root == "memory://bucket/photos"
+    assert (manifest.left_out, manifest.left_out_example) == (2, "cat/.hidden.jpg")
     assert check_reading(spec) == [
         ManifestRow("cat", 1, ("cat/1.jpg", "cat")),
-        ManifestRow("cat", 2, ("cat/old/2.jpg", "cat")),
+        ManifestRow("cat", 2, ("cat/2.jpg", "cat")),
         ManifestRow("dog", 1, ("dog/1.jpg", "dog")),
+    ]
+
+
+def test_remote_split_folders(remote):
+    assert open_manifest("memory://bucket/split").split_column == "split"
+    assert check_reading("memory://bucket/split") == [
+        ManifestRow("train/cat", 1, ("train/cat/1.jpg", "train", "cat")),
+        ManifestRow("val/cat", 1, ("val/cat/2.jpg", "val", "cat")),
     ]
 
 
@@ -259,7 +272,7 @@ def test_remote_class_folders(spec, remote):
         ("memory://bucket/*.csv", "{spec}: no file matches"),
         (
             "memory://bucket/flat",
-            "{spec}: a directory without a sub-directory per class; "
+            "{spec}: a directory without images; "
             "for the manifest in it: --manifest {spec}/labels.csv",
         ),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ...schemas.errors import ManifestError
-from .class_folders import ClassFolders
 from .delimited import Delimited
 from .files import GZIP_SUFFIX
 from .format import ManifestFormat
@@ -11,10 +10,7 @@ from .json_lines import JsonLines
 from .parquet import Parquet
 from .path_list import PathList
 
-__all__ = ["CLASS_FOLDERS", "format_of"]
-
-CLASS_FOLDERS = ClassFolders()
-"""The format of a directory whose sub-directories are the classes."""
+__all__ = ["format_of"]
 
 _BY_ENDING: dict[str, ManifestFormat] = {
     ".csv": Delimited(","),
@@ -41,5 +37,5 @@ def format_of(path: str) -> ManifestFormat:
             return manifest_format
     raise ManifestError(
         f"{path}: not a kind of manifest, expected a name that ends in {', '.join(_BY_ENDING)} "
-        "(the text ones also gzipped, .csv.gz), or a directory with a sub-directory per class"
+        "(the text ones also gzipped, .csv.gz), or a directory of images"
     )

@@ -112,6 +112,9 @@ class ManifestFormat(ABC):
     optional_columns: ClassVar[bool] = False
     """Whether a row, and so a whole file, may leave columns out that others have."""
 
+    unit: ClassVar[str] = "file"
+    """What a ``ManifestFile`` of the format is, for people."""
+
     @abstractmethod
     def columns(self, path: str) -> tuple[str, ...]:
         """The columns of a file, in its order, from its head or footer alone.
