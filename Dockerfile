@@ -1,5 +1,5 @@
 # A worker's container: Beam's own image with what a worker needs and nothing else; no TensorFlow.
-#   pip freeze --exclude-editable | grep -iE '^(h5py|numpy|pillow|protobuf|pyarrow)==' > versions.txt
+#   pip freeze --exclude-editable | grep -iE '^(h5py|numpy|pillow|protobuf|pyarrow|simplejpeg)==' > versions.txt
 #   docker build --build-arg PYTHON=3.11 --build-arg BEAM=2.77.0 -t REGISTRY/pixelbeam-worker .
 # versions.txt, PYTHON and BEAM are the launcher's: other codecs would write other bytes.
 ARG PYTHON=3.11

@@ -23,6 +23,7 @@ WORKER = [
     "pydantic>=2.10",
     "pyyaml>=6.0.1",
     "rich>=13.7",
+    "simplejpeg>=1.9",
     "typing-extensions>=4.12",
 ]
 TRAIN = ["tensorflow>=2.20"]

@@ -6,23 +6,22 @@ one channel until the end, and opaque images get their alpha last: less work, eq
 
 =============================  =====================================================================
 1, L                           grey
-I;16, I (0 to 65535)           grey of 16 bits; for uint8 the upper 8 bits (``>> 8``), never clipped
-I outside of 0 to 65535, F     rejected: the numbers have no defined black and white
+I;16, I, F                     grey of 16 bits by ``image_levels``; for uint8 the upper 8 bits (``>> 8``)
 P                              its palette's colours
 LA, PA, RGBA, a tRNS colour    laid on the background, or kept with channels 4
-CMYK, YCCK, YCbCr, LAB, RGBX   RGB by Pillow's own formulas; colour profiles are not applied
+CMYK, YCCK, YCbCr, LAB, RGBX   RGB by Pillow's own formulas, or into sRGB by a colour profile
 =============================  =====================================================================
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
+from .colour_profiles import to_srgb
 from .errors import Reject
+from .image_levels import DEEP_MODES, FULL_RANGE, Levels, scale_levels
 
 __all__ = ["DEEP", "final_mode", "parse_colour", "to_final", "to_working"]
 
@@ -30,7 +29,6 @@ DEEP = "F"
 """The working mode of 16-bit images: 0.0 to 65535.0, which every filter of Pillow can resample."""
 
 _FINAL_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-_DEEP_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N", "I"})
 _WORKING_MODES = {
     "1": "L", "L": "L", "LA": "RGBA", "La": "RGBA",
     "P": "RGB", "PA": "RGBA", "RGB": "RGB", "RGBA": "RGBA", "RGBa": "RGBA",
@@ -67,7 +65,14 @@ def parse_colour(text: str, channels: int) -> tuple[int, ...]:
     return (grey,)
 
 
-def to_working(image: Image.Image, channels: int, deep: bool, background: str) -> Image.Image:
+def to_working(
+    image: Image.Image,
+    channels: int,
+    deep: bool,
+    background: str,
+    levels: Levels = FULL_RANGE,
+    profile: bytes = b"",
+) -> Image.Image:
     """Turns a decoded image into one that can be resampled.
 
     Args:
@@ -75,18 +80,20 @@ def to_working(image: Image.Image, channels: int, deep: bool, background: str) -
         channels: 1, 3 or 4.
         deep: True for 16 bits; the channels are then 1.
         background: what transparent pixels are laid on, unless alpha is kept.
+        levels: of an image of more than 8 bits.
+        profile: what colours are turned into sRGB by; empty leaves them as they are. Not with ``deep``.
 
     Returns:
         An image of the mode ``L``, ``RGB`` or ``RGBA`` (channels 4 only), or of ``DEEP``.
 
     Raises:
-        Reject: the mode has no defined black and white.
+        Reject: ``unsupported_pixels`` or ``bad_colour_profile``.
     """
-    if image.mode in _DEEP_MODES:
-        return _from_deep(image, channels, deep, background)
+    if image.mode in DEEP_MODES:
+        return _from_deep(image, channels, deep, background, levels, profile)
     if image.mode not in _WORKING_MODES:
         raise _unsupported(f"a file of mode {image.mode}", "pixels of 1, 8 or 16 bits a channel")
-    shallow = _flatten(_from_shallow(image), channels, background)
+    shallow = _flatten(_from_shallow(image, profile), channels, background)
     if channels == 1 and shallow.mode != "L":
         shallow = shallow.convert("L")
     return _deepen(np.asarray(shallow).astype(np.float32) * 257) if deep else shallow
@@ -106,8 +113,15 @@ def to_final(image: Image.Image, channels: int) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def _from_shallow(image: Image.Image) -> Image.Image:
+def _from_shallow(image: Image.Image, profile: bytes) -> Image.Image:
     """Grey, RGB or RGBA of 8 bits, from any mode of 1 or 8 bits."""
+    if not profile:
+        return _without_profile(image)
+    direct = image.mode in ("CMYK", "LAB")
+    return to_srgb(image if direct else _without_profile(image), profile)
+
+
+def _without_profile(image: Image.Image) -> Image.Image:
     mode = _WORKING_MODES[image.mode]
     if image.info.get("transparency") is not None and mode in ("L", "RGB"):
         mode = "RGBA"
@@ -126,31 +140,30 @@ def _flatten(image: Image.Image, channels: int, background: str) -> Image.Image:
     return flat
 
 
-def _from_deep(image: Image.Image, channels: int, deep: bool, background: str) -> Image.Image:
-    pixels = _deep_pixels(image)
+def _from_deep(
+    image: Image.Image,
+    channels: int,
+    deep: bool,
+    background: str,
+    levels: Levels,
+    profile: bytes,
+) -> Image.Image:
+    stored = np.asarray(image)
     key = image.info.get("transparency")
-    opaque = None if not isinstance(key, int) else pixels != key
+    opaque = None if not isinstance(key, int) else stored != key
+    pixels = scale_levels(stored, levels)
     if deep:
         if opaque is not None:
             pixels = np.where(opaque, pixels, parse_colour(background, 1)[0] * 257)
         return _deepen(pixels.astype(np.float32))
     # Pillow's own conversion clips at 255 instead of scaling.
     grey = Image.fromarray((pixels >> 8).astype(np.uint8))
-    if opaque is None:
-        return grey
-    alpha = Image.fromarray(opaque.astype(np.uint8) * 255)
-    flat = _flatten(Image.merge("RGBA", (grey, grey, grey, alpha)), channels, background)
-    return flat.convert("L") if channels == 1 else flat
-
-
-def _deep_pixels(image: Image.Image) -> NDArray[Any]:
-    """The pixels [height, width] of a 16-bit image; ``I`` holds them in 32 bits."""
-    pixels = np.asarray(image)
-    if image.mode == "I" and pixels.size and (pixels.min() < 0 or pixels.max() > 65535):
-        raise _unsupported(
-            f"pixels from {pixels.min()} to {pixels.max()}", "pixels from 0 to 65535"
-        )
-    return pixels
+    if opaque is not None:
+        alpha = Image.fromarray(opaque.astype(np.uint8) * 255)
+        grey = Image.merge("RGBA", (grey, grey, grey, alpha))
+    coloured = to_srgb(grey, profile) if profile else grey
+    flat = _flatten(coloured, channels, background)
+    return flat.convert("L") if channels == 1 and flat.mode != "L" else flat
 
 
 def _deepen(pixels: NDArray[np.float32]) -> Image.Image:

@@ -20,10 +20,9 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import (
     BmpImagePlugin,
@@ -38,6 +37,8 @@ from PIL import (
 )
 
 from .errors import Reject
+from .image_levels import Levels, file_levels, read_array
+from .jpeg_decoding import decode_jpeg
 from .jpeg_encoding import encode_jpeg
 from .placement import Box, Placement, Size, size_text
 
@@ -50,6 +51,7 @@ __all__ = [
     "Opened",
     "decode",
     "encode",
+    "open_frame",
     "open_image",
     "open_pixels",
     "resize",
@@ -133,6 +135,7 @@ class Opened:
         mode: the file's own, before anything converts it.
         size: width and height of the upright image.
         orientation: EXIF's, 1 to 8; 1 where Pillow has already turned the pixels (TIFF).
+        levels: what its numbers mean; ``None`` with at most 8 bits a channel.
     """
 
     image: Image.Image
@@ -140,6 +143,13 @@ class Opened:
     mode: str
     size: Size
     orientation: int
+    levels: Levels | None
+
+    @property
+    def profile(self) -> bytes:
+        """The ICC colour profile that the file has; empty without one."""
+        found = self.image.info.get("icc_profile")
+        return found if isinstance(found, bytes) else b""
 
     @property
     def format(self) -> str:
@@ -161,10 +171,12 @@ class Decoded:
         image: of the mode that the file has.
         region: where in it the whole original lies. A DCT-scaled JPEG is rounded up to whole
             pixels, so that the original may end inside of its last row and column.
+        warning: what the decoder warned of, its numbers as ``N``; empty for a sound file.
     """
 
     image: Image.Image
     region: Box
+    warning: str = ""
 
 
 def open_image(data: bytes, max_pixels: int) -> Opened:
@@ -184,6 +196,7 @@ def open_image(data: bytes, max_pixels: int) -> Opened:
     try:
         image = plugin(io.BytesIO(data))
         _check_pixels(image.size, max_pixels)
+        levels = file_levels(image)
         if image.format != "JPEG":
             image.load()
     except Image.DecompressionBombError as error:
@@ -193,36 +206,36 @@ def open_image(data: bytes, max_pixels: int) -> Opened:
     orientation = _orientation(image)
     width, height = image.size
     size = (height, width) if orientation in _SIDEWAYS else (width, height)
-    return Opened(image, data, image.mode, size, orientation)
+    return Opened(image, data, image.mode, size, orientation, levels)
 
 
-def open_pixels(pixels: NDArray[Any] | Image.Image, max_pixels: int) -> Opened:
-    """An image that is decoded already: an array from a file, or a frame of an animation.
+def open_frame(animation: Image.Image, max_pixels: int) -> Opened:
+    """A copy of the frame that an animation, or a TIFF of several pages, stands at.
+
+    Raises:
+        Reject: ``decompression_bomb`` for a page that is larger than the first, or ``unsupported_pixels``.
+    """
+    _check_pixels(animation.size, max_pixels)
+    levels = file_levels(animation)
+    frame = animation.copy()
+    return Opened(frame, b"", frame.mode, frame.size, 1, levels)
+
+
+def open_pixels(pixels: NDArray[Any], max_pixels: int, max_value: float | None = None) -> Opened:
+    """An image that is decoded already: an array from a file.
 
     Args:
-        pixels: uint8 [height, width], [height, width, 1], RGB or RGBA; uint16 with one channel; or an
-            image of any mode of Pillow's.
+        pixels: uint8 [height, width], [height, width, 1], RGB or RGBA; uint16 with one channel; with
+            ``max_value``, numbers of any type in these shapes.
         max_pixels: width times height that it may have.
+        max_value: the level that is white; of uint8 it is 255.
 
     Raises:
         Reject: ``unsupported_pixels`` or ``decompression_bomb``.
     """
-    if isinstance(pixels, np.ndarray):
-        _check_pixels((pixels.shape[1] if pixels.ndim > 1 else 0, len(pixels)), max_pixels)
-        pixels = _from_array(pixels)
-    _check_pixels(pixels.size, max_pixels)
-    return Opened(pixels, b"", pixels.mode, pixels.size, 1)
-
-
-def _from_array(pixels: NDArray[Any]) -> Image.Image:
-    flat = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
-    deep = flat.dtype == np.uint16 and flat.ndim == 2
-    colours = flat.ndim == 2 or (flat.ndim == 3 and flat.shape[2] in (3, 4))
-    if not flat.size or not colours or not (deep or flat.dtype == np.uint8):
-        got = f"got an array of {pixels.dtype} of shape {list(pixels.shape)}"
-        expected = "expected uint8 [height, width] or [height, width, 1, 3 or 4], or uint16 grey"
-        raise Reject("decode", "unsupported_pixels", f"{got}, {expected}")
-    return Image.fromarray(np.ascontiguousarray(flat))
+    _check_pixels((pixels.shape[1] if pixels.ndim > 1 else 0, len(pixels)), max_pixels)
+    image, levels = read_array(pixels, max_value)
+    return Opened(image, b"", image.mode, image.size, 1, levels)
 
 
 def decode(opened: Opened, draft: Size | None, grey: bool) -> Decoded:
@@ -239,17 +252,19 @@ def decode(opened: Opened, draft: Size | None, grey: bool) -> Decoded:
     """
     image, orientation = opened.image, opened.orientation
     extent: tuple[float, float] = image.size
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return _turn(image, extent, orientation)  # loaded by open_image
     try:
-        if draft is not None and isinstance(image, JpegImagePlugin.JpegImageFile):
+        if draft is not None:
             wanted = draft[::-1] if orientation in _SIDEWAYS else draft
             at_least = (wanted[0] * JPEG_MARGIN, wanted[1] * JPEG_MARGIN)
             drafted = image.draft("L" if grey else None, at_least)
             if drafted is not None:
                 extent = drafted[1][2:]
-        image.load()
+        pixels, warning = decode_jpeg(image, opened.data)
     except PILLOW_FAULTS as error:
         raise _fault(opened.data, error) from error
-    return _turn(image, extent, orientation)
+    return replace(_turn(pixels, extent, orientation), warning=warning)
 
 
 def resize(

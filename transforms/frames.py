@@ -15,13 +15,12 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-import PIL.Image
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 from numpy.typing import NDArray
 
 from ..schemas.errors import Reject
-from ..schemas.imaging import PILLOW_FAULTS, open_image
+from ..schemas.imaging import PILLOW_FAULTS, Opened, open_frame, open_image
 from .folders import is_local
 from .formats.class_folders import is_hidden, is_image_name
 from .inputs import InputRoot
@@ -109,25 +108,23 @@ class Animation:
         """How many frames the file has; 1 for a still image."""
         return self._count
 
-    def __getitem__(self, step: int) -> PIL.Image.Image | bytes:
+    def __getitem__(self, step: int) -> Opened | bytes:
         """One frame; a still image is its file, so that it is decoded as any other is.
 
         Raises:
-            Reject: stage ``decode``: ``corrupt_image`` or ``decompression_bomb``.
+            Reject: stage ``decode``: ``corrupt_image``, ``decompression_bomb`` or ``unsupported_pixels``.
         """
         if self._count == 1 and not self._hidden:
             return self._opened.data
         image = self._opened.image
         try:
             image.seek(step + self._hidden)
-            # A page of a TIFF may be larger than the first, which open_image has checked.
-            if image.width * image.height <= self._max_pixels:
-                return image.copy()
+            return open_frame(image, self._max_pixels)
+        except Reject as reject:
+            raise reject.of(path=self._written) from None
         except PILLOW_FAULTS as error:
             message = f"{type(error).__name__}: {error}"
             raise Reject("decode", "corrupt_image", message, path=self._written) from error
-        message = f"got {image.width}x{image.height} pixels, expected at most {self._max_pixels}"
-        raise Reject("decode", "decompression_bomb", message, path=self._written)
 
     def read_steps(self, steps: Sequence[int]) -> NDArray[Any] | None:
         """See ``StepSource``: frames are decoded one at a time."""

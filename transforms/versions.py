@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import PIL
+import simplejpeg
 from PIL import features
 
 from ..schemas.errors import BuildError
@@ -22,8 +23,9 @@ def codec_versions() -> dict[str, str]:
         "pixelbeam bytes": str(BYTES_VERSION),
         "numpy": np.__version__,
         "pillow": PIL.__version__,
+        "simplejpeg": simplejpeg.__version__,
     }
-    for codec in ("jpg", "libjpeg_turbo", "zlib", "zlib_ng", "webp", "libtiff"):
+    for codec in ("jpg", "libjpeg_turbo", "zlib", "zlib_ng", "webp", "libtiff", "littlecms2"):
         check = features.version_feature if codec in features.features else features.version
         versions[codec] = str(check(codec) or "absent")
     return dict(sorted(versions.items()))

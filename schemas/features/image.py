@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ import PIL.Image
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import Self
 
+from ..colour_profiles import is_srgb
 from ..errors import Reject
 from ..feature import (
     ArrayLayout,
@@ -17,14 +19,15 @@ from ..feature import (
     Feature,
     FeatureSource,
     FeatureValue,
-    SettingError,
     literal,
     shorten,
 )
+from ..image_checks import check_colours, check_depth, check_encoding, check_size
 from ..image_decoders import DECODE_IMAGES, DECODE_ONE, DECODE_RAW, DECODE_RAW_RAGGED
+from ..image_levels import declared_levels
 from ..image_modes import final_mode, parse_colour, to_final, to_working
+from ..image_warnings import tell_image, warn_of_images
 from ..imaging import (
-    LARGEST_SIDE,
     Filter,
     Opened,
     decode,
@@ -71,11 +74,20 @@ class Image(Feature):
         reencode: ``false`` passes files through byte for byte, metadata included, that already have
             the declared format, size and mode, once they were decoded to prove them whole.
         max_pixels: width times height above which a file is a decompression bomb. A decoded pixel
-            takes up to 4 bytes, in each thread.
+            takes up to 7 bytes, in each thread. A fixed size may not be larger either.
+        max_value: the level that is white in images of more than 8 bits a channel, such as 4095 for 12
+            bits in files of 16, or 1.0 for floats; theirs are scaled to it, and an image with a level
+            above it is rejected. Without it 16 bits reach to 65535, and what has no such range (TIFF of
+            32 bits, floats) is rejected. Of images of 8 bits white is 255.
+        colour: ``srgb`` converts images that have an ICC profile of another colour space to sRGB, relative
+            to white; one whose profile cannot be read is rejected. ``as_is`` takes the numbers as they
+            are, as most code that serves models does.
+        strict: whether an image that the decoder warns of, such as a JPEG with bytes that make no sense,
+            is rejected; it is counted either way. Data that end too early are always rejected.
         default: a colour that fills the image of a row whose cell is empty; needs a fixed size.
             Without it the row is rejected.
 
-    EXIF's orientation is applied; colour profiles are not, and no metadata is written.
+    EXIF's orientation is applied, and no metadata is written.
     """
 
     reads_files: ClassVar[bool] = True
@@ -101,6 +113,9 @@ class Image(Feature):
     reencode: bool = True
     # Pillow's own hard limit, twice ``Image.MAX_IMAGE_PIXELS``: 512 MiB of RGB.
     max_pixels: int = Field(default=178_956_970, ge=1, strict=True)
+    max_value: float | None = Field(default=None, gt=0, allow_inf_nan=False, strict=True)
+    colour: Literal["as_is", "srgb"] = "as_is"
+    strict: bool = False
     default: str | None = None
 
     @field_validator("quality")
@@ -118,55 +133,11 @@ class Image(Feature):
         return "4:2:0" if subsampling is None and colour_jpeg else subsampling
 
     @model_validator(mode="after")
-    def _check_size(self) -> Self:
-        if self.resize in ("crop", "pad", "stretch"):
-            self._check_fixed_size()
-        elif self.resize == "none":
-            self._check_no_resize()
-        else:
-            self._check_side()
-        return self
-
-    @model_validator(mode="after")
-    def _check_encoding(self) -> Self:
-        with_encoding = f"with encoding {self.encoding}"
-        if self.channels not in {"jpeg": (1, 3), "webp": (3, 4)}.get(self.encoding, (1, 3, 4)):
-            expected = {1: "jpeg, png or raw", 4: "png, webp or raw"}[self.channels]
-            raise SettingError(
-                "encoding",
-                f"got {self.encoding!r} with channels {self.channels}, expected {expected}",
-            )
-        if self.lossless and self.encoding != "webp":
-            raise SettingError("lossless", f"got true {with_encoding}, expected it with webp only")
-        if self.quality is not None and (self.encoding in ("png", "raw") or self.lossless):
-            lossless = f"{with_encoding}, which loses nothing"
-            raise SettingError("quality", f"got {self.quality} {lossless}, expected none")
-        if self.subsampling and (self.encoding != "jpeg" or self.channels == 1):
-            got = f"got {self.subsampling!r} {with_encoding} and channels {self.channels}"
-            raise SettingError("subsampling", f"{got}, expected it with jpeg in colour only")
-        if not self.reencode and self.encoding == "raw":
-            raise SettingError("reencode", "got false with encoding raw, expected an image format")
-        return self
-
-    @model_validator(mode="after")
-    def _check_dtype(self) -> Self:
-        fits = self.encoding in ("png", "raw") and self.channels == 1
-        if self.dtype == "uint16" and not fits:
-            got = f"got 'uint16' with encoding {self.encoding} and channels {self.channels}"
-            raise SettingError("dtype", f"{got}, expected encoding png or raw and channels 1")
-        return self
-
-    @model_validator(mode="after")
-    def _check_colours(self) -> Self:
-        for setting, colour in (("background", self.background), ("default", self.default)):
-            if colour is not None:
-                try:
-                    parse_colour(colour, self.channels)
-                except ValueError as error:
-                    raise SettingError(setting, str(error)) from None
-        if self.default is not None and self.fixed_size is None:
-            got = f"got {self.default!r} without a fixed size"
-            raise SettingError("default", f"{got}, expected height and width")
+    def _check_settings(self) -> Self:
+        check_size(self)
+        check_encoding(self)
+        check_depth(self)
+        check_colours(self)
         return self
 
     @property
@@ -187,23 +158,26 @@ class Image(Feature):
 
         Raises:
             Reject: of the stage ``decode``: ``empty_file``, ``unknown_format``, ``truncated_image``,
-                ``corrupt_image``, ``decompression_bomb``, ``unsupported_pixels``,
+                ``corrupt_image``, ``decompression_bomb``, ``unsupported_pixels``, ``bad_colour_profile``,
                 ``image_too_small``, ``wrong_size``; of the stage ``encode``: ``missing_value``,
                 ``wrong_type``, ``image_too_large``.
         """
         if value is None:
             return self._finish(name, self._default_image())
-        if isinstance(value, np.ndarray | PIL.Image.Image):  # decoded already
-            opened = open_pixels(value, self.max_pixels)
+        if isinstance(value, Opened):  # the frame of an animation
+            opened = value
+        elif isinstance(value, np.ndarray):
+            opened = open_pixels(value, self.max_pixels, self.max_value)
         elif isinstance(value, bytes):
             opened = open_image(value, self.max_pixels)
         else:
             got = f"got {shorten(value)}, expected the path of an image file or its bytes"
             raise Reject("encode", "wrong_type", got)
         placement = self._place(opened)
-        image = self._render(opened, placement)
+        image, found = self._render(opened, placement)
         passes = not self.reencode and self._already_fits(opened, placement)
-        return self._finish(name, image, value if passes else None)
+        encoded = self._finish(name, image, value if passes else None)
+        return Encoded(encoded.values, encoded.summary | found)
 
     def source_code(self, name: str) -> FeatureSource:
         """A uint8 or uint16 batch [batch, height, width, channels].
@@ -258,7 +232,7 @@ class Image(Feature):
         They are those of the pixels that the summaries hold, ``count`` a channel: all pixels of
         images up to 64 pixels a side, else a regular grid of 64 a side, so that each image has the
         same weight. ``bytes`` is the size of all encoded images; images of different sizes also have
-        the smallest and largest height and width.
+        the smallest and largest height and width. ``image_warnings`` says what else there may be.
         """
         count = summary.get("count", 0)
         if not count:
@@ -272,37 +246,9 @@ class Image(Feature):
             "std": [math.sqrt(variance) / white for variance in variances],
         }
 
-    def _check_fixed_size(self) -> None:
-        if self.size is not None:
-            got = f"got {self.size} with resize {self.resize}"
-            raise SettingError("size", f"{got}, expected height and width instead")
-        for setting, pixels in (("height", self.height), ("width", self.width)):
-            if pixels is None:
-                needed = f"missing, expected pixels with resize {self.resize}"
-                raise SettingError(setting, f"{needed} (resize: none keeps each image's size)")
-            self._check_side_fits(setting, pixels)
-
-    def _check_no_resize(self) -> None:
-        if self.size is not None:
-            raise SettingError("size", f"got {self.size} with resize none, expected none")
-        if self.upscale:
-            raise SettingError("upscale", "got true with resize none, expected false")
-        if (self.height is None) != (self.width is None):
-            missing = "height" if self.height is None else "width"
-            raise SettingError(missing, "missing, expected both height and width, or neither")
-
-    def _check_side(self) -> None:
-        sides = {pixels for pixels in (self.size, self.height, self.width) if pixels is not None}
-        if len(sides) != 1:
-            got = f"got {', '.join(map(str, sorted(sides)))}" if sides else "missing"
-            raise SettingError("size", f"{got}, expected one number with resize {self.resize}")
-        self._check_side_fits("size", sides.pop())
-
-    def _check_side_fits(self, setting: str, pixels: int) -> None:
-        largest = LARGEST_SIDE.get(self.encoding)
-        if largest is not None and pixels > largest:
-            expected = f"expected at most {largest} with encoding {self.encoding}"
-            raise SettingError(setting, f"got {pixels}, {expected}")
+    def warnings(self, name: str, summary: Mapping[str, Any]) -> Iterable[str]:
+        """Other colour profiles, damage that was decoded all the same, levels that are all dark."""
+        return warn_of_images(name, summary, converted=self.colour == "srgb")
 
     def _place(self, opened: Opened) -> Placement:
         side = self.size or self.width or self.height
@@ -314,19 +260,31 @@ class Image(Feature):
             raise Reject("encode", "image_too_large", f"{got}, {expected}")
         return placement
 
-    def _render(self, opened: Opened, placement: Placement) -> PIL.Image.Image:
-        """The finished image: upright, resized, of the declared mode, on its canvas."""
+    def _render(
+        self, opened: Opened, placement: Placement
+    ) -> tuple[PIL.Image.Image, dict[str, Any]]:
+        """The finished image (upright, resized, of the declared mode, on its canvas) and what to tell."""
+        foreign = bool(opened.profile) and not is_srgb(opened.profile)
+        profile = opened.profile if foreign and self.colour == "srgb" else b""
         draft = placement.size if self.decode == "fast" else None
-        decoded = decode(opened, draft, grey=self.channels == 1)
+        # The luma of other colour spaces is not that of sRGB.
+        decoded = decode(opened, draft, grey=self.channels == 1 and not profile)
+        if decoded.warning and self.strict:
+            got = f"got an image that the decoder warns of ({decoded.warning})"
+            raise Reject(
+                "decode", "corrupt_image", f"{got}, expected a sound one with strict: true"
+            )
         deep = self.dtype == "uint16"
-        working = to_working(decoded.image, self.channels, deep, self.background)
+        levels = declared_levels(opened.levels, self.max_value)
+        working = to_working(decoded.image, self.channels, deep, self.background, levels, profile)
         resized = resize(working, decoded.region, opened.size, placement, self.filter)
         image = to_final(resized, self.channels)
+        found = tell_image(decoded, opened.levels if self.max_value is None else None, foreign)
         if placement.canvas == placement.size:
-            return image
+            return image, found
         canvas = PIL.Image.new(image.mode, placement.canvas, self._fill(self.background))
         canvas.paste(image, pad_offset(placement))
-        return canvas
+        return canvas, found
 
     def _already_fits(self, opened: Opened, placement: Placement) -> bool:
         mode = "I;16" if self.dtype == "uint16" else final_mode(self.channels)
@@ -335,6 +293,8 @@ class Image(Feature):
             and opened.mode == mode
             and opened.orientation == 1
             and opened.plain
+            and (self.dtype == "uint8" or self.max_value in (None, 65535))
+            and (self.colour == "as_is" or not opened.profile or is_srgb(opened.profile))
             and placement.box == (0, 0, *opened.size)
             and placement.size == placement.canvas == opened.size
         )

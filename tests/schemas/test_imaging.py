@@ -499,7 +499,6 @@ def deep_files() -> dict[str, bytes]:
         "png": save(Image.fromarray(pixels), "PNG"),
         "tiff": save(Image.fromarray(pixels), "TIFF"),
         "tiff big-endian": save(big, "TIFF"),
-        "tiff 32 bits": save(Image.fromarray(pixels.astype(np.int32)), "TIFF"),
     }
 
 
@@ -545,25 +544,6 @@ def test_a_transparent_16_bit_level():
     np.testing.assert_array_equal(
         through(data, 1, deep=True, background="white"), np.where(hit, 65535, pixels)
     )
-
-
-@pytest.mark.parametrize(
-    ("pixels", "message"),
-    [
-        (
-            np.array([[0, 70000]], np.int32),
-            "got pixels from 0 to 70000, expected pixels from 0 to 65535",
-        ),
-        (
-            np.array([[0.0, 0.5]], np.float32),
-            "got a file of mode F, expected pixels of 1, 8 or 16 bits a channel",
-        ),
-    ],
-)
-def test_numbers_without_a_scale_are_rejected(pixels, message):
-    with pytest.raises(Reject) as caught:
-        through(save(Image.fromarray(pixels), "TIFF"), 1)
-    assert str(caught.value) == f"decode: unsupported_pixels: {message}"
 
 
 @pytest.mark.parametrize(

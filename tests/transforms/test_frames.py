@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pixelbeam.schemas.errors import Reject
+from pixelbeam.schemas.features.image import Image as ImageFeature
 from pixelbeam.transforms.frames import Animation, list_frames, natural_key
 from pixelbeam.transforms.inputs import InputRoot
 
@@ -59,7 +60,7 @@ def test_the_picture_for_other_viewers_is_no_frame():
     greys = [Image.new("L", (4, 4), 50 * n) for n in range(4)]
     data = animation("PNG", greys, default_image=True)
     frames = Animation(data, "a.png", 100)
-    assert [int(np.asarray(frames[n].convert("L"))[0, 0]) for n in range(len(frames))] == [
+    assert [int(np.asarray(frames[n].image.convert("L"))[0, 0]) for n in range(len(frames))] == [
         50,
         100,
         150,
@@ -73,7 +74,20 @@ def test_a_page_larger_than_the_first_is_a_bomb_too():
     with pytest.raises(Reject) as caught:
         pages[1]
     assert (caught.value.reason, caught.value.path) == ("decompression_bomb", "a.tif")
-    assert caught.value.message == "got 40x40 pixels, expected at most 100"
+    assert (
+        caught.value.message
+        == "got 40x40 (width x height) pixels in the header, expected at most 100 in all"
+    )
+
+
+def test_each_page_is_read_by_its_own_interpretation():
+    """PhotometricInterpretation 0 of 16 bits: 0 is white, as in a single image."""
+    pixels = np.array([[0, 65535]], np.uint16)
+    pages = [Image.fromarray(pixels) for _ in range(2)]
+    data = animation("TIFF", pages, tiffinfo={262: 0})
+    feature = ImageFeature(source="s", resize="none", encoding="raw", channels=1)
+    for page in (Animation(data, "a.tif", 100)[n] for n in range(2)):
+        assert feature.encode("x", page).values["x"].ravel().tolist() == [255, 0]
 
 
 def test_frames_can_be_asked_for_again():
@@ -82,7 +96,7 @@ def test_frames_can_be_asked_for_again():
         animation("GIF", [Image.new("RGB", (4, 4), colour) for colour in colours]), "", 100
     )
     order = [2, 0, 1, 1]
-    found = [frames[n].convert("RGB").getpixel((0, 0)) for n in order]
+    found = [frames[n].image.convert("RGB").getpixel((0, 0)) for n in order]
     assert found == [Image.new("RGB", (1, 1), colours[n]).getpixel((0, 0)) for n in order]
 
 

@@ -67,6 +67,7 @@ def test_defaults_are_spelt_out():
         "filter": "bilinear", "channels": 3, "background": "black", "encoding": "jpeg",
         "dtype": "uint8", "lossless": False, "quality": 90, "subsampling": "4:2:0",
         "decode": "fast", "reencode": True, "max_pixels": 178956970, "default": None,
+        "max_value": None, "colour": "as_is", "strict": False,
         "ragged": False,
     }  # fmt: skip
 
@@ -161,6 +162,36 @@ def test_what_is_stored_is_read_back(settings):
             ", expected encoding png or raw and channels 1",
         ),
         (
+            {"height": 65535, "width": 65535, "resize": "pad", "encoding": "png"},
+            "height: got 65535x65535 (width x height) pixels for every image"
+            ", expected at most max_pixels, 178956970, in all",
+        ),
+        (
+            {"height": 11, "width": 9, "resize": "none", "max_pixels": 98},
+            "height: got 9x11 (width x height) pixels for every image"
+            ", expected at most max_pixels, 98, in all",
+        ),
+        (
+            {"size": 11, "resize": "shortest_side", "max_pixels": 120},
+            "size: got 11x11 (width x height) pixels for every image"
+            ", expected at most max_pixels, 120, in all",
+        ),
+        (
+            {"size": 11, "resize": "longest_side", "max_pixels": 10},
+            "size: got 11x1 (width x height) pixels for every image"
+            ", expected at most max_pixels, 10, in all",
+        ),
+        (
+            {
+                "resize": "none",
+                "dtype": "uint16",
+                "encoding": "png",
+                "channels": 1,
+                "colour": "srgb",
+            },
+            "colour: got 'srgb' with dtype uint16, which is not converted, expected as_is",
+        ),
+        (
             {"resize": "none", "encoding": "raw", "reencode": False},
             "reencode: got false with encoding raw, expected an image format",
         ),
@@ -189,7 +220,12 @@ def test_settings_that_do_not_go_together(settings, message):
             "features.image.channels: got 2, expected one of ",
         ),
         ({"height": 8, "width": 8, "quality": 101}, "features.image.quality: got 101, expected"),
-        ({"height": 8, "width": 8, "colour": 1}, "features.image.colour: got 1, expected "),
+        (
+            {"height": 8, "width": 8, "colour": 1},
+            "features.image.colour: got 1, expected one of 'as_is' or 'srgb'",
+        ),
+        ({"height": 8, "width": 8, "sharpen": 1}, "features.image.sharpen: got 1, expected "),
+        ({"height": 8, "width": 8, "max_value": 0}, "features.image.max_value: got 0, expected"),
     ],
 )
 def test_settings_that_do_not_exist(settings, start):
@@ -578,3 +614,33 @@ def test_photos_equal_the_bare_pillow_calls():
         upright = ImageOps.exif_transpose(Pillow.open(path)).convert("RGB")
         expected = ImageOps.fit(upright, (224, 224), Pillow.Resampling.BILINEAR)
         np.testing.assert_array_equal(got, np.asarray(expected))
+
+
+# Damage
+
+
+def damaged_jpeg() -> bytes:
+    whole = save(picture(300, 200), "JPEG", quality=95)
+    half = len(whole) // 2
+    return whole[:half] + bytes(len(whole) - half - 2) + b"\xff\xd9"
+
+
+def test_damage_is_counted_or_rejected_on_request():
+    feature, text = declare(resize="none"), "Corrupt JPEG data: N extraneous bytes before marker N"
+    summary = merge_all([feature.encode("x", damaged_jpeg()).summary] * 2)
+    assert summary["decoder_warnings"] == {text: 2}
+    assert feature.statistics(summary)["decoder_warnings"] == {text: 2}
+    assert list(feature.warnings("x", summary)) == [
+        f"x: 2 images are damaged and were decoded all the same ({text}); strict: true rejects them"
+    ]
+    assert str(reject_of(declare(resize="none", strict=True), damaged_jpeg())) == (
+        f"decode: corrupt_image: got an image that the decoder warns of ({text}), "
+        "expected a sound one with strict: true"
+    )
+
+
+def test_a_sound_image_tells_nothing():
+    feature = declare(resize="none", strict=True)
+    summary = feature.encode("x", save(picture(), "JPEG")).summary
+    assert not {"decoder_warnings", "other_profiles", "max_level"} & set(summary)
+    assert list(feature.warnings("x", summary)) == list(feature.warnings("x", {})) == []

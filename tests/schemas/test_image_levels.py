@@ -1,0 +1,194 @@
+"""Levels of more than 8 bits, from files and arrays, through the whole of the kind ``image``."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from pixelbeam.schemas.errors import Reject
+from pixelbeam.schemas.features.image import Image
+
+
+def tiff(pixels: np.ndarray, photometric: int = 1) -> bytes:
+    """A grey TIFF, little-endian, of the array's own type."""
+    height, width = pixels.shape
+    sample = {"u": 1, "i": 2, "f": 3}[pixels.dtype.kind]
+    data = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
+    bits = pixels.dtype.itemsize * 8
+    tags = {
+        256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 8, 277: 1,
+        278: height, 279: len(data), 339: sample,
+    }  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    start = 8 + len(data)
+    head = b"II*\0" + struct.pack("<I", start)
+    return head + data + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def tiff12(levels: list[int]) -> bytes:
+    """Two pixels in three bytes."""
+    packed = b"".join(
+        bytes([a >> 4, (a & 15) << 4 | b >> 8, b & 255])
+        for a, b in zip(levels[::2], levels[1::2], strict=True)
+    )
+    whole = bytearray(tiff(np.zeros((1, len(levels)), np.uint8)))
+    made = whole[:8] + packed + whole[8 + len(levels) :]
+    made[4:8] = struct.pack("<I", 8 + len(packed))
+    at = made.index(struct.pack("<HHI", 258, 4, 1))
+    made[at + 8 : at + 12] = struct.pack("<I", 12)
+    at = made.index(struct.pack("<HHI", 279, 4, 1))
+    made[at + 8 : at + 12] = struct.pack("<I", len(packed))
+    return bytes(made)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Pillow.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def encoded(value, **settings):
+    feature = Image(source="s", resize="none", encoding="raw", **{"channels": 1, **settings})
+    return feature.encode("x", value)
+
+
+def levels(value, **settings) -> list[int]:
+    return encoded(value, **settings).values["x"].ravel().tolist()
+
+
+def reject_of(value, **settings) -> str:
+    with pytest.raises(Reject) as caught:
+        encoded(value, **settings)
+    return str(caught.value)
+
+
+GREY = np.array([[0, 1000, 40000, 65535]], np.uint16)
+
+
+def test_white_is_zero_of_16_bits():
+    assert levels(tiff(GREY, 0), dtype="uint16") == [65535, 64535, 25535, 0]
+    assert levels(tiff(GREY, 0)) == [255, 252, 99, 0]
+    assert levels(tiff(GREY, 1), dtype="uint16") == GREY.ravel().tolist()
+
+
+def test_white_is_zero_of_8_bits_is_as_ever():
+    assert levels(tiff(np.array([[0, 100, 255]], np.uint8), 0)) == [255, 155, 0]
+
+
+def test_12_bits_in_12_bits_reach_white():
+    assert levels(tiff12([0, 2048, 4094, 4095]), dtype="uint16") == [0, 32776, 65519, 65535]
+    assert levels(tiff12([0, 2048, 4094, 4095])) == [0, 128, 255, 255]
+
+
+SMALL = np.array([[0, 100, 255]])
+
+
+@pytest.mark.parametrize(
+    ("pixels", "kind"),
+    [
+        (SMALL.astype(np.uint32), "32-bit unsigned integers"),
+        (SMALL.astype(np.int32), "32-bit signed integers"),
+        (SMALL.astype(np.float32), "32-bit floats"),
+        (SMALL.astype(np.int16), "16-bit signed integers"),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_levels_without_a_range_need_max_value(pixels, kind, dtype):
+    assert reject_of(tiff(pixels), dtype=dtype) == (
+        f"decode: unsupported_pixels: got pixels of {kind}, whose white is not defined, "
+        "expected max_value to say it, or pixels of 1, 8 or 16 bits"
+    )
+    white = 257 if dtype == "uint16" else 1
+    expected = [0, 100 * white, 255 * white]
+    assert levels(tiff(pixels), dtype=dtype, max_value=255) == expected
+
+
+def test_floats_of_white_is_zero():
+    pixels = np.array([[0, 0.25, 1]], np.float32)
+    assert levels(tiff(pixels, 0), max_value=1.0, dtype="uint16") == [65535, 49151, 0]
+
+
+def test_signed_bytes_are_rejected():
+    assert reject_of(tiff(np.array([[-1, 5]], np.int8)), max_value=127) == (
+        "decode: unsupported_pixels: got pixels of 8-bit signed integers, expected unsigned ones"
+    )
+
+
+@pytest.mark.parametrize("make", [png, tiff, lambda pixels: pixels], ids=["png", "tiff", "array"])
+def test_max_value_is_white(make):
+    pixels = np.array([[0, 1, 2048, 4095]], np.uint16)
+    assert levels(make(pixels), max_value=4095, dtype="uint16") == [0, 16, 32776, 65535]
+    assert levels(make(pixels), max_value=4095) == [0, 0, 128, 255]
+    assert reject_of(make(pixels + 1), max_value=4095) == (
+        "decode: unsupported_pixels: got levels from 1 to 4096, expected 0 to 4095, which is white"
+    )
+
+
+def test_max_value_leaves_8_bits_alone():
+    assert levels(png(SMALL.astype(np.uint8)), max_value=4095) == [0, 100, 255]
+    assert levels(SMALL.astype(np.uint8), max_value=4095) == [0, 100, 255]
+
+
+def test_max_value_is_not_for_colours_that_have_lost_their_lower_bits():
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
+    import zlib
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        crc = zlib.crc32(name + data)
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", crc)
+
+    pixel = chunk(b"IDAT", zlib.compress(b"\0" + struct.pack(">HHH", 256, 512, 768)))
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixel + chunk(b"IEND", b"")
+    assert levels(data, channels=3) == [1, 2, 3]
+    assert reject_of(data, channels=3, max_value=4095) == (
+        "decode: unsupported_pixels: got several channels of 16 bits, "
+        "expected grey with max_value 4095, or 8 bits"
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_arrays_of_floats(dtype):
+    pixels = np.array([[0, 0.5, 1]], dtype)
+    assert levels(pixels, max_value=1.0, dtype="uint16") == [0, 32768, 65535]
+    colours = np.array([[[0, 0.5, 1]]], dtype)
+    assert levels(colours, max_value=1.0, channels=3) == [0, 128, 255]
+    assert reject_of(colours, channels=3) == (
+        f"decode: unsupported_pixels: got an array of {np.dtype(dtype)} of shape [1, 1, 3], expected "
+        "uint8 [height, width] or [height, width, 1, 3 or 4], or uint16 grey; "
+        "max_value, the level that is white, allows other numbers"
+    )
+
+
+@pytest.mark.parametrize(("level", "said"), [(np.nan, "from nan to nan"), (-0.5, "from -0.5 to 1")])
+def test_numbers_that_are_no_level(level, said):
+    pixels = np.array([[level, 1]], np.float32)
+    assert reject_of(pixels, max_value=1.0) == (
+        f"decode: unsupported_pixels: got levels {said}, expected 0 to 1, which is white"
+    )
+
+
+def test_a_file_of_16_bits_that_is_scaled_does_not_pass_through():
+    pixels = np.array([[0, 2048, 4095]], np.uint16)
+    feature = Image(
+        source="s", resize="none", encoding="png", dtype="uint16", channels=1, reencode=False,
+        max_value=4095,
+    )  # fmt: skip
+    got = Pillow.open(io.BytesIO(feature.encode("x", png(pixels)).values["x"]))
+    assert np.asarray(got).ravel().tolist() == [0, 32776, 65535]
+
+
+@pytest.mark.parametrize(
+    ("highest", "bits"), [(200, 8), (1000, 10), (4001, 12), (4096, 14), (16384, None)]
+)
+def test_a_dataset_without_any_bright_level_is_warned_of(highest, bits):
+    feature = Image(source="s", resize="none", encoding="raw", channels=1)
+    summary = feature.encode("x", png(np.array([[0, highest]], np.uint16))).summary
+    assert summary["max_level"] == highest
+    expected = [] if bits is None else [
+        f"x: no 16-bit image has a level above {highest} of 65535, so all are dark; "
+        f"if they hold {bits} bits, max_value: {2**bits - 1} makes that white"
+    ]  # fmt: skip
+    assert list(feature.warnings("x", summary)) == expected
+    declared = feature.model_copy(update={"max_value": 65535.0})
+    assert "max_level" not in declared.encode("x", png(np.array([[0, 9]], np.uint16))).summary
