@@ -124,6 +124,7 @@ def build(folder: Path, photos: Path | None, count: int, storage: str) -> None:
     """A published dataset of one HDF5 shard, by the sink itself."""
     import hashlib
 
+    from pixelbeam.schemas.checksum import BLANK, fill_checksum
     from pixelbeam.schemas.dataset import DatasetInfo
     from pixelbeam.schemas.description import write_description
     from pixelbeam.transforms.hdf5_sink import HDF5Sink
@@ -161,9 +162,10 @@ def build(folder: Path, photos: Path | None, count: int, storage: str) -> None:
                 }
             },
             "rows": count,
+            "checksum": BLANK,
         }
     )
-    (folder / "dataset.json").write_bytes(info.dumps())
+    (folder / "dataset.json").write_bytes(fill_checksum(info.dumps()))
 
 
 def readers(folder: Path, storage: str) -> dict[str, Callable[[], Any]]:

@@ -163,6 +163,8 @@ def choose_steps(
             are less.
         seed: int64 [2], what the random choices are made of.
     """
+    # Row splits of lists are parsed as int32, all others as int64.
+    features = {**features, **{key: features[key].with_row_splits_dtype(tf.int64) for key in keys}}
     first = features[keys[0]]
     counts, starts = first.row_lengths(), first.row_starts()
     indices = _indices(counts, frames, sampling, seed)
@@ -170,8 +172,6 @@ def choose_steps(
     chosen = dict(features)
     for key in keys:
         values = tf.gather(features[key].values, flat)
-        if isinstance(values, tf.RaggedTensor):  # lists, whose row splits are parsed as int32
-            values = values.with_row_splits_dtype(tf.int64)
         chosen[key] = tf.RaggedTensor.from_row_splits(values, indices.row_splits)
     return chosen
 

@@ -48,10 +48,14 @@ class HDF5Records:
     ) -> None:
         if isinstance(features, str):
             raise ValueError(f"features: got {features!r}, expected a list: [{features!r}]")
-        files = find_files(path, split)
+        found = find_files(path, split)
+        files = found.files
         if not files:
             raise ValueError("path: got no files, expected at least one")
-        self.schema = _choose(read_schema(files[0]), features, files[0])
+        # What dataset.json says is checked; what a file says of itself is all that there is of others.
+        info, folder = found.info, os.path.dirname(files[0])
+        declared = read_schema(files[0]) if info is None else info.read_schema(folder)
+        self.schema = _choose(declared, features, files[0])
         keys = list(features or ()) if self.schema is None else _keys(self.schema)
         self._table = Table(files, keys or _all_datasets(files[0]))
         self._decoder = Decoder(self.schema) if self.schema is not None else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,17 +16,33 @@ import h5py
 from ..schemas.dataset import DatasetInfo, ShardFile
 from ..schemas.errors import DatasetError
 from ..schemas.layout import DATASET_FILE
+from .dataset_file import check_description, parse_info
 from .hdf5_filters import check_filters
 from .remote import explain_remote, is_remote
 
-__all__ = ["FilePath", "check_virtual", "find_files", "open_file"]
+__all__ = ["FilePath", "Found", "check_virtual", "find_files", "open_file"]
 
 FilePath: TypeAlias = "str | os.PathLike[str]"
 
 _SINK = "hdf5"
 
 
-def find_files(path: FilePath | Sequence[FilePath], split: str | None = None) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The files that hold the records themselves.
+
+    Attributes:
+        files: their paths, in the order of the records.
+        info: the ``dataset.json`` of the dataset that they are a split of; ``None`` of any other files.
+        split: that split.
+    """
+
+    files: list[str]
+    info: DatasetInfo | None = None
+    split: str | None = None
+
+
+def find_files(path: FilePath | Sequence[FilePath], split: str | None = None) -> Found:
     """The files that hold the records themselves.
 
     Args:
@@ -38,7 +55,7 @@ def find_files(path: FilePath | Sequence[FilePath], split: str | None = None) ->
         ValueError: a split is given without a directory, or the other way round.
     """
     if not isinstance(path, str | os.PathLike):
-        return [name for one in path for name in find_files(one)]
+        return Found([name for one in path for name in find_files(one).files])
     place = os.fspath(path)
     _check_local(place)
     if os.path.isdir(place):
@@ -115,7 +132,7 @@ def _expect(source: Any, found: h5py.Dataset | None) -> str | None:
     return f"at least {tuple(index + 1 for index in last)}"
 
 
-def _split_files(directory: Path, split: str) -> list[str]:
+def _split_files(directory: Path, split: str) -> Found:
     info = _read_info(directory)
     if info is None:
         raise DatasetError(
@@ -131,15 +148,16 @@ def _split_files(directory: Path, split: str) -> list[str]:
         raise DatasetError(
             f"{directory}: split {split!r} has no {_SINK} files; build it with --sinks {_SINK}"
         )
-    return [_check_file(directory, shard.files[_SINK]) for shard in shards]
+    _check_description(directory, info)
+    return Found([_check_file(directory, shard.files[_SINK]) for shard in shards], info, split)
 
 
-def _shards_behind(path: str) -> list[str]:
+def _shards_behind(path: str) -> Found:
     """The shards that a file of ours joins, and only those that have records; else the file itself."""
     with open_file(path) as file:
         names = [str(name) for name in file.attrs.get("shards", ())]
         if not names or "split" not in file.attrs:
-            return [path]
+            return Found([path])
         split = str(file.attrs["split"])
     directory = Path(path).parent
     info = _read_info(directory)
@@ -150,7 +168,16 @@ def _shards_behind(path: str) -> list[str]:
             raise DatasetError(
                 f"{path}: {name} is missing, which holds a part of it; HDF5 would give fill values"
             )
-    return [str(directory / name) for name in names]
+    return Found([str(directory / name) for name in names])
+
+
+def _check_description(directory: Path, info: DatasetInfo) -> None:
+    """Nothing here runs it, but a dataset of which one file was changed is not whole."""
+    try:
+        code = (directory / info.description.path).read_bytes()
+    except FileNotFoundError:
+        raise DatasetError(f"{directory}: {info.description.path} is missing") from None
+    check_description(info, code, str(directory))
 
 
 def _check_file(directory: Path, file: ShardFile) -> str:
@@ -168,6 +195,7 @@ def _check_file(directory: Path, file: ShardFile) -> str:
 
 def _read_info(directory: Path) -> DatasetInfo | None:
     try:
-        return DatasetInfo.loads((directory / DATASET_FILE).read_bytes(), str(directory))
+        data = (directory / DATASET_FILE).read_bytes()
     except FileNotFoundError:
         return None
+    return parse_info(data, str(directory))

@@ -41,7 +41,7 @@ def load(
     image_dtype: Any = None,
     scaling: str | None = None,
     channels_first: bool = False,
-    source: str = "tfrecord",
+    source: str | None = None,
     frames: int | None = None,
     sampling: str | None = None,
     pad_to: int | str | None = None,
@@ -69,8 +69,8 @@ def load(
             of the batch that each of them gets.
         shuffle: ``False`` reads the records in their stored order. ``True`` reads several files at once
             in a new order each epoch, through a buffer of at most 10,000 records and 128 MiB; an integer
-            is the buffer's size in records. Since records lie in the files in random order, the
-            buffer need not be large.
+            is the buffer's size in records, at most as many as there are. Since records lie in the files
+            in random order, the buffer need not be large.
         seed: makes the shuffled order the same in each run, at some cost in speed.
         repeat: ``True`` for ever, or a number of epochs. No batch goes over the end of an epoch.
         drop_remainder: leaves out the last batch where it is smaller.
@@ -82,9 +82,10 @@ def load(
         scaling: ``[0,1]``; or ``standardize``: (x - mean) / std by channel, with the mean and standard
             deviation that the build computed over ``train`` (over this split where there is no train).
         channels_first: [channels, height, width] instead of [height, width, channels].
-        source: the files to read: ``tfrecord``, or ``hdf5``, which has to be in a local directory. With
-            HDF5, ``shuffle`` draws the order from all records, whatever the buffer's size, and ``seed``
-            costs no speed; elements are otherwise the same.
+        source: the files to read: ``tfrecord``, or ``hdf5``, which has to be in a local directory; by
+            default those that are there, TFRecords where both are. With HDF5, ``shuffle`` draws the order
+            from all records, whatever the buffer's size, and ``seed`` costs no speed; elements are
+            otherwise the same.
         frames: of each clip, decodes so many frames, and takes as many of its other steps: [batch, frames,
             …]. Step features that are ragged stay whole, filled up to the longest of the batch.
         sampling: which frames; ``uniform``, the default: the middles of as many equal parts of the clip;
@@ -124,11 +125,12 @@ def load(
     )
     dataset = open_dataset(directory)
     records = _select_records(dataset, split, options.source, input_context)
+    description = dataset.description()
     elements = Elements(dataset, split, options)
-    if options.source == "hdf5":
-        batches = _read_hdf5(records, dataset, elements, options)
+    if records.source == "hdf5":
+        batches = _read_hdf5(records, dataset, description, elements, options)
     else:
-        batches = _build(records, dataset.description(), elements, options)
+        batches = _build(records, description, elements, options)
     return batches.with_options(_distribution(input_context))
 
 
@@ -153,6 +155,7 @@ def input_fn(
     dataset = open_dataset(directory)
     checked = ReadOptions(**options)
     _select_records(dataset, split, checked.source, None)
+    dataset.description()
     Elements(dataset, split, checked)
 
     def fn(input_context: Any = None) -> Any:
@@ -191,16 +194,19 @@ class _Records:
         files: the paths of the files that they are in.
         count: how many they are.
         size: the size of one of them in bytes, on average.
+        source: the format of the files.
         part: ``(count, index)`` where it reads one record in every ``count``; otherwise ``None``.
     """
 
     files: list[str]
     count: int
     size: float
+    source: str
     part: tuple[int, int] | None
 
 
-def _select_records(dataset: Published, split: str, source: str, context: Any) -> _Records:
+def _select_records(dataset: Published, split: str, source: str | None, context: Any) -> _Records:
+    source = dataset.source(split, source)
     shards = dataset.shard_files(split, source)
     total = sum(shard.num_records for shard, _ in shards)
     size = sum(file.bytes for _, file in shards) / max(total, 1)
@@ -208,10 +214,10 @@ def _select_records(dataset: Published, split: str, source: str, context: Any) -
     index = context.input_pipeline_id if context is not None else 0
     if len(shards) < count:
         paths = [dataset.path(file.path) for _, file in shards]
-        return _Records(paths, len(range(index, total, count)), size, (count, index))
+        return _Records(paths, len(range(index, total, count)), size, source, (count, index))
     own = shards[index::count]
     paths = [dataset.path(file.path) for _, file in own]
-    return _Records(paths, sum(shard.num_records for shard, _ in own), size, None)
+    return _Records(paths, sum(shard.num_records for shard, _ in own), size, source, None)
 
 
 def _count_batches(records: int, options: ReadOptions) -> int:
@@ -267,12 +273,16 @@ def _read_clips(
 
 
 def _read_hdf5(
-    records: _Records, dataset: Published, elements: Elements, options: ReadOptions
+    records: _Records,
+    dataset: Published,
+    description: Any,
+    elements: Elements,
+    options: ReadOptions,
 ) -> Any:
     steps = _check_batches(records, options)
     shuffle = options.shuffle is not False
     if dataset.schema.steps:
-        clips = HDF5Clips(records.files, dataset.schema, records.part, dataset.description())
+        clips = HDF5Clips(records.files, dataset.schema, records.part, description)
         rows = clips.rows(shuffle=shuffle, seed=options.seed)
         return _read_clips(rows, steps, clips, elements, options)
     source = HDF5Source(
@@ -342,8 +352,8 @@ def _take_part(serialized: Any, records: _Records) -> Any:
 
 
 def _buffer_size(records: _Records, options: ReadOptions) -> int:
-    if options.shuffle is not True:
-        return int(options.shuffle)
+    if options.shuffle is not True:  # TensorFlow takes memory for all of a buffer at once
+        return max(1, min(records.count, int(options.shuffle)))
     fitting = int(_SHUFFLE_BYTES / max(records.size, 1))
     return max(1, min(records.count, fitting, _SHUFFLE_RECORDS))
 

@@ -10,9 +10,11 @@ import tensorflow as tf
 
 from .clip_options import ClipOptions
 
-__all__ = ["LoadOptions", "ReadOptions"]
+__all__ = ["SOURCES", "LoadOptions", "ReadOptions"]
 
 SOURCES = ("tfrecord", "hdf5")
+"""The formats that ``load`` reads, the one first that it takes where both are there."""
+
 SCALINGS = ("[0,1]", "standardize")
 IMAGE_DTYPES = ("uint8", "uint16", "float16", "bfloat16", "float32")
 
@@ -30,7 +32,7 @@ class LoadOptions(TypedDict, total=False):
     image_dtype: Any
     scaling: str | None
     channels_first: bool
-    source: str
+    source: str | None
     frames: int | None
     sampling: str | None
     pad_to: int | str | None
@@ -56,7 +58,7 @@ class ReadOptions:
     image_dtype: Any = None
     scaling: str | None = None
     channels_first: bool = False
-    source: str = "tfrecord"
+    source: str | None = None
     frames: int | None = None
     sampling: str | None = None
     pad_to: int | str | None = None
@@ -73,7 +75,7 @@ class ReadOptions:
         if self.scaling not in (None, *SCALINGS):
             expected = ", ".join(map(repr, SCALINGS))
             raise ValueError(f"scaling: got {self.scaling!r}, expected None or one of {expected}")
-        if self.source not in SOURCES:
+        if self.source not in (None, *SOURCES):
             expected = " or ".join(map(repr, SOURCES))
             raise ValueError(f"source: got {self.source!r}, expected {expected}")
         self._check_dtype()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from ..schemas import DatasetInfo, Schema, write_description
 from ..schemas.dataset import ShardFile, ShardInfo, SplitInfo
 from ..schemas.errors import DatasetError
 from ..schemas.layout import DATASET_FILE
+from .dataset_file import check_description, parse_info
+from .options import SOURCES
 from .remote import explain_remote, is_remote
 
 __all__ = ["Published", "make_description", "open_dataset"]
@@ -69,6 +70,20 @@ class Published:
         self._check_files(file for _, file in files)
         return files
 
+    def source(self, split: str, chosen: str | None) -> str:
+        """The format that a split is read from: the one asked for, else TFRecords where there are any.
+
+        Raises:
+            DatasetError: there is no such split.
+        """
+        if chosen is not None:
+            return chosen
+        shards = [shard for shard in self.split(split).shards if shard.num_records]
+        for sink in SOURCES:
+            if all(sink in shard.files for shard in shards):
+                return sink
+        return SOURCES[0]
+
     def description(self) -> ModuleType:
         """The ``feature_description`` module.
 
@@ -78,13 +93,8 @@ class Published:
         Raises:
             DatasetError: the file is missing or is not the one that was published.
         """
-        file = self.info.description
-        code = _read(self.directory, file.path)
-        if hashlib.sha256(code).hexdigest() != file.sha256:
-            raise DatasetError(
-                f"{self.directory}: {file.path} is not the file that was published: its SHA-256 "
-                f"differs from the one in {DATASET_FILE}; restore it or build the dataset again"
-            )
+        code = _read(self.directory, self.info.description.path)
+        check_description(self.info, code, self.directory)
         return make_description(self.schema)
 
     def _check_files(self, files: Iterable[ShardFile]) -> None:
@@ -111,10 +121,11 @@ def open_dataset(directory: str | os.PathLike[str]) -> Published:
     """Reads the ``dataset.json`` of a directory.
 
     Raises:
-        DatasetError: the directory is not a published dataset that this version can read.
+        DatasetError: the directory is not a published dataset that this version can read, or its
+            ``dataset.json`` was changed.
     """
     place = os.fspath(directory)
-    info = DatasetInfo.loads(_read(place, DATASET_FILE), place)
+    info = parse_info(_read(place, DATASET_FILE), place)
     return Published(place, info, info.read_schema(place))
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from feature_cases import serialize
 from pixelbeam.schemas import DatasetInfo, Schema, write_description
+from pixelbeam.schemas.checksum import BLANK, fill_checksum
 from pixelbeam.schemas.dataset import FileInfo, ShardFile, ShardInfo, SplitInfo
 from pixelbeam.schemas.statistics import merge_all
 
@@ -27,8 +30,21 @@ def write_dataset(folder: Path, schema: Schema, splits: dict[str, list[list[Any]
         splits={name: _write_split(folder, schema, name, s) for name, s in splits.items()},
         rows=sum(len(shard) for shards in splits.values() for shard in shards),
     )
-    (folder / "dataset.json").write_bytes(info.dumps())
+    write_info(folder, info)
     return folder
+
+
+def write_info(folder: Path, info: DatasetInfo) -> None:
+    """Writes ``dataset.json``, sealed by its checksum."""
+    sealed = info.model_copy(update={"checksum": BLANK})
+    (folder / "dataset.json").write_bytes(fill_checksum(sealed.dumps()))
+
+
+def edit_info(folder: Path, edit: Callable[[Any], None]) -> None:
+    """Changes what ``dataset.json`` says, and seals it again."""
+    content = json.loads((folder / "dataset.json").read_bytes())
+    edit(content)
+    write_info(folder, DatasetInfo.model_validate(content))
 
 
 def _write_split(folder: Path, schema: Schema, name: str, shards: list[list[Any]]) -> SplitInfo:

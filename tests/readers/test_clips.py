@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from clips import FRAME, clip_schema, pixels, png
+from datasets import write_info
 from pixelbeam.readers import load
 from pixelbeam.readers.clip_options import ClipOptions
 from pixelbeam.readers.clips import choose_steps
@@ -36,6 +37,7 @@ def write_clips(folder, schema=SCHEMA, encoded=png):
                 "label": np.array(clip),
                 "frames": Steps(tuple(encoded(clip, frame) for frame in range(length))),
                 "number": Steps(tuple(np.arange(length))),
+                "tokens": Steps(tuple(np.arange(frame % 3) for frame in range(length))),
                 "sound": Steps(tuple(np.arange(clip, dtype=np.float32))),
             }
             writer.write(serialize_sequence_example(values))
@@ -50,7 +52,7 @@ def write_clips(folder, schema=SCHEMA, encoded=png):
         splits={"train": SplitInfo(num_records=len(LENGTHS), shards=[info])},
         rows=len(LENGTHS),
     )
-    (folder / "dataset.json").write_bytes(dataset.dumps())
+    write_info(folder, dataset)
     return folder
 
 
@@ -261,3 +263,18 @@ def test_steps_of_every_kind_are_chosen_alike():
     assert chosen["a"].to_list() == [[b"0", b"2"], [b"3", b"3"]]
     assert chosen["b"].to_list() == [[[1], [2, 3]], [[4], [4]]]
     assert chosen["c"] is features["c"]
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "random", "head", "window"])
+def test_frames_are_chosen_where_the_first_step_feature_is_a_list(tmp_path, sampling):
+    tokens = {"type": "int64", "source": "tokens", "shape": [None]}
+    schema = clip_schema({}, {"tokens": tokens, **STEPS})
+    folder = write_clips(tmp_path, schema)
+    (inputs,) = read(folder, batch_size=6, frames=4, sampling=sampling, seed=1, mask=True)
+    for clip, length in enumerate(LENGTHS):
+        real = min(4, length) if sampling in ("head", "window") else 4
+        assert inputs["mask"][clip].numpy().tolist() == [n < real for n in range(4)]
+        expected = np.zeros((4, inputs["tokens"].shape[2]), np.int64)
+        for place, number in enumerate(inputs["number"][clip].numpy()[:real]):
+            expected[place, : number % 3] = np.arange(number % 3)
+        np.testing.assert_array_equal(inputs["tokens"][clip], expected)

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from datasets import edit_info
 from hdf5_datasets import RECORDS
 from pixelbeam.readers import input_fn, load
 from pixelbeam.schemas.errors import DatasetError
@@ -71,6 +72,22 @@ def test_a_missing_shard(all_kinds, tmp_path):
     with pytest.raises(DatasetError) as caught:
         load(out, "train", source="hdf5")
     assert str(caught.value) == f"{out}: train-00002-of-00003.h5 is missing"
+
+
+def test_what_is_there_is_read(all_kinds, tmp_path):
+    out = shutil.copytree(all_kinds, tmp_path / "out")
+    expected = keys(load(out, "train", source="hdf5", batch_size=8, targets=[]))
+    assert keys(load(out, "train", batch_size=8, targets=[])) == expected  # TFRecords
+
+    def keep_hdf5(content):
+        for shard in content["splits"]["train"]["shards"]:
+            (out / shard["files"].pop("tfrecord")["path"]).unlink()
+
+    edit_info(out, keep_hdf5)
+    assert keys(load(out, "train", batch_size=8, targets=[])) == expected
+    assert keys(input_fn(out, "train", batch_size=8, targets=[])()) == expected
+    with pytest.raises(DatasetError, match="split 'train' has no tfrecord files, only hdf5"):
+        load(out, "train", source="tfrecord")
 
 
 def test_an_unknown_source(all_kinds):

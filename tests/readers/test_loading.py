@@ -1,10 +1,12 @@
 import io
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from datasets import write_dataset
+from datasets import write_dataset, write_info
 from PIL import Image as Pillow
 from pixelbeam.readers import dataset_info, input_fn, load, steps_per_epoch
 from pixelbeam.schemas import ClassLabel, ClassLabels, Float32, Image, Int64, Schema, String
@@ -133,6 +135,21 @@ def test_the_buffer_can_be_chosen(numbered):
     assert max(place - n for place, n in enumerate(shuffled)) > 0
     # A record comes at most as much earlier as the buffer is long.
     assert max(n - place for place, n in enumerate(shuffled)) < 10
+
+
+@pytest.mark.parametrize("shuffle", [10**8, 10**12])
+def test_a_buffer_takes_no_more_memory_than_there_are_records(numbered, shuffle):
+    code = f"""
+import resource
+from pixelbeam.readers import load
+numbers = lambda d: sorted(int(n) for n in d)
+numbers(load({str(numbered)!r}, "train", shuffle=23))  # what TensorFlow itself takes
+now = [int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmSize")][0]
+resource.setrlimit(resource.RLIMIT_AS, ((now + 500_000) * 1024,) * 2)
+print(numbers(load({str(numbered)!r}, "train", shuffle={shuffle})))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
+    assert (done.returncode, done.stdout) == (0, f"{list(range(COUNT))}\n"), done.stderr[-2000:]
 
 
 def test_image_dtypes_and_scaling(labelled):
@@ -406,9 +423,7 @@ def test_a_shard_that_lost_a_record_is_an_error(small):
     shards = [shard.model_copy(update={"num_records": 1}) for shard in split.shards]
     shards[0] = shards[0].model_copy(update={"num_records": 2})
     split = split.model_copy(update={"shards": shards})
-    (small / "dataset.json").write_bytes(
-        info.model_copy(update={"splits": {"train": split}}).dumps()
-    )
+    write_info(small, info.model_copy(update={"splits": {"train": split}}))
     assert (small / name).read_bytes() == data
     with pytest.raises(tf.errors.FailedPreconditionError):
         list(load(small, "train"))

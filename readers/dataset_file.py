@@ -1,0 +1,56 @@
+"""Reading ``dataset.json`` as every reader does: whole, or not at all. Loads neither TensorFlow nor HDF5."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+
+from ..schemas.checksum import has_right_checksum
+from ..schemas.dataset import DatasetInfo
+from ..schemas.errors import DatasetError
+from ..schemas.layout import DATASET_FILE
+
+__all__ = ["check_description", "parse_info"]
+
+
+def parse_info(data: bytes, directory: str) -> DatasetInfo:
+    """The content of a ``dataset.json`` that is as it was published.
+
+    Args:
+        data: the file's bytes.
+        directory: where it lies, for messages.
+
+    Raises:
+        DatasetError: it was changed, or is not one that this version can read.
+    """
+    info = DatasetInfo.loads(data, directory)
+    if not has_right_checksum(data):
+        raise DatasetError(
+            f"{directory}: {DATASET_FILE} is not as it was published: its own checksum is wrong; restore "
+            "it or build the dataset again"
+        )
+    # No checksum helps where a tool has changed the file and then sealed it again.
+    files = [
+        file.path
+        for split in info.splits.values()
+        for part in (*split.shards, split)
+        for file in part.files.values()
+    ]
+    twice = sorted(path for path, count in Counter(files).items() if count > 1)
+    if twice:
+        raise DatasetError(f"{directory}: {DATASET_FILE} lists {twice[0]} twice, expected it once")
+    return info
+
+
+def check_description(info: DatasetInfo, code: bytes, directory: str) -> None:
+    """Checks the generated module's bytes.
+
+    Raises:
+        DatasetError: they are not those that were published.
+    """
+    file = info.description
+    if hashlib.sha256(code).hexdigest() != file.sha256:
+        raise DatasetError(
+            f"{directory}: {file.path} is not the file that was published: its SHA-256 "
+            f"differs from the one in {DATASET_FILE}; restore it or build the dataset again"
+        )
