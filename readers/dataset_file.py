@@ -30,12 +30,12 @@ def parse_info(data: bytes, directory: str) -> DatasetInfo:
             "it or build the dataset again"
         )
     # No checksum helps where a tool has changed the file and then sealed it again.
-    files = [
-        file.path
-        for split in info.splits.values()
-        for part in (*split.shards, split)
-        for file in part.files.values()
+    splits = info.splits.values()
+    groups = [
+        *(shard.files for split in splits for shard in split.shards),
+        *(s.files for s in splits),
     ]
+    files = [file.path for group in groups for file in group.values()]
     twice = sorted(path for path, count in Counter(files).items() if count > 1)
     if twice:
         raise DatasetError(f"{directory}: {DATASET_FILE} lists {twice[0]} twice, expected it once")
