@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import apache_beam as beam
 
 from ..schemas.errors import ManifestError
+from ..transforms.contradictions import LabelCollector
 from ..transforms.encode_rows import RowEncoder
 from ..transforms.folders import Folder, check_filesystem
 from ..transforms.inputs import InputRoot
@@ -20,7 +21,7 @@ from ..transforms.shards import AssignShards, BuildShards
 from ..transforms.splits import AssignSplits, Splits
 from ..transforms.windows import CLIP, WINDOW, window_columns, with_frames
 from .options import BuildOptions
-from .read_rows import ReadRows, name_column
+from .read_rows import ReadRows, row_format_of
 
 __all__ = ["BuildJob", "open_job", "wire"]
 
@@ -51,7 +52,7 @@ class BuildJob:
         """What the rows' cells are, and what names a row."""
         options = self.options
         columns = options.columns() + window_columns(options.schema)
-        return RowFormat(columns, WINDOW if WINDOW in columns else name_column(options))
+        return RowFormat(columns, WINDOW) if WINDOW in columns else row_format_of(options, columns)
 
     @property
     def splits(self) -> Splits:
@@ -128,7 +129,11 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
     options, row_format = job.options, job.row_format
     rows = ReadRows(options, job.manifest, job.labels, job.inputs)
     source = pipeline | "Rows" >> rows
-    split = source["rows"] | "AssignSplits" >> AssignSplits(job.splits, options.seed, row_format)
+    collector = LabelCollector(options.schema, row_format)
+    assign = AssignSplits(
+        job.splits, options.seed, row_format, collector if collector.is_needed else None
+    )
+    split = source["rows"] | "AssignSplits" >> assign
     planner = Planner(
         encoder=job.encoder,
         manifest_root=job.manifest.root,
@@ -139,7 +144,8 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
         output=job.output,
     )
     counted = {name: source[name] for name in ("counts", "frames") if name in source}
-    plan = {"rows": split["rows"], **counted} | "PlanShards" >> PlanShards(planner)
+    labels = {name: split[name] for name in ("labels",) if name in split}
+    plan = {"rows": split["rows"], **labels, **counted} | "PlanShards" >> PlanShards(planner)
     task = ShardTask(job.output, options.sinks, job.encoder, job.manifest.root)
     _ = (
         split["rows"]

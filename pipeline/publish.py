@@ -198,7 +198,7 @@ def _describe(
             },
             "rows": plan.rows_seen,
             "rejects": rejects,
-            "warnings": _collect_warnings(plan.schema, results),
+            "warnings": [*plan.warnings, *_collect_warnings(plan.schema, results)],
             **({} if frames is None else {"frames": frames}),
             "command": command,
             "versions": codec_versions() | sink_versions(tuple(command["sinks"]), plan.schema),

@@ -15,7 +15,13 @@ from ..transforms.read_manifest import ReadManifest
 from ..transforms.windows import with_frames
 from .options import BuildOptions
 
-__all__ = ["ReadRows", "name_column"]
+__all__ = ["ReadRows", "name_column", "row_format_of"]
+
+
+def row_format_of(options: BuildOptions, columns: tuple[str, ...]) -> RowFormat:
+    """What the cells of rows with these columns are, and what names a row."""
+    key_column = name_column(options)
+    return RowFormat(columns, key_column, key_column in options.schema.file_columns())
 
 
 def name_column(options: BuildOptions) -> str | None:
@@ -113,7 +119,7 @@ class ReadRows(beam.PTransform):
     def _clip_rows(self, columns: tuple[str, ...]) -> ClipRows:
         options = self._options
         once = options.schema.clip_columns().union(options.splits.columns)
-        row_format = RowFormat(columns, name_column(options))
+        row_format = row_format_of(options, columns)
         frame_columns = options.schema.frame_columns().intersection(columns) - once
         return ClipRows(options.schema, row_format, frame_columns, once)
 

@@ -6,6 +6,8 @@ Everything is a function of the row and the seed alone, so it is the same on any
 from __future__ import annotations
 
 import hashlib
+import posixpath
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +15,15 @@ from apache_beam.coders import FastPrimitivesCoder
 
 from .rows import InlineBytes, ManifestRow
 
-__all__ = ["RowFormat", "order_of", "pack_row", "shard_index", "stable_hash", "unpack_row"]
+__all__ = [
+    "RowFormat",
+    "order_of",
+    "pack_row",
+    "path_key",
+    "shard_index",
+    "stable_hash",
+    "unpack_row",
+]
 
 _HASH_BYTES = 8
 _ORDER_BYTES = 20
@@ -39,10 +49,12 @@ class RowFormat:
     Attributes:
         columns: the columns in the order of ``ManifestRow.values``.
         key_column: the column whose value names the row: the join key, else the first path.
+        key_is_path: whether that column holds paths, of which one file has many spellings.
     """
 
     columns: tuple[str, ...]
     key_column: str | None
+    key_is_path: bool = False
 
     def cell(self, row: ManifestRow, column: str) -> Any:
         """A row's value in a column."""
@@ -55,8 +67,25 @@ class RowFormat:
             if isinstance(value, InlineBytes):
                 value = value.path
             if value not in (None, "") and isinstance(value, str | int):
-                return str(value)
+                return path_key(str(value)) if self.key_is_path else str(value)
         return f"{row.file}:{row.row}"
+
+
+def path_key(path: str) -> str:
+    r"""The one spelling of all that name the same file: ``./x.jpg``, ``a//../x.jpg``, ``.\x.jpg``.
+
+    Backslashes separate folders, as where files are read; letters with accents are composed (NFC), since
+    some filesystems decompose them and others take both for one. Symbolic links are not looked at, an
+    absolute path stays one, and of a URL only the backslashes change: object stores have no folders.
+    """
+    # Nearly all paths are in order, and this tells it in a tenth of the time.
+    if path.isascii() and not ("//" in path or "./" in path or "\\" in path or path[-1:] in "./"):
+        return path
+    text = path.replace("\\", "/")
+    if "://" in text:
+        return text
+    normal = posixpath.normpath(unicodedata.normalize("NFC", text))
+    return normal.replace("//", "/", 1)  # which POSIX lets stand at the start
 
 
 def order_of(seed: int, key: str, row: ManifestRow) -> bytes:

@@ -18,6 +18,7 @@ from ..schemas.errors import OptionError
 from ..schemas.layout import STATE_FOLDER
 from ..schemas.schema import Schema
 from ..schemas.statistics import merge_all
+from .contradictions import Contradictions, FindContradictions
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .folders import Folder
 from .inline import attach_inline
@@ -106,17 +107,19 @@ class Plan:
         rows_seen: manifest rows that the readers counted, rejected ones included; of clips, the clips
             and the rows that were rejected before they could be in one.
         frames: of clips, what became of frames before the shards; see ``transforms/frame_counts.py``.
+        warnings: what is seldom meant, of all rows together; a sentence each.
     """
 
     schema: Schema
     splits: dict[str, SplitPlan]
     rows_seen: int
     frames: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """The plan as its file in the state folder holds it."""
         splits = {name: asdict(split) for name, split in self.splits.items()}
-        seen = {"rows_seen": self.rows_seen, "frames": self.frames}
+        seen = {"rows_seen": self.rows_seen, "frames": self.frames, "warnings": self.warnings}
         return json.dumps({"schema": self.schema.to_dict(), "splits": splits, **seen}).encode()
 
     @classmethod
@@ -125,7 +128,8 @@ class Plan:
         fields = json.loads(data)
         splits = {name: SplitPlan(**split) for name, split in fields["splits"].items()}
         schema = Schema.from_dict(fields["schema"])
-        return cls(schema, splits, fields["rows_seen"], fields["frames"])
+        warnings = tuple(fields["warnings"])
+        return cls(schema, splits, fields["rows_seen"], fields["frames"], warnings)
 
 
 @dataclass(slots=True)
@@ -239,7 +243,11 @@ class Planner:
     output: Folder
 
     def plan(
-        self, summary: RowSummary, rows_seen: int, frames: Mapping[str, int] | None = None
+        self,
+        summary: RowSummary,
+        rows_seen: int,
+        frames: Mapping[str, int] | None = None,
+        contradictions: Contradictions | None = None,
     ) -> Plan:
         """Fills in the vocabularies and decides the number of shards of each split."""
         schema = self._with_vocabularies(summary.classes)
@@ -249,7 +257,8 @@ class Planner:
             name: SplitPlan(count, self.size.shards_for(count, record_bytes))
             for name, count in sorted(counts.items())
         }
-        plan = Plan(schema, splits, rows_seen, dict(frames or {}))
+        warnings = tuple((contradictions or Contradictions()).warnings())
+        plan = Plan(schema, splits, rows_seen, dict(frames or {}), warnings)
         self.output.write(PLAN_FILE, plan.to_json())
         return plan
 
@@ -280,7 +289,8 @@ class PlanShards(beam.PTransform):
     """Makes the one ``Plan``.
 
     Takes ``{"rows": (split, block of packed rows), "counts": int}``, the counts adding up to the rows that the
-    readers saw; of clips also ``{"frames": dict}``, counts of frames to be added up.
+    readers saw; of clips also ``{"frames": dict}``, counts of frames to be added up; and where rows have
+    labels ``{"labels": (bucket, LabelBlock)}``.
     """
 
     def __init__(self, planner: Planner):
@@ -290,11 +300,17 @@ class PlanShards(beam.PTransform):
 
     def expand(self, inputs: Mapping[str, beam.PCollection[Any]]) -> beam.PCollection[Plan]:
         """Wires ``RowSummarizer`` and ``Planner``."""
-        seen = [inputs["counts"] | "SumCounts" >> beam.CombineGlobally(sum)]
+        counts = inputs["counts"] | "SumCounts" >> beam.CombineGlobally(sum)
+        frames = contradictions = None
         if "frames" in inputs:
-            seen.append(inputs["frames"] | "SumFrames" >> beam.CombineGlobally(merge_all))
+            summed = inputs["frames"] | "SumFrames" >> beam.CombineGlobally(merge_all)
+            frames = beam.pvalue.AsSingleton(summed)
+        if "labels" in inputs:
+            found = inputs["labels"] | "FindContradictions" >> FindContradictions()
+            contradictions = beam.pvalue.AsSingleton(found)
+        known = (beam.pvalue.AsSingleton(counts), frames, contradictions)
         return (
             inputs["rows"]
             | "SummarizeRows" >> beam.CombineGlobally(_SummarizeFn(self._summarizer))
-            | "MakePlan" >> beam.Map(self._planner.plan, *map(beam.pvalue.AsSingleton, seen))
+            | "MakePlan" >> beam.Map(self._planner.plan, *known)
         )

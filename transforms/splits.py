@@ -13,6 +13,7 @@ from apache_beam.transforms.window import GlobalWindows
 
 from ..schemas.errors import OptionError, Reject
 from ..schemas.layout import SPLIT_NAME
+from .contradictions import LabelCollector
 from .keys import RowFormat, order_of, pack_row, stable_hash
 from .rejects import reject_row
 from .rows import ManifestRow
@@ -109,8 +110,17 @@ class Splits:
         return tuple(column for column in (self.column, self.group_by) if column)
 
 
-def assign_split(splits: Splits, seed: int, row_format: RowFormat, row: ManifestRow) -> str:
+def assign_split(
+    splits: Splits, seed: int, row_format: RowFormat, row: ManifestRow, key: str | None = None
+) -> str:
     """The split of a row.
+
+    Args:
+        splits: how rows are split.
+        seed: of the hash.
+        row_format: what the row's cells are.
+        row: the row.
+        key: the row's key, where it is known already.
 
     Raises:
         Reject: stage ``split``: the split's or the group's column is empty (``missing_value``), or names
@@ -130,6 +140,8 @@ def assign_split(splits: Splits, seed: int, row_format: RowFormat, row: Manifest
         _text(row_format.cell(row, splits.group_by), splits.group_by)
         if splits.group_by
         else row_format.key(row)
+        if key is None
+        else key
     )
     point = int.from_bytes(stable_hash(seed, "split", group), "big")
     for name, bound in _bounds(splits.fractions):
@@ -154,45 +166,75 @@ def _text(value: Any, column: str) -> str:
 class AssignSplits(beam.PTransform):
     """Assigns each row to its split, and packs it for the way.
 
-    Takes ``ManifestRow``; returns ``{"rows": (split, block of packed rows), "rejects": RejectedRow}``. A
+    Takes ``ManifestRow``; returns ``{"rows": (split, block of packed rows), "rejects": RejectedRow}``, and
+    with a collector ``"labels"``, the ``(bucket, LabelBlock)`` that ``FindContradictions`` takes. A
     packed row is ``pack_row``'s, its place in the split before its cells, so that no later step hashes
     it again or takes it apart. A block is a list of some hundred of them: what Beam does for an element,
     it then does for a block, not for a row.
     """
 
-    def __init__(self, splits: Splits, seed: int, row_format: RowFormat):
+    def __init__(
+        self,
+        splits: Splits,
+        seed: int,
+        row_format: RowFormat,
+        collector: LabelCollector | None = None,
+    ):
         super().__init__()
-        self._do_fn = _AssignSplitFn(splits, seed, row_format)
+        self._collects = collector is not None
+        self._do_fn = _AssignSplitFn(splits, seed, row_format, collector)
 
     def expand(self, rows: beam.PCollection[ManifestRow]) -> dict[str, beam.PCollection[Any]]:
         """Wires ``assign_split``."""
         assign = beam.ParDo(self._do_fn).with_output_types(tuple[str, list[bytes]])
-        outputs = rows | "AssignSplit" >> assign.with_outputs("rejects", main="rows")
-        return {"rows": outputs.rows, "rejects": outputs.rejects}
+        outputs = rows | "AssignSplit" >> assign.with_outputs("rejects", "labels", main="rows")
+        labels = {"labels": outputs.labels} if self._collects else {}
+        return {"rows": outputs.rows, "rejects": outputs.rejects, **labels}
 
 
 class _AssignSplitFn(beam.DoFn):
-    def __init__(self, splits: Splits, seed: int, row_format: RowFormat):
+    def __init__(
+        self, splits: Splits, seed: int, row_format: RowFormat, collector: LabelCollector | None
+    ):
         self._splits, self._seed, self._row_format = splits, seed, row_format
+        self._collector = collector
 
     def start_bundle(self) -> None:
+        self._start_block()
+        if self._collector is not None:
+            self._collector.start()
+
+    def _start_block(self) -> None:
         self._blocks: dict[str, list[bytes]] = {}
         self._bytes = 0
 
     def process(
         self, row: ManifestRow
     ) -> Iterator[tuple[str, list[bytes]] | beam.pvalue.TaggedOutput]:
+        key = self._row_format.key(row)
         try:
-            split = assign_split(self._splits, self._seed, self._row_format, row)
+            split = assign_split(self._splits, self._seed, self._row_format, row, key)
         except Reject as reject:
             yield beam.pvalue.TaggedOutput("rejects", reject_row(self._row_format, row, reject))
             return
-        packed = pack_row(order_of(self._seed, self._row_format.key(row), row), row)
+        packed = pack_row(order_of(self._seed, key, row), row)
         self._blocks.setdefault(split, []).append(packed)
         self._bytes += len(packed)
         if self._bytes >= _BLOCK_BYTES:
             yield from self._blocks.items()
-            self.start_bundle()
+            self._start_block()
+        if self._collector is not None:
+            self._collector.add(key, row)
+            if self._collector.is_full:
+                yield from self._take_labels(self._collector)
 
     def finish_bundle(self) -> Iterator[Any]:
         yield from map(GlobalWindows.windowed_value, self._blocks.items())
+        if self._collector is not None:
+            for output in self._take_labels(self._collector):
+                windowed = GlobalWindows.windowed_value(output.value)
+                yield beam.pvalue.TaggedOutput(output.tag, windowed)
+
+    def _take_labels(self, collector: LabelCollector) -> Iterator[beam.pvalue.TaggedOutput]:
+        for block in collector.take():
+            yield beam.pvalue.TaggedOutput("labels", block)

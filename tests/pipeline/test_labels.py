@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
 from pixelbeam.pipeline.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas import Schema
-from support import dataset_json, write_csv
+from pixelbeam.transforms.splits import Splits
+from support import IMAGE_SCHEMA, dataset_json, write_csv
 
 SCHEMA = Schema.from_dict(
     {
@@ -63,3 +66,31 @@ def test_whole_numbers_are_the_same_classes_in_every_format(name, tmp_path):
         "label: the class names are numbers, but not those of their classes: "
         "class 2 is 1, 9 is 2, 10 is 3, …; to keep them, declare num_classes: 12"
     ]
+
+
+def test_one_image_never_stands_in_two_splits_and_its_contradictions_are_said(images, tmp_path):
+    names = [f"{n:02d}.jpg" for n in range(1, 40) if n % 5]
+    spellings = ("{}", "./{}", "a/..//{}", ".\\{}")
+    rows = [(s.format(name), "cat") for name in names for s in spellings]
+    rows += [(f"./{names[0]}", "dog"), (names[1], "dog"), (names[1], "newt")]
+    folder = tmp_path / "images"
+    shutil.copytree(images, folder)
+    (folder / "a").mkdir()
+    write_csv(folder / "rows.csv", rows)
+    splits = Splits((("train", 0.6), ("val", 0.4)))
+    out = tmp_path / "out"
+    build(BuildOptions(str(folder / "rows.csv"), IMAGE_SCHEMA, str(out), splits=splits))
+    dataset = dataset_json(out)
+    assert (dataset["rows"], dataset["rejects"]["count"]) == (len(rows), 0)
+    assert dataset["warnings"] == [
+        "2 images have rows with different labels, such as rows.csv:5 ('cat') and "
+        f"rows.csv:{len(rows) - 1} ('dog')"
+    ]
+    images_of = {}
+    for split in ("train", "val"):
+        records = tf.data.TFRecordDataset(sorted(map(str, out.glob(f"{split}-*.tfrecord"))))
+        parse = {"image": tf.io.FixedLenFeature([], tf.string)}
+        images_of[split] = {tf.io.parse_single_example(r, parse)["image"].numpy() for r in records}
+        assert dataset["splits"][split]["num_records"] >= 4 * len(images_of[split])
+    assert not images_of["train"] & images_of["val"]
+    assert len(images_of["train"] | images_of["val"]) == len(names)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.transforms.keys import (
     RowFormat,
     order_of,
     pack_row,
+    path_key,
     shard_index,
     stable_hash,
     unpack_row,
@@ -104,3 +106,49 @@ def test_key_of_a_row():
         "bare": "m.csv:5",
     }
     assert RowFormat(("path",), None).key(row) == "m.csv:5"
+
+
+NORMAL = [
+    "x.jpg",
+    "a/b c.jpg",
+    "dir./x.jpg",
+    "../x.jpg",
+    "/a/x.jpg",
+    "é/ü.jpg",
+    "s3://b/a//x.jpg",
+    "..x",
+]
+
+
+@pytest.mark.parametrize("path", NORMAL)
+def test_paths_that_are_normal_are_their_own_keys(path):
+    # Golden: another key moves the rows of users who have always written their paths like this.
+    assert path_key(path) == path
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("./x.jpg", "x.jpg"),
+        ("a//x.jpg", "a/x.jpg"),
+        ("a/./x.jpg", "a/x.jpg"),
+        ("a/../x.jpg", "x.jpg"),
+        (".\\a\\x.jpg", "a/x.jpg"),
+        ("//a/x.jpg", "/a/x.jpg"),
+        ("clip/", "clip"),
+        ("clip/.", "clip"),
+        ("./e\u0301.jpg", "é.jpg"),
+        ("s3:\\\\b\\x.jpg", "s3://b/x.jpg"),
+    ],
+)
+def test_one_file_has_one_key(path, key):
+    assert path_key(path) == key
+    row = ManifestRow("m.csv", 2, (path, InlineBytes(0, 0, 0, path)))
+    columns = ("path", "inline")
+    assert [RowFormat(columns, column, True).key(row) for column in columns] == [key, key]
+    assert RowFormat(columns, "path").key(row) == path  # an id, where slashes are letters
+
+
+@given(st.text("./\\ab", min_size=1, max_size=9))
+def test_a_key_is_its_own_key(path):
+    assert path_key(path_key(path)) == path_key(path)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import pairwise
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import given
+from hypothesis import strategies as st
+from pixelbeam.schemas import Schema
+from pixelbeam.transforms.contradictions import (
+    Contradictions,
+    FindContradictions,
+    LabelCollector,
+    find_contradictions,
+)
+from pixelbeam.transforms.keys import RowFormat
+from pixelbeam.transforms.rows import InlineBytes, ManifestRow
+
+LABEL = {"type": "class_label", "source": "label", "vocabulary": "from_manifest"}
+IMAGE = {"type": "image", "source": "path", "height": 8, "width": 8}
+SCHEMA = Schema.from_dict({"features": {"image": IMAGE, "label": LABEL}})
+FORMAT = RowFormat(("label", "path"), "path", True)
+
+
+def collect(rows, schema=SCHEMA, row_format=FORMAT, bundles=1):
+    blocks = []
+    for start in range(bundles):
+        collector = LabelCollector(schema, row_format)
+        for row in rows[start::bundles]:
+            collector.add(row_format.key(row), row)
+        blocks += collector.take()
+    return blocks
+
+
+def find(rows, schema=SCHEMA, row_format=FORMAT, bundles=1):
+    buckets = defaultdict(list)
+    for bucket, block in collect(rows, schema, row_format, bundles):
+        buckets[bucket].append(block)
+    return Contradictions.merge(map(find_contradictions, buckets.values()))
+
+
+def number(cells):
+    return [ManifestRow("m.csv", n, values) for n, values in enumerate(cells, 2)]
+
+
+def test_an_image_with_two_labels_is_found_by_any_spelling_of_its_path():
+    rows = number([("cat", "x.jpg"), ("dog", "y.jpg"), ("dog", "./x.jpg"), ("dog", "a/../y.jpg")])
+    found = Contradictions(1, (("m.csv", 2, "cat"), ("m.csv", 4, "dog")))
+    assert find(rows) == found
+    assert list(found.warnings()) == [
+        "1 image has rows with different labels, such as m.csv:2 ('cat') and m.csv:4 ('dog')"
+    ]
+    assert list(Contradictions().warnings()) == []
+
+
+@pytest.mark.parametrize(
+    "labels", [("2", "2.0"), (2, 2.0), (" cat", "cat"), ("cat", None), ("cat", ""), (True, "true")]
+)
+def test_labels_that_agree_or_are_missing(labels):
+    assert find(number((label, "x.jpg") for label in labels)) == Contradictions()
+
+
+def test_several_classes_agree_in_any_order():
+    schema = Schema.from_dict(
+        {"features": {"image": IMAGE, "label": {**LABEL, "type": "class_labels"}}}
+    )
+    rows = number([("a;b", "x.jpg"), (["b", "a"], "x.jpg"), ("a", "y.jpg"), ("b;a", "y.jpg")])
+    expected = Contradictions(1, (("m.csv", 4, "a"), ("m.csv", 5, "a, b")))
+    assert find(rows, schema) == expected
+
+
+def test_labels_of_several_inputs_are_of_them_together():
+    text = {"type": "string", "source": "question"}
+    schema = Schema.from_dict({"features": {"image": IMAGE, "question": text, "label": LABEL}})
+    row_format = RowFormat(("label", "path", "question"), "path", True)
+    rows = number(
+        [("yes", "x.jpg", "a cat?"), ("no", "x.jpg", "a dog?"), ("no", "x.jpg", "a cat?")]
+    )
+    expected = Contradictions(1, (("m.csv", 2, "yes"), ("m.csv", 4, "no")))
+    assert find(rows, schema, row_format) == expected
+
+
+def test_inline_images_are_not_known_by_their_paths():
+    assert (
+        find(number((label, InlineBytes(0, 0, 0, "x.jpg")) for label in "ab")) == Contradictions()
+    )
+
+
+def test_rows_without_a_path_or_a_label_need_no_collector():
+    assert LabelCollector(SCHEMA, FORMAT).is_needed
+    assert not LabelCollector(SCHEMA, RowFormat(("label", "path"), "label")).is_needed
+    images = Schema.from_dict({"features": {"image": IMAGE}})
+    assert not LabelCollector(images, RowFormat(("path",), "path", True)).is_needed
+
+
+CELLS = st.tuples(st.sampled_from("abc"), st.sampled_from([f"{n}.jpg" for n in range(9)]))
+
+
+@given(st.lists(CELLS, max_size=40), st.integers(1, 4))
+def test_against_a_plain_search(cells, bundles):
+    rows = number(cells)
+    by_path = defaultdict(list)
+    for row in rows:
+        by_path[row.values[1]].append(row)
+    torn = [rs for rs in by_path.values() if len({r.values[0] for r in rs}) > 1]
+    found = find(rows, bundles=bundles)
+    assert found.count == len(torn)
+    if torn:
+        changes = [
+            next((a, b) for a, b in pairwise(rs) if a.values[0] != b.values[0]) for rs in torn
+        ]
+        pairs = [tuple(("m.csv", r.row, r.values[0]) for r in pair) for pair in changes]
+        assert found.example == min(pairs)
+
+
+def test_what_is_shuffled_of_a_row_is_24_bytes():
+    rows = number(("cat", f"{'long' * 30}/{n}.jpg") for n in range(100))
+    assert sum(len(block.entries) for _, block in collect(rows)) == 2400
+
+
+def test_the_transform():
+    rows = number([("cat", "x.jpg"), ("dog", "x.jpg"), ("cat", "y.jpg"), ("dog", "y.jpg")])
+    expected = Contradictions(2, (("m.csv", 2, "cat"), ("m.csv", 3, "dog")))
+    with beam.Pipeline(FnApiRunner()) as pipeline:
+        found = pipeline | beam.Create(collect(rows, bundles=2)) | FindContradictions()
+        assert_that(found, equal_to([expected]))
+    with beam.Pipeline(FnApiRunner()) as pipeline:
+        empty = pipeline | beam.Create([]) | FindContradictions()
+        assert_that(empty, equal_to([Contradictions()]))
