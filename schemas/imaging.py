@@ -19,7 +19,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -41,6 +41,7 @@ from .image_levels import Levels, file_levels, read_array
 from .jpeg_decoding import decode_jpeg
 from .jpeg_encoding import encode_jpeg
 from .placement import Box, Placement, Size, size_text
+from .tiff_messages import collect_messages, join_messages
 
 __all__ = [
     "FILTERS",
@@ -136,6 +137,7 @@ class Opened:
         size: width and height of the upright image.
         orientation: EXIF's, 1 to 8; 1 where Pillow has already turned the pixels (TIFF).
         levels: what its numbers mean; ``None`` with at most 8 bits a channel.
+        warning: what libtiff said of a file that it decoded all the same.
     """
 
     image: Image.Image
@@ -144,6 +146,7 @@ class Opened:
     size: Size
     orientation: int
     levels: Levels | None
+    warning: str = ""
 
     @property
     def profile(self) -> bytes:
@@ -193,20 +196,24 @@ def open_image(data: bytes, max_pixels: int) -> Opened:
     if not data:
         raise Reject("decode", "empty_file", "got 0 bytes, expected an image file")
     plugin = _plugin_for(data)
+    said: list[str] = []
     try:
         image = plugin(io.BytesIO(data))
         _check_pixels(image.size, max_pixels)
         levels = file_levels(image)
-        if image.format != "JPEG":
+        if image.format == "TIFF":
+            with collect_messages() as said:
+                image.load()
+        elif image.format != "JPEG":
             image.load()
     except Image.DecompressionBombError as error:
         raise Reject("decode", "decompression_bomb", str(error)) from error
     except PILLOW_FAULTS as error:
-        raise _fault(data, error) from error
+        raise _fault(data, error, said) from error
     orientation = _orientation(image)
     width, height = image.size
     size = (height, width) if orientation in _SIDEWAYS else (width, height)
-    return Opened(image, data, image.mode, size, orientation, levels)
+    return Opened(image, data, image.mode, size, orientation, levels, join_messages(said))
 
 
 def open_frame(animation: Image.Image, max_pixels: int) -> Opened:
@@ -217,8 +224,9 @@ def open_frame(animation: Image.Image, max_pixels: int) -> Opened:
     """
     _check_pixels(animation.size, max_pixels)
     levels = file_levels(animation)
-    frame = animation.copy()
-    return Opened(frame, b"", frame.mode, frame.size, 1, levels)
+    with collect_messages() as said:  # an animation may be a TIFF of several pages
+        frame = animation.copy()
+    return Opened(frame, b"", frame.mode, frame.size, 1, levels, join_messages(said))
 
 
 def open_pixels(pixels: NDArray[Any], max_pixels: int, max_value: float | None = None) -> Opened:
@@ -253,7 +261,8 @@ def decode(opened: Opened, draft: Size | None, grey: bool) -> Decoded:
     image, orientation = opened.image, opened.orientation
     extent: tuple[float, float] = image.size
     if not isinstance(image, JpegImagePlugin.JpegImageFile):
-        return _turn(image, extent, orientation)  # loaded by open_image
+        # Loaded by open_image.
+        return replace(_turn(image, extent, orientation), warning=opened.warning)
     try:
         if draft is not None:
             wanted = draft[::-1] if orientation in _SIDEWAYS else draft
@@ -352,13 +361,14 @@ def _check_pixels(size: Size, max_pixels: int) -> None:
         raise Reject("decode", "decompression_bomb", message)
 
 
-def _fault(data: bytes, error: Exception) -> Reject:
+def _fault(data: bytes, error: Exception, messages: Sequence[str] = ()) -> Reject:
     """The reject of what Pillow raised; whether the end is missing is told by Pillow's words."""
     text = str(error)
     cut = isinstance(error, EOFError | struct.error | IndexError) or "truncated" in text.lower()
     if data.startswith(b"RIFF"):
         cut = int.from_bytes(data[4:8], "little") + 8 > len(data)
     said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    said = "; ".join([said, *messages])
     if cut:
         message = f"got {len(data)} bytes that end too early, expected a whole image ({said})"
         return Reject("decode", "truncated_image", message)
