@@ -1,4 +1,4 @@
-"""The commands of ``pixelbeam``: ``build`` and ``verify``."""
+"""The commands of ``pixelbeam``: ``build``, ``verify`` and ``schema``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from .claim import Claim
 from .options import add_build_options, new_parser, parse_beam_options, parse_build_options
 from .progress import format_seconds
 from .running import uses_processes
+from .show_schema import add_schema_command
 from .terminal import own_terminal, printable
 from .verify import verify
 
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     verify_parser.add_argument("--quick", action="store_true", help="sizes and counts alone")
     verify_parser.add_argument("--verbose", action="store_true", help="show every traceback")
     verify_parser.set_defaults(run=_verify)
+    add_schema_command(commands)
     return parser
 
 

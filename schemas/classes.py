@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
+from pydantic.config import JsonDict
 from typing_extensions import Self
 
 from .class_names import name_warnings, plain_name, sort_names
@@ -21,6 +22,15 @@ from .numbers import is_missing, parse_int
 __all__ = ["ClassFeature", "class_name", "is_nan", "observed_name"]
 
 FROM_MANIFEST = "from_manifest"
+# What a schema may say, of which the field holds what was read.
+_DECLARED_VOCABULARY: JsonDict = {
+    "anyOf": [
+        {"type": "array", "minItems": 1, "items": {"type": ["string", "integer"]}},
+        {"const": FROM_MANIFEST},
+        {"type": "string", "title": "file"},
+        {"type": "null"},
+    ]
+}
 _FEW = 10
 _MANY = 1000
 
@@ -42,7 +52,9 @@ class ClassFeature(Feature):
 
     target_by_default = True
 
-    vocabulary: tuple[str, ...] | Literal["from_manifest"] | None = None
+    vocabulary: tuple[str, ...] | Literal["from_manifest"] | None = Field(
+        default=None, json_schema_extra=_DECLARED_VOCABULARY
+    )
     num_classes: int | None = Field(default=None, ge=1)
 
     @field_validator("vocabulary", mode="before")

@@ -120,9 +120,10 @@ class Feature(BaseModel):
     """One declared value of a record.
 
     Attributes:
-        source: the manifest column that the value comes from, or a path with columns in braces:
-            see ``schemas/sources.py``.
-        target: whether ``load`` yields it among the targets; see ``is_target``.
+        source: the manifest column that the value comes from, or a path with columns in braces, such
+            as ``frames/{clip}/{frame}.jpg`` or ``audio.h5::/{label}``: see docs/clips.md.
+        target: whether ``load`` yields it among the targets; classes are, and others are not, unless
+            it is declared.
         ragged: of a step feature, whether it may have another number of steps than the others.
         storage: how HDF5 files store numbers: as they are, which can be memory-mapped, or in compressed
             chunks. TFRecord files do not know it.

@@ -26,7 +26,7 @@ from .feature import Feature
 from .features import feature_kinds
 from .sources import is_column
 
-__all__ = ["Schema", "load_schema", "preset_names"]
+__all__ = ["Schema", "load_schema", "preset_names", "preset_text"]
 
 _PRESETS = files(__package__) / "presets"
 
@@ -264,6 +264,11 @@ def preset_names() -> list[str]:
     return sorted(entry.name[:-5] for entry in _PRESETS.iterdir() if entry.name.endswith(".yaml"))
 
 
+def preset_text(name: str) -> str:
+    """A preset's YAML, with its comments."""
+    return (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
+
+
 def load_schema(name_or_file: str) -> Schema:
     """Loads a preset by name, or a YAML file.
 
@@ -274,7 +279,7 @@ def load_schema(name_or_file: str) -> Schema:
     """
     path = Path(name_or_file)
     if name_or_file in preset_names():
-        text, place = (_PRESETS / f"{name_or_file}.yaml").read_text(encoding="utf-8"), name_or_file
+        text, place = preset_text(name_or_file), name_or_file
         folder = None
     elif path.suffix in (".yaml", ".yml"):
         text, place, folder = _read(path), name_or_file, path.parent

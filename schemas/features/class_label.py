@@ -18,7 +18,7 @@ __all__ = ["ClassLabel"]
 
 
 class ClassLabel(ClassFeature):
-    """``type: class_label``, stored as the int64 number of its class.
+    """``type: class_label``: the one class of a record, stored as the int64 number of its class.
 
     Attributes:
         default: the class of a row whose cell is empty; without it the row is rejected.

@@ -28,7 +28,7 @@ def _multi_hot(ids, num_classes):
 
 
 class ClassLabels(ClassFeature):
-    """``type: class_labels``, stored as the sorted, distinct int64 numbers of the row's classes.
+    """``type: class_labels``: any number of classes a record, stored as their sorted int64 numbers.
 
     ``decode`` turns them into a multi-hot float32 vector. A row with an empty list (``[]``) has no
     class; a row with an empty cell is rejected unless ``default: []`` says the same of it.

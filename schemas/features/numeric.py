@@ -35,7 +35,7 @@ class _Numeric(Feature):
     """What both kinds of numbers share.
 
     Attributes:
-        shape: ``()`` for one number, fixed sizes such as ``(3,)`` or ``(2, 2)``, or ``(None,)`` for a
+        shape: ``[]`` for one number, fixed sizes such as ``[3]`` or ``[2, 2]``, or ``[null]`` for a
             list of any length, which a batch holds as a ``tf.RaggedTensor``. Flat lists and text fill
             a shape of several dimensions row by row.
         separator: what stands between numbers in text; commas, semicolons or white space by default.
@@ -217,7 +217,7 @@ class _Numeric(Feature):
 
 
 class Int64(_Numeric):
-    """``type: int64``.
+    """``type: int64``: a whole number, or several.
 
     ``3.0`` is taken as 3, since tables write integers with gaps as floats; booleans as 0 and 1. Text
     is read exactly, ``9007199254740993.0`` too; a float from 2**53 on is a reject, since it may have
@@ -271,7 +271,7 @@ class Int64(_Numeric):
 
 
 class Float32(_Numeric):
-    """``type: float32``; booleans are taken as 0 and 1.
+    """``type: float32``: a number, or several; booleans are taken as 0 and 1.
 
     Attributes:
         min: the smallest value taken.
