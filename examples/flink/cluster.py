@@ -212,6 +212,8 @@ class FlinkCluster:
         self.processes = processes
         self.parallelism = task_managers * slots
         self._slots, self._started = slots, 0
+        # Each slot keeps buffers for what it sends to every slot of the cluster, in each shuffle.
+        self._network = f"{max(64, 16 * slots * self.parallelism)}m"
         self._engines = engines_folder()
         self._rpc_port, self._rest_port, self._pool_port = free_ports(3)
         self._write_settings()
@@ -282,8 +284,8 @@ class FlinkCluster:
             "taskmanager.memory.framework.off-heap.size": "128m",
             "taskmanager.memory.task.heap.size": "256m",
             "taskmanager.memory.task.off-heap.size": "0m",
-            "taskmanager.memory.network.min": "64m",
-            "taskmanager.memory.network.max": "64m",
+            "taskmanager.memory.network.min": self._network,
+            "taskmanager.memory.network.max": self._network,
             "taskmanager.memory.managed.size": "128m",
             "taskmanager.memory.jvm-metaspace.size": "256m",
             "taskmanager.memory.jvm-overhead.min": "192m",

@@ -21,8 +21,8 @@ need() {
 install_flink() {
   [ ! -d "$engines/flink" ] || return 0
   echo "installing Flink $flink" >&2
-  "$python" -m pip download -q --no-deps --no-binary :all: --no-build-isolation \
-    -d "$scratch" "apache-flink-libraries==$flink"
+  # Isolated: pip asks the sdist for its metadata, which takes a wheel package that no fresh venv has.
+  "$python" -m pip download -q --no-deps --no-binary :all: -d "$scratch" "apache-flink-libraries==$flink"
   tar xzf "$scratch/apache-flink-libraries-$flink.tar.gz" -C "$scratch"
   mv "$scratch/apache-flink-libraries-$flink/deps" "$engines/flink"
 }
