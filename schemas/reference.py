@@ -306,7 +306,7 @@ it the JSON Schema, which is [schema.json](schema.json) too, in the file's first
 ```bash
 pixelbeam schema --json > pixelbeam.schema.json
 sed -i '1i # yaml-language-server: $schema=pixelbeam.schema.json' my_schema.yaml
-pixelbeam build --manifest photos/photos.csv --schema my_schema.yaml --output out_my_schema
+pixelbeam build --manifest photos/photos.csv --schema my_schema.yaml --output out/my_schema
 ```
 
 | preset | |

@@ -18,7 +18,9 @@ from pixelbeam.schemas import Schema
 ROOT = Path(__file__).parents[1]
 BLOCKS = {name: read_blocks(ROOT, name) for name in documents(ROOT)}
 SCHEMAS = [block for blocks in BLOCKS.values() for block in blocks if block.language == "yaml"]
-TOOLS = r"pixelbeam|python3?|pip|mvn|docker|aws|\./run_\w+\.sh|scripts/\S+|\.venv/\S+|examples/\S+\.sh"
+TOOLS = (
+    r"pixelbeam|python3?|pip|mvn|docker|aws|\./run_\w+\.sh|scripts/\S+|\.venv/\S+|examples/\S+\.sh"
+)
 
 
 @pytest.mark.slow
