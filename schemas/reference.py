@@ -101,17 +101,17 @@ def reference() -> str:
         f"| `{name}` | {_first_sentence(preset_text(name))} |\n" for name in preset_names()
     )
     shared = settings(Feature)
+    described: list[tuple[str, type[BaseModel], list[Setting]]] = [
+        ("A schema as a whole", Schema, settings(Schema)),
+        ("Every feature", Feature, shared),
+    ]
+    for name, kind in feature_kinds().items():
+        own = [setting for setting in settings(kind) if setting not in shared]
+        described.append((f"`type: {name}`", kind, own))
+    described.append(("`clips`", Clips, settings(Clips)))
     sections = [
         f"## {title}\n\n{_markdown(_about(model))}\n\n{_settings_table(rows)}"
-        for title, model, rows in (
-            ("A schema as a whole", Schema, settings(Schema)),
-            ("Every feature", Feature, shared),
-            *(
-                (f"`type: {name}`", kind, [row for row in settings(kind) if row not in shared])
-                for name, kind in feature_kinds().items()
-            ),
-            ("`clips`", Clips, settings(Clips)),
-        )
+        for title, model, rows in described
     ]
     return _HEAD.format(presets=presets) + "\n".join(sections)
 
