@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from rich.console import Console
 
 from ..schemas.dataset import DatasetInfo
 from ..schemas.errors import BuildError
-from ..schemas.layout import STATE_FOLDER
+from ..schemas.layout import DATASET_FILE
 from ..transforms.folders import is_local
 from ..transforms.plan import PLAN_FILE
-from .claim import Claim, command_of, look_at_output, take_output
+from .claim import Claim, Found, look_at_output, take_output
 from .graph import BuildJob, open_job, wire
+from .identity import check_unchanged
 from .options import BuildOptions
 from .progress import ProgressWatch, report_progress
 from .publish import publish, read_published
@@ -38,11 +40,14 @@ class Built:
         claim: whether it was new, resumed, or had been published before.
         dataset: the published dataset.
         seconds: how long it took.
+        unseen: of a dataset that had been published before: why its sources were not compared with what
+            they were; empty if they were.
     """
 
     claim: Claim
     dataset: DatasetInfo
     seconds: float
+    unseen: str = ""
 
 
 def build(
@@ -70,18 +75,17 @@ def build(
     local = is_local_runner(beam_options)
     FileSystems.set_options(beam_options)  # for s3://, gs://, hdfs:// before there is a pipeline
     job = open_job(options, choose_threads(options, beam_options, local))
-    claim = look_at_output(job)
+    found = look_at_output(job)
     # A build that was killed right after it had published leaves its state beside the dataset.
-    if claim is not Claim.PUBLISHED or job.output.exists(STATE_FOLDER):
-        with take_output(job) as claim:
-            if claim is Claim.PUBLISHED:
-                job.output.delete([STATE_FOLDER])
-            else:
+    if found.needs_work:
+        with take_output(job) as found:
+            if found.claim is not Claim.PUBLISHED:
                 runner = beam_options.view_as(StandardOptions).runner
-                _introduce(job, claim, console, "local" if local else runner)
-                _run(job, beam_options, console)
-                _publish(job)
-    return Built(claim, read_published(job.output), time.monotonic() - started)
+                _introduce(found, console, "local" if local else runner)
+                _run(found.job, beam_options, console)
+                _publish(found.job)
+    seconds = time.monotonic() - started
+    return Built(found.claim, read_published(job.output), seconds, found.unseen)
 
 
 def choose_threads(options: BuildOptions, beam_options: PipelineOptions, local: bool) -> int:
@@ -105,13 +109,14 @@ def choose_threads(options: BuildOptions, beam_options: PipelineOptions, local: 
     )
 
 
-def _introduce(job: BuildJob, claim: Claim, console: Console, runner: str) -> None:
+def _introduce(found: Found, console: Console, runner: str) -> None:
+    job = found.job
     manifest, files = job.manifest, len(job.manifest.files)
     features = (f"{name} ({f.type})" for name, f in job.options.schema.features.items())
     unit = manifest.format.unit if files == 1 else f"{manifest.format.unit}s"
     threads = f"{job.threads} {'thread' if job.threads == 1 else 'threads'} a task"
     lines = [
-        f"{'continuing' if claim is Claim.RESUMED else 'building'} {job.options.output}",
+        f"{'continuing' if found.claim is Claim.RESUMED else 'building'} {job.options.output}",
         f"  manifest  {job.options.manifest} ({files:,} {unit})",
         f"  features  {', '.join(features)}",
         f"  runner    {runner}, {threads}",
@@ -120,6 +125,7 @@ def _introduce(job: BuildJob, claim: Claim, console: Console, runner: str) -> No
         what = "file that is no image" if manifest.left_out == 1 else "files that are no images"
         example = f"such as {manifest.left_out_example!r}"
         lines.insert(2, f"  left out  {manifest.left_out:,} {what}, {example}")
+    lines += [f"  changed   {change}" for change in found.changes]
     for line in lines:
         console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
@@ -142,10 +148,14 @@ def _run(job: BuildJob, beam_options: PipelineOptions, console: Console) -> None
 
 
 def _publish(job: BuildJob) -> None:
+    check_unchanged(job.manifest, job.manifest_files)
+    if job.labels is not None and job.label_files is not None:
+        check_unchanged(job.labels, job.label_files)
     try:
-        publish(job.output, job.options.max_rejects, command_of(job))
+        publish(job.output, job.options.max_rejects, job.command)
     except BuildError:
         # Where folders cannot be locked, the same command may have been run twice at a time. Then the
         # other one has published the very same dataset, and taken the results away.
-        if look_at_output(job) is not Claim.PUBLISHED:
+        published = job.output.read(DATASET_FILE)
+        if published is None or json.loads(published).get("command") != job.command:
             raise

@@ -5,29 +5,25 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
+from ..schemas.dataset import DatasetInfo
 from ..schemas.errors import OutputError
-from ..schemas.layout import (
-    DATASET_FILE,
-    DESCRIPTION_FILE,
-    DROPPED_FILE,
-    REJECTS_FILE,
-    STATE_FOLDER,
-    ShardName,
-    split_file,
-)
+from ..schemas.layout import DATASET_FILE, STATE_FOLDER
 from ..transforms.folders import TEMPORARY_FOLDER, Folder, is_local
-from ..transforms.sinks import SINKS
+from .changes import Changes, find_changes
 from .graph import BuildJob
+from .identity import differences
+from .own_files import COMMAND_FILE, LOCK_FILE, clear_state, has_state, is_ours, remove_build
+from .replace import finish_replacing, is_replacing, next_folder
 
-__all__ = ["Claim", "command_of", "is_ours", "look_at_output", "remove_build", "take_output"]
+__all__ = ["Claim", "Found", "look_at_output", "take_output"]
 
-_COMMAND_FILE = f"{STATE_FOLDER}/command.json"
-_LOCK_FILE = f"{STATE_FOLDER}/lock"
+_SHOWN = 3
 
 
 class Claim(Enum):
@@ -38,59 +34,51 @@ class Claim(Enum):
     PUBLISHED = "published"
 
 
-def command_of(job: BuildJob) -> dict[str, Any]:
-    """All that the user asked for that decides the dataset, free of this machine's paths."""
-    options = job.options
-    command: dict[str, Any] = {
-        "manifest": {file.name: file.size for file in job.manifest.files},
-        "schema": options.schema.to_dict(),
-        "sinks": list(options.sinks),
-        "splits": dict(options.splits.fractions) if not options.splits.column else None,
-        "split_column": options.splits.column,
-        "group_by": options.splits.group_by,
-        "allow_outside": options.allow_outside,
-        "num_shards": options.shard_size.num_shards,
-        "records_per_shard": options.shard_size.records_per_shard,
-        "shard_size": options.shard_size.shard_bytes,
-        "seed": options.seed,
-    }
-    if job.labels is not None:
-        command["labels"] = {file.name: file.size for file in job.labels.files}
-        command["join_on"] = options.join_on
-    return command
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a build finds in its output folder, and what it is to do about it.
+
+    Attributes:
+        claim: whether it is to start, to continue, or to leave the published dataset alone.
+        job: the build, writing to where it is to write.
+        changes: of an unfinished build that continues: what has changed since it was started.
+        unseen: of a published dataset: what was not compared, and why; empty if all was.
+        needs_work: whether the folder holds something that has to be finished or cleared away.
+    """
+
+    claim: Claim
+    job: BuildJob
+    changes: tuple[str, ...] = ()
+    unseen: str = ""
+    needs_work: bool = True
 
 
-def look_at_output(job: BuildJob) -> Claim:
+def look_at_output(job: BuildJob) -> Found:
     """What the output folder holds for this build; changes nothing.
 
     Raises:
-        OutputError: it holds something else: another build or dataset, or files of the user's.
+        OutputError: it holds something else: another build or dataset, one whose inputs have changed
+            or whose files are missing, or files of the user's.
     """
     output = job.output
     try:
-        previous, claim = _previous_command(output)
-        if previous is None and not output.exists(STATE_FOLDER) and not output.is_empty():
-            raise OutputError(
-                f"--output: {job.options.output!r} holds files that are not a dataset's; "
-                "name an empty or a new directory"
-            )
+        if is_replacing(output):
+            return Found(Claim.NEW, job)
+        published = output.read(DATASET_FILE)
+        if published is not None:
+            return _look_at_dataset(job, published)
+        started = output.read(COMMAND_FILE)
+        if started is None:
+            _check_empty(job)
+        if started is None or job.options.overwrite:
+            return Found(Claim.NEW, job)
     except OSError as error:
         raise _unusable(output, error) from None
-    if previous is None or job.options.overwrite:
-        return Claim.NEW
-    differences = list(_differences(previous, command_of(job)))
-    if differences:
-        kind = "a dataset" if claim is Claim.PUBLISHED else "an unfinished build"
-        shown = "; ".join(differences[:3]) + ("; …" if len(differences) > 3 else "")
-        raise OutputError(
-            f"--output: {job.options.output!r} holds {kind} of another command: {shown}\n"
-            "name another directory, or replace it with --overwrite"
-        )
-    return claim
+    return Found(Claim.RESUMED, job, _check_unfinished(job, json.loads(started)))
 
 
 @contextmanager
-def take_output(job: BuildJob) -> Iterator[Claim]:
+def take_output(job: BuildJob) -> Iterator[Found]:
     """Takes the output folder for this build while the body runs.
 
     On a local disk no other build can take it meanwhile. Elsewhere nothing keeps one from running the
@@ -101,18 +89,115 @@ def take_output(job: BuildJob) -> Iterator[Claim]:
     """
     output = job.output
     with _lock(output):
-        if job.options.overwrite:
+        replaced = is_replacing(output)
+        finish_replacing(output)
+        found = (_look_at_replaced(job) if replaced else None) or look_at_output(job)
+        if found.claim is Claim.PUBLISHED:
+            clear_state(output)
+            yield found
+            return
+        if output.exists(DATASET_FILE):
+            found = _look_at_next(job)
+        elif job.options.overwrite:
             remove_build(output)
-        claim = look_at_output(job)
-        if claim is not Claim.PUBLISHED:
-            if is_local(output.root):
-                output.delete([TEMPORARY_FOLDER])  # what dead attempts left behind
-            command = json.dumps(command_of(job), indent=1)
-            try:
-                output.write(_COMMAND_FILE, command.encode())
-            except OSError as error:
-                raise _unusable(output, error) from None
-        yield claim
+        _start(found.job)
+        yield found
+        finish_replacing(output)
+        clear_state(output)
+
+
+def _look_at_dataset(job: BuildJob, published: bytes) -> Found:
+    output, place = job.output, repr(job.options.output)
+    before = _command_in(published, output)
+    if job.options.overwrite:
+        return Found(Claim.NEW, job)
+    other, softer, inputs = differences(before, job.command)
+    if other or softer:
+        raise _refuse(f"{place} holds a dataset of another command", [*other, *softer, *inputs])
+    changes = Changes(tuple(inputs))
+    if not inputs:
+        changes = find_changes(job, DatasetInfo.loads(published, output.root))
+    if changes.missing:
+        raise OutputError(
+            f"--output: {place} holds a dataset that is not whole: {_join(changes.missing)}\n"
+            "build it anew with --overwrite"
+        )
+    if changes.inputs:
+        raise OutputError(
+            f"--output: {place} holds a dataset whose inputs have changed: {_join(changes.inputs)}\n"
+            "replace it with --overwrite, or name another directory"
+        )
+    return Found(Claim.PUBLISHED, job, unseen=changes.unseen, needs_work=has_state(output))
+
+
+def _look_at_replaced(job: BuildJob) -> Found | None:
+    """A dataset that was complete before it took its place, if it is what was asked for."""
+    try:
+        return look_at_output(replace(job, options=replace(job.options, overwrite=False)))
+    except OutputError:
+        return None
+
+
+def _look_at_next(job: BuildJob) -> Found:
+    """What there is of the dataset that is to replace the published one."""
+    following = next_folder(job.output)
+    nested = replace(job, folder=following)
+    started = following.read(COMMAND_FILE)
+    if started is not None:
+        other, softer, inputs = differences(json.loads(started), _state_of(job))
+        if not other:
+            return Found(Claim.RESUMED, nested, (*softer, *inputs))
+    remove_build(following)
+    return Found(Claim.NEW, nested)
+
+
+def _start(job: BuildJob) -> None:
+    output = job.output
+    try:
+        if is_local(output.root):
+            output.delete([TEMPORARY_FOLDER])  # what dead attempts left behind
+        output.write(COMMAND_FILE, json.dumps(_state_of(job), indent=1).encode())
+    except OSError as error:
+        raise _unusable(output, error) from None
+
+
+def _state_of(job: BuildJob) -> dict[str, Any]:
+    """What an unfinished build remembers; unlike a dataset's command it has a path of this machine."""
+    return {**job.command, "image_root": job.inputs.place}
+
+
+def _check_unfinished(job: BuildJob, before: dict[str, Any]) -> tuple[str, ...]:
+    """What has changed since a build was started; each shard says whether that concerns it."""
+    other, softer, inputs = differences(before, _state_of(job))
+    if other:
+        raise _refuse(
+            f"{job.options.output!r} holds an unfinished build of another command",
+            [*other, *softer, *inputs],
+        )
+    return (*softer, *inputs)
+
+
+def _check_empty(job: BuildJob) -> None:
+    output = job.output
+    if output.is_empty():
+        return
+    names = output.sizes()
+    own = output.exists(STATE_FOLDER) and all(is_ours(name, names) for name in names)
+    if not own or output.folders() - {STATE_FOLDER}:
+        raise OutputError(
+            f"--output: {job.options.output!r} holds files that are not a dataset's; "
+            "name an empty or a new directory"
+        )
+
+
+def _refuse(what: str, reasons: list[str]) -> OutputError:
+    return OutputError(
+        f"--output: {what}: {_join(reasons)}\nname another directory, or replace it with --overwrite"
+    )
+
+
+def _join(reasons: list[str] | tuple[str, ...]) -> str:
+    return "; ".join(reasons[:_SHOWN]) + ("; …" if len(reasons) > _SHOWN else "")
 
 
 @contextmanager
@@ -120,7 +205,7 @@ def _lock(output: Folder) -> Iterator[None]:
     if not is_local(output.root):
         yield
         return
-    path = output.path(_LOCK_FILE)
+    path = output.path(LOCK_FILE)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         file = open(path, "w")  # noqa: SIM115 - closed below, which releases the lock
@@ -129,59 +214,19 @@ def _lock(output: Folder) -> Iterator[None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The build that had it may just have published, and deleted the file.
+            held = os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path))
         except BlockingIOError:
+            held = False
+        if not held:
             raise OutputError(
                 f"--output: another build into {output.root!r} is running; wait for it, or stop it"
-            ) from None
+            )
         yield
 
 
 def _unusable(output: Folder, error: OSError) -> OutputError:
     return OutputError(f"--output: cannot use {output.root!r}: {error.strerror or error}")
-
-
-def remove_build(output: Folder) -> None:
-    """Deletes a dataset or an unfinished build, the commit point first; leaves other files alone."""
-    output.delete([DATASET_FILE])
-    names = output.sizes()
-    # A file over shards is known by them, so it goes first; its name is shorter than theirs.
-    output.delete_files(sorted((name for name in names if is_ours(name, names)), key=len))
-    state = [name for name in output.sizes(STATE_FOLDER) if f"{STATE_FOLDER}/{name}" != _LOCK_FILE]
-    output.delete([f"{STATE_FOLDER}/{name}" for name in [*state, "shards"]] + [TEMPORARY_FOLDER])
-
-
-def is_ours(name: str, names: Collection[str]) -> bool:
-    """Whether a file directly in the output folder is one that builds write.
-
-    Args:
-        name: the file.
-        names: all files of the folder: ``train.h5`` is a user's own unless there are shards of train.
-    """
-    suffix = name.rpartition(".")[2]
-    if suffix not in {sink.suffix for sink in SINKS.values()}:
-        return name in (DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE, DROPPED_FILE)
-    if _split_of(name) is not None:
-        return True
-    return any(
-        name == split_file(split, suffix) for other in names if (split := _split_of(other, suffix))
-    )
-
-
-def _split_of(name: str, suffix: str | None = None) -> str | None:
-    """The split that a shard's file is of; ``None`` for any other file, or one of another format."""
-    stem, _, own = name.rpartition(".")
-    try:
-        return ShardName.parse(stem).split if suffix in (None, own) else None
-    except ValueError:
-        return None
-
-
-def _previous_command(output: Folder) -> tuple[dict[str, Any] | None, Claim]:
-    published = output.read(DATASET_FILE)
-    if published is not None:
-        return _command_in(published, output), Claim.PUBLISHED
-    started = output.read(_COMMAND_FILE)
-    return (json.loads(started) if started is not None else None), Claim.RESUMED
 
 
 def _command_in(published: bytes, output: Folder) -> dict[str, Any]:
@@ -192,19 +237,3 @@ def _command_in(published: bytes, output: Folder) -> dict[str, Any]:
             f"--output: {output.root!r} holds a {DATASET_FILE} that is not pixelbeam's"
         ) from None
     return dict(command)
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any], place: str = "") -> Iterator[str]:
-    for key in dict.fromkeys([*new, *old]):
-        before, after = old.get(key), new.get(key)
-        if before == after:
-            continue
-        if isinstance(before, dict) and isinstance(after, dict):
-            yield from _differences(before, after, f"{place}{key}.")
-        else:
-            yield f"{place}{key} is {_short(after)}, was {_short(before)}"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "…"

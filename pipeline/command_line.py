@@ -112,8 +112,11 @@ def describe(built: Built, output: str) -> str:
     records = sum(split.num_records for split in dataset.splits.values())
     lines = []
     if built.claim is Claim.PUBLISHED:
+        looked = "nothing to do"
+        if built.unseen:
+            looked = f"whether its sources have changed was not looked at, {built.unseen}"
         lines.append(
-            f"{output} is already built: {records:,} records; nothing to do (--overwrite builds it anew)"
+            f"{output} is already built: {records:,} records; {looked} (--overwrite builds it anew)"
         )
     else:
         rate = dataset.rows / built.seconds

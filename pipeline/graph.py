@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import apache_beam as beam
 
 from ..schemas.errors import ManifestError
 from ..transforms.contradictions import LabelCollector
 from ..transforms.encode_rows import RowEncoder
-from ..transforms.folders import Folder, check_filesystem
+from ..transforms.folders import Folder, absolute, check_filesystem
 from ..transforms.inputs import InputRoot
 from ..transforms.join_labels import joined_columns
 from ..transforms.keys import RowFormat
@@ -20,6 +22,7 @@ from ..transforms.shard_task import ShardTask
 from ..transforms.shards import AssignShards, BuildShards
 from ..transforms.splits import AssignSplits, Splits
 from ..transforms.windows import CLIP, WINDOW, window_columns, with_frames
+from .identity import InputFile, describe_command, identify
 from .options import BuildOptions
 from .read_rows import ReadRows, row_format_of
 
@@ -35,17 +38,35 @@ class BuildJob:
         manifest: the images' manifest.
         labels: the label manifest, if there is one.
         threads: threads in a shard task.
+        manifest_files: what the manifest's files are, by name.
+        label_files: the same of the label manifest's.
+        folder: where to build it, if that is not ``--output`` itself.
     """
 
     options: BuildOptions
     manifest: Manifest
     labels: Manifest | None
     threads: int
+    manifest_files: Mapping[str, InputFile]
+    label_files: Mapping[str, InputFile] | None = None
+    folder: Folder | None = None
+
+    @property
+    def command(self) -> dict[str, Any]:
+        """All that decides the dataset, free of this machine's paths."""
+        return describe_command(self.options, self.manifest_files, self.label_files)
 
     @property
     def output(self) -> Folder:
-        """The dataset's folder."""
-        return Folder(self.options.output)
+        """The dataset's folder, or the one that it is built in before it replaces another."""
+        return self.folder or Folder(self.options.output)
+
+    @property
+    def inline_hashes(self) -> dict[str, str]:
+        """SHA-256 of the manifest's files by name, where images may lie in them."""
+        if not inline_columns(self.manifest):
+            return {}
+        return {name: file.content["sha256"] for name, file in self.manifest_files.items()}
 
     @property
     def row_format(self) -> RowFormat:
@@ -72,7 +93,12 @@ class BuildJob:
         """Reads the files that rows name."""
         options = self.options
         root = options.image_root or self.manifest.root
-        return InputRoot(root, options.allow_outside, options.schema.on_unreadable)
+        return InputRoot(
+            root,
+            options.allow_outside,
+            options.schema.on_unreadable,
+            leave_out=absolute(options.output),
+        )
 
 
 def open_job(options: BuildOptions, threads: int) -> BuildJob:
@@ -85,8 +111,9 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
     for path in (options.manifest, options.labels, options.image_root, options.output):
         if path:
             check_filesystem(path)
-    manifest = open_manifest(options.manifest)
-    labels = open_manifest(options.labels) if options.labels else None
+    output = absolute(options.output)
+    manifest = open_manifest(options.manifest, output)
+    labels = open_manifest(options.labels, output) if options.labels else None
     where, columns = options.manifest, manifest.columns
     if labels is not None and options.join_on:
         where = f"{options.manifest} joined with {options.labels}"
@@ -108,7 +135,8 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
                 f"{where}: no column {column!r} for {name}; its columns are: {listed}"
             )
     _check_frames(options, manifest)
-    return BuildJob(options, manifest, labels, threads)
+    label_files = identify(labels) if labels is not None else None
+    return BuildJob(options, manifest, labels, threads, identify(manifest), label_files)
 
 
 def _check_frames(options: BuildOptions, manifest: Manifest) -> None:
@@ -146,7 +174,14 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
     counted = {name: source[name] for name in ("counts", "frames") if name in source}
     labels = {name: split[name] for name in ("labels",) if name in split}
     plan = {"rows": split["rows"], **labels, **counted} | "PlanShards" >> PlanShards(planner)
-    task = ShardTask(job.output, options.sinks, job.encoder, job.manifest.root)
+    task = ShardTask(
+        job.output,
+        options.sinks,
+        job.encoder,
+        job.manifest.root,
+        options.check_sources,
+        job.inline_hashes,
+    )
     _ = (
         split["rows"]
         | "AssignShards" >> AssignShards(plan)

@@ -12,6 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from ..schemas.errors import OptionError
 from ..schemas.schema import Schema, load_schema, preset_names
+from ..transforms.check_sources import CHECKS
 from ..transforms.plan import ShardSize
 from ..transforms.sinks import SINKS, check_sinks
 from ..transforms.splits import Splits
@@ -89,13 +90,24 @@ class BuildOptions:
     row_timeout: float = 60.0
     max_rejects: MaxRejects = field(default_factory=MaxRejects)
     overwrite: bool = False
+    check_sources: str = "stat"
     verbose: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("manifest", "output", "labels", "join_on", "image_root"):
+            value = getattr(self, name)
+            if value is not None and not value.strip():
+                raise OptionError(
+                    f"--{name}: got {value!r}, expected a name; is a variable of the shell not set?"
+                )
         check_sinks(self.sinks, self.schema)
         if (self.labels is None) != (self.join_on is None):
             given, lacking = ("--labels", "--join_on") if self.labels else ("--join_on", "--labels")
             raise OptionError(f"{given}: got it alone, expected {lacking} beside it")
+        if self.check_sources not in CHECKS:
+            raise OptionError(
+                f"--check_sources: got {self.check_sources!r}, expected one of {', '.join(CHECKS)}"
+            )
         if self.threads < 0:
             raise OptionError(
                 f"--threads: got {self.threads}, expected 1 or more (0: chosen by runner)"
@@ -184,6 +196,9 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     add("--max_rejects", default="0.01", metavar="N", help="a count or a fraction that fails the "
         "build when passed (default: 0.01)")  # fmt: skip
     add("--overwrite", action="store_true", help="replace a published dataset (default: refuse)")
+    add("--check_sources", default="stat", metavar="HOW",
+        help="how the images of an unfinished or published dataset are compared with what they were: "
+        "stat (size and time, or etag; the default) or content")  # fmt: skip
     add("--verbose", action="store_true", help="show the log of Beam and every traceback")
 
 
@@ -213,6 +228,7 @@ def parse_build_options(arguments: argparse.Namespace) -> BuildOptions:
         row_timeout=arguments.row_timeout,
         max_rejects=MaxRejects.parse(arguments.max_rejects),
         overwrite=arguments.overwrite,
+        check_sources=arguments.check_sources,
         verbose=arguments.verbose,
     )
 

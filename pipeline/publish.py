@@ -24,9 +24,7 @@ from ..schemas.errors import BuildError, TooManyRejects
 from ..schemas.layout import (
     DATASET_FILE,
     DESCRIPTION_FILE,
-    DROPPED_FILE,
     REJECTS_FILE,
-    STATE_FOLDER,
 )
 from ..schemas.schema import Schema
 from ..schemas.statistics import merge_all
@@ -35,10 +33,11 @@ from ..transforms.hdf5_virtual import publish_virtual
 from ..transforms.plan import PLAN_FILE, Plan
 from ..transforms.rejects import EARLY_REJECT_FILES, early_rejects_path
 from ..transforms.shard_task import ShardResult
-from ..transforms.sinks import sink_versions
+from ..transforms.sinks import SINKS, sink_versions
+from ..transforms.sources import SOURCES_FOLDER
 from ..transforms.versions import codec_versions
-from .claim import is_ours
 from .options import MaxRejects
+from .own_files import clear_state, is_ours, names_of
 from .publish_frames import publish_frames
 from .read_results import SplitResults, read_results
 
@@ -49,7 +48,7 @@ _REASONS_SHOWN = 5
 
 
 def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) -> None:
-    """Publishes a build whose shards are all there.
+    """Publishes a build whose shards are all there; of its state, what was noted of the sources stays.
 
     Args:
         output: the dataset's folder.
@@ -66,7 +65,10 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
         rejects_file = scratch / REJECTS_FILE
         by_reason, early, examples = _collect_rejects(output, results, rejects_file)
         _balance(plan, results, early, by_reason.total())
-        _check_rejects(max_rejects, by_reason, plan.rows_seen, examples)
+        if not max_rejects.allows(by_reason.total(), plan.rows_seen):
+            output.publish(rejects_file, REJECTS_FILE)  # one looks for them where they always are
+            where = output.path(REJECTS_FILE)
+            raise _too_many(max_rejects, by_reason, plan.rows_seen, examples, where)
         frames = publish_frames(output, plan, results, rejects_file) if plan.schema.clips else None
         rejects = output.publish(rejects_file, REJECTS_FILE) if by_reason else None
     description = output.write(DESCRIPTION_FILE, write_description(plan.schema).encode())
@@ -75,10 +77,13 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
         plan, results, whole, _describe_rejects(by_reason, rejects), frames, description, command
     )
     names = output.sizes().keys()
-    stale = sorted(names - _names(dataset))
+    stale = sorted(names - names_of(dataset))
     output.delete_files([name for name in stale if is_ours(name, names)])
+    shards = {shard.name for found in results.values() for shard in found.shards}
+    unknown = sorted(output.sizes(SOURCES_FOLDER).keys() - shards)
+    output.delete_files([f"{SOURCES_FOLDER}/{name}" for name in unknown])
     output.write(DATASET_FILE, fill_checksum(dataset.dumps()))
-    output.delete([STATE_FOLDER])
+    clear_state(output)
 
 
 def read_published(output: Folder) -> DatasetInfo:
@@ -148,21 +153,24 @@ def _balance(plan: Plan, results: dict[str, SplitResults], early: int, rejects: 
         )
 
 
-def _check_rejects(
-    max_rejects: MaxRejects, by_reason: Counter[str], rows: int, examples: dict[str, dict[str, Any]]
-) -> None:
-    total = by_reason.total()
-    if max_rejects.allows(total, rows):
-        return
+def _too_many(
+    max_rejects: MaxRejects,
+    by_reason: Counter[str],
+    rows: int,
+    examples: dict[str, dict[str, Any]],
+    where: str,
+) -> TooManyRejects:
     lines = [
-        f"{total:,} of {rows:,} rows were rejected, more than --max_rejects {max_rejects}; nothing was published"
+        f"{by_reason.total():,} of {rows:,} rows were rejected, "
+        f"more than --max_rejects {max_rejects}; nothing was published"
     ]
     for reason, count in by_reason.most_common(_REASONS_SHOWN):
         reject = examples[reason]
         lines.append(
             f"  {count:,} {reason}, such as {reject['manifest']}:{reject['row']}: {reject['message']}"
         )
-    raise TooManyRejects("\n".join(lines))
+    lines.append(f"  all of them, a line each: {where}")
+    return TooManyRejects("\n".join(lines))
 
 
 def _publish_whole(
@@ -201,10 +209,16 @@ def _describe(
             "warnings": [*plan.warnings, *_collect_warnings(plan.schema, results)],
             **({} if frames is None else {"frames": frames}),
             "command": command,
-            "versions": codec_versions() | sink_versions(tuple(command["sinks"]), plan.schema),
+            "versions": codec_versions() | sink_versions(_sinks(results), plan.schema),
             "checksum": BLANK,
         }
     )
+
+
+def _sinks(results: dict[str, SplitResults]) -> tuple[str, ...]:
+    """The formats of the shards, in their usual order."""
+    used = {sink for found in results.values() for shard in found.shards for sink in shard.files}
+    return tuple(sink for sink in SINKS if sink in used)
 
 
 def _collect_warnings(schema: Schema, results: dict[str, SplitResults]) -> list[str]:
@@ -245,14 +259,3 @@ def _describe_split(
 def _describe_rejects(by_reason: Counter[str], file: PublishedFile | None) -> RejectsInfo:
     beside = {"file": asdict(file)} if file else {}
     return RejectsInfo(count=by_reason.total(), by_reason=dict(sorted(by_reason.items())), **beside)
-
-
-def _names(dataset: DatasetInfo) -> set[str]:
-    names = {DESCRIPTION_FILE} | ({REJECTS_FILE} if dataset.rejects.count else set())
-    if dataset.dropped_frames["count"]:
-        names.add(DROPPED_FILE)
-    for split in dataset.splits.values():
-        names.update(file.path for file in split.files.values())
-        for shard in split.shards:
-            names.update(file.path for file in shard.files.values())
-    return names

@@ -24,7 +24,7 @@ from ..transforms.check_records import check_record
 from ..transforms.folders import Folder, check_filesystem
 from ..transforms.read_hdf5 import read_hdf5_records
 from ..transforms.read_shards import CorruptShard, parse_record, read_frames
-from .claim import is_ours
+from .own_files import is_ours
 
 __all__ = ["Fault", "Verified", "verify"]
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 __all__ = [
+    "PASSING_REASONS",
     "BuildError",
     "DatasetError",
     "ManifestError",
@@ -67,6 +68,23 @@ class TooManyRejects(BuildError):
 
 class DatasetError(PixelbeamError):
     """A directory is not a published dataset, or not whole."""
+
+
+PASSING_REASONS = frozenset(
+    {
+        "bad_path",
+        "file_not_found",
+        "file_too_large",
+        "no_frames",
+        "not_a_file",
+        "outside_file",
+        "outside_root",
+        "permission_denied",
+        "time_limit",
+        "unreadable",
+    }
+)
+"""Reasons for a reject that lie outside the row and its files' content: another time it may be a record."""
 
 
 @dataclass(eq=False)

@@ -40,9 +40,16 @@ def make_image(path: Path, number: int) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
+    """Every file below a folder but for what a build knows about itself."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    names = {path.relative_to(folder): path for path in paths}
+    return {str(name): p.read_bytes() for name, p in names.items() if name.parts[0] != ".pixelbeam"}
+
+
+def state_of(folder: Path) -> list[str]:
+    """What a build knows about itself: every file below the state folder."""
+    paths = [path for path in sorted(folder.glob(".pixelbeam/**/*")) if path.is_file()]
+    return [str(path.relative_to(folder / ".pixelbeam")) for path in paths]
 
 
 def dataset_json(folder: Path) -> Any:

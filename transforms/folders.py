@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -28,9 +29,13 @@ __all__ = [
     "TEMPORARY_FOLDER",
     "Folder",
     "PublishedFile",
+    "absolute",
     "check_filesystem",
     "is_local",
     "join_path",
+    "lies_in",
+    "real_folder",
+    "real_path",
 ]
 
 # A worker of a plain worker pool gets no pipeline options, and without any S3 refuses to work; with
@@ -60,6 +65,37 @@ def check_filesystem(path: str) -> None:
             f"{path}: S3 needs boto3, which is not installed; on the launcher and the workers: "
             "pip install 'pixelbeam[s3]'"
         )
+
+
+def absolute(path: str) -> str:
+    """A path that means the same in any working directory."""
+    return os.path.abspath(path) if is_local(path) else path
+
+
+def lies_in(path: str, folder: str) -> bool:
+    """Whether a path is a folder or lies in it, however both are spelled; links are resolved.
+
+    No path lies in the folder ``""``, which stands for none.
+    """
+    if not folder or is_local(path) != is_local(folder):
+        return False
+    if not is_local(path):
+        return f"{path.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
+    real = os.path.realpath(folder).rstrip(os.sep) + os.sep
+    return f"{real_path(path)}{os.sep}".startswith(real)
+
+
+def real_path(path: str) -> str:
+    """``os.path.realpath`` with the folder's part remembered: thousands of files share it."""
+    folder, name = os.path.split(path)
+    real = os.path.join(real_folder(folder), name)
+    return os.path.realpath(path) if name in ("", ".", "..") or os.path.islink(real) else real
+
+
+@lru_cache(maxsize=4096)
+def real_folder(folder: str) -> str:
+    """``os.path.realpath`` of a folder, remembered."""
+    return os.path.realpath(folder or ".")
 
 
 def join_path(folder: str, name: str) -> str:
@@ -175,11 +211,24 @@ class Folder:
         }
         return {name: size for name, size in found.items() if "/" not in name}
 
+    def folders(self) -> set[str]:
+        """The sub-folders that lie directly in the folder."""
+        if not is_local(self.root):
+            prefix = self.root.rstrip("/") + "/"
+            found = FileSystems.match([FileSystems.join(self.root, "**")])[0].metadata_list
+            names = (metadata.path.removeprefix(prefix) for metadata in found)
+            return {name.partition("/")[0] for name in names if "/" in name}
+        try:
+            with os.scandir(self.root) as entries:
+                return {entry.name for entry in entries if not entry.is_file()}
+        except FileNotFoundError:
+            return set()
+
     def is_empty(self) -> bool:
         """Whether there is nothing in the folder, or no folder."""
         if is_local(self.root):
             return not os.path.isdir(self.root) or not os.listdir(self.root)
-        return not self.sizes()
+        return not self.sizes() and not self.folders()
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -238,6 +287,16 @@ class Folder:
                     os.unlink(path)
         elif paths:
             FileSystems.delete(paths)
+
+    def move(self, names: list[str], to: list[str]) -> None:
+        """Gives files of the folder other names, durably; replaces what stands there."""
+        sources, targets = [self.path(name) for name in names], [self.path(name) for name in to]
+        if not is_local(self.root):
+            if sources:
+                FileSystems.rename(sources, targets)
+            return
+        for source, target in zip(sources, targets, strict=True):
+            _rename(Path(source), Path(target))
 
     def _delete_remote(self, names: list[str]) -> None:
         patterns = [pattern for name in names for pattern in (name, f"{name}/**")]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..schemas.errors import Reject
 from ..schemas.imaging import PILLOW_FAULTS, Opened, open_frame, open_image
-from .folders import is_local
+from .folders import is_local, lies_in
 from .formats.class_folders import is_hidden, is_image_name
 from .inputs import InputRoot
 
@@ -164,18 +164,22 @@ def list_frames(inputs: InputRoot, written: str) -> list[str] | None:
     """
     path = inputs.locate(written)
     if not is_local(path):
-        found = _list_remote(path)
+        found = _list_remote(path, inputs.leave_out)
     elif os.path.isdir(path):
         found = [os.path.join(path, name) for name in os.listdir(path) if _is_frame(name)]
+        found = [] if lies_in(path, inputs.leave_out) else found
     elif glob.has_magic(path) and not os.path.exists(path):
         found = [name for name in glob.glob(path, recursive=True) if os.path.isfile(name)]
+        found = [name for name in found if not lies_in(name, inputs.leave_out)]
     else:
         return None
     if found is None:
         return None
-    if not found:
+    frames = [_as_written(path, name, written) for name in sorted(found, key=natural_key)]
+    inputs.note_listing(written, frames)
+    if not frames:
         raise Reject("load", "no_frames", f"there are no images in {written!r}", path=written)
-    return [_as_written(path, name, written) for name in sorted(found, key=natural_key)]
+    return frames
 
 
 def natural_key(text: str) -> tuple[tuple[str | int, ...], str]:
@@ -188,10 +192,11 @@ def _is_frame(name: str) -> bool:
     return is_image_name(name) and not is_hidden(name)
 
 
-def _list_remote(path: str) -> list[str] | None:
+def _list_remote(path: str, leave_out: str) -> list[str] | None:
     pattern = path if glob.has_magic(path) else path.rstrip("/") + "/*"
     try:
         found = [m.path for m in FileSystems.match([pattern])[0].metadata_list]
+        found = [name for name in found if not lies_in(name, leave_out)]
     except BeamIOError:
         return None
     if glob.has_magic(path):

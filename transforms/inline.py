@@ -9,7 +9,7 @@ from .folders import join_path
 from .formats.parquet import read_windows
 from .rows import InlineBytes, ManifestRow
 
-__all__ = ["attach_inline"]
+__all__ = ["attach_inline", "has_inline"]
 
 
 def attach_inline(
@@ -34,6 +34,11 @@ def attach_inline(
             row,
             {column: cursors[column].value(row.file, cell) for column, cell in inline.items()},
         )
+
+
+def has_inline(row: ManifestRow) -> bool:
+    """Whether some of a row's bytes are still in the manifest."""
+    return any(isinstance(value, InlineBytes) for value in row.values)
 
 
 class _Cursor:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
+import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from ..schemas.errors import Reject
-from .folders import is_local, join_path
+from .folders import absolute, is_local, join_path, real_folder, real_path
+from .sources import SourceLog, SourceState
 
 __all__ = ["MAX_FILE_BYTES", "InputRoot"]
 
@@ -24,6 +26,7 @@ MAX_FILE_BYTES = 1 << 30
 
 _BLOCK_BYTES = 1 << 20
 _TRIES = 4
+_FRESH_NS = 2_000_000_000  # the coarsest clock of a filesystem, FAT's
 _FIRST_WAIT_SECONDS = 0.5
 # What says that the path is at fault, and how that is reported; anything else may pass.
 _PATH_FAULTS = {
@@ -47,13 +50,17 @@ class InputRoot:
         allow_outside: whether paths may lead out of the folder.
         unreadable: what becomes of a row whose file is there and cannot be read even after several
             tries: ``reject``, or ``fail``, which fails the build.
+        leave_out: a folder that is left out of the listings of frames: the one that is written to.
         sleep: waits between tries; seconds.
+        log: takes down what each source was when it was read.
     """
 
     root: str
     allow_outside: bool = False
     unreadable: str = "reject"
+    leave_out: str = ""
     sleep: Callable[[float], None] = time.sleep
+    log: SourceLog | None = None
 
     def read(self, written: str) -> bytes:
         """Reads a file.
@@ -66,12 +73,24 @@ class InputRoot:
                 ``bad_path``, ``outside_root``, ``file_too_large`` or ``unreadable``.
             OSError: the file is unreadable, and that is to fail the build.
         """
+        try:
+            data, state = self._read(written)
+        except Reject as reject:
+            if self.log is not None:
+                self.log.add(written, SourceState(fault=reject.reason))
+            raise
+        if self.log is not None:
+            digest = hashlib.sha256(data).hexdigest()
+            self.log.add(written, replace(state, size=len(data), sha256=digest))
+        return data
+
+    def _read(self, written: str) -> tuple[bytes, SourceState]:
         path = self.locate(written)
         for attempt in range(_TRIES):
             if attempt:
                 self.sleep(_FIRST_WAIT_SECONDS * 2 ** (attempt - 1))
             try:
-                return _read(path)
+                return _read(path, stamped=self.log is not None)
             except (OSError, BeamIOError) as error:
                 failure = error
                 self._raise_path_fault(error, path, written)
@@ -79,6 +98,54 @@ class InputRoot:
             raise failure
         message = f"{written!r} cannot be read: {failure}"
         raise Reject("load", "unreadable", message, path=written) from failure
+
+    @property
+    def place(self) -> str:
+        """The folder, spelled the same from any working directory."""
+        return absolute(self.root)
+
+    def note(self, path: str) -> None:
+        """Takes down what a file is that others open and read in parts: no content is compared.
+
+        Args:
+            path: from ``locate``.
+        """
+        if self.log is not None and (full := absolute(path)) not in self.log:
+            self.log.add(full, self.look(full, in_parts=True))
+
+    def note_listing(self, written: str, names: Sequence[str]) -> None:
+        """Takes down what a folder or glob was found to hold."""
+        if self.log is not None:
+            digest = hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()
+            self.log.add(written, SourceState(size=len(names), sha256=digest, listing=True))
+
+    def look(self, written: str, *, read: bool = False, in_parts: bool = False) -> SourceState:
+        """What a source is now; why it cannot be read is in ``fault``.
+
+        Args:
+            written: the path as the manifest writes it.
+            read: whether to read it for its hash too.
+            in_parts: whether it is never read as a whole: then it may be large, and its time counts
+                even if it has only just been written.
+        """
+        try:
+            path = self.locate(written)
+        except Reject as reject:
+            return SourceState(fault=reject.reason)
+        try:
+            if read:
+                data, state = _read(path, stamped=True)
+                return replace(state, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+            if not is_local(path):
+                state = _remote_stamp(path)
+                missing = state.stamp is None and not FileSystems.exists(path)
+                return SourceState(fault="file_not_found") if missing else state
+            found = _check(path, sys.maxsize if in_parts else MAX_FILE_BYTES)
+            if not os.access(path, os.R_OK):
+                return SourceState(fault="permission_denied")
+            return _stamp(found, in_parts)
+        except (OSError, BeamIOError) as error:
+            return SourceState(fault=_fault_of(error, path) or "unreadable")
 
     def locate(self, written: str) -> str:
         """The full path of what a manifest names.
@@ -101,32 +168,65 @@ class InputRoot:
     def _contains(self, path: str) -> bool:
         if is_local(self.root) and is_local(path):
             # With symbolic links resolved, so that none of them leads out either.
-            return _real_path(path).startswith(_real_root(self.root))
+            return real_path(path).startswith(real_folder(self.root).rstrip(os.sep) + os.sep)
         inside = path.startswith(self.root.rstrip("/") + "/")
         return inside and ".." not in path.split("/")
 
     def _raise_path_fault(self, error: Exception, path: str, written: str) -> None:
         """Raises a reject where trying again would not help."""
-        number = getattr(error, "errno", None)
-        if number is None and not is_local(path) and not FileSystems.exists(path):
-            number = errno.ENOENT
+        number = _errno_of(error, path)
         if number in _PATH_FAULTS:
             reason, said = _PATH_FAULTS[number]
             raise Reject("load", reason, f"{said}: {written!r}", path=written) from None
 
 
-def _read(path: str) -> bytes:
+def _errno_of(error: Exception, path: str) -> int | None:
+    number = getattr(error, "errno", None)
+    if number is None and not is_local(path) and not FileSystems.exists(path):
+        return errno.ENOENT
+    return number
+
+
+def _fault_of(error: Exception, path: str) -> str:
+    number = _errno_of(error, path)
+    return _PATH_FAULTS[number][0] if number in _PATH_FAULTS else ""
+
+
+def _check(path: str, most: int = MAX_FILE_BYTES) -> os.stat_result:
+    """What a local file is, if it is one that may be read."""
+    found = os.stat(path)
+    # Asked first: opening a named pipe would wait for ever, a device may never end.
+    if not stat.S_ISREG(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "not a regular file")
+    if found.st_size > most:
+        raise OSError(errno.EFBIG, "too large")
+    return found
+
+
+def _stamp(found: os.stat_result, even_fresh: bool = False) -> SourceState:
+    age = time.time_ns() - found.st_mtime_ns
+    settled = even_fresh or age > _FRESH_NS
+    return SourceState(found.st_size, found.st_mtime_ns if settled else 0)
+
+
+def _remote_stamp(path: str) -> SourceState:
+    """The etag or checksum, where the filesystem has one; a file that is missing is told by reading it."""
+    try:
+        return SourceState(tag=str(FileSystems.checksum(path) or ""))
+    except (OSError, BeamIOError, NotImplementedError):
+        return SourceState()
+
+
+def _read(path: str, stamped: bool = False) -> tuple[bytes, SourceState]:
+    """A file's content, and what the file was before it was read, so that a change after it is seen."""
     if is_local(path):
-        found = os.stat(path)
-        # Asked first: opening a named pipe would wait for ever, a device may never end.
-        if not stat.S_ISREG(found.st_mode):
-            raise IsADirectoryError(errno.EISDIR, "not a regular file")
-        if found.st_size > MAX_FILE_BYTES:
-            raise OSError(errno.EFBIG, "too large")
+        _check(path)
         with open(path, "rb") as file:
-            return file.read()
+            state = _stamp(os.fstat(file.fileno()))
+            return file.read(), state
+    state = _remote_stamp(path) if stamped else SourceState()
     with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-        return _read_bounded(file)
+        return _read_bounded(file), state
 
 
 def _read_bounded(file: BinaryIO) -> bytes:
@@ -138,19 +238,3 @@ def _read_bounded(file: BinaryIO) -> bytes:
         if size > MAX_FILE_BYTES:
             raise OSError(errno.EFBIG, "too large")
     return b"".join(blocks)
-
-
-def _real_path(path: str) -> str:
-    """``os.path.realpath`` with the folder's part remembered: thousands of files share it."""
-    folder, name = os.path.split(path)
-    real = os.path.join(_real_folder(folder), name)
-    return os.path.realpath(path) if name in ("", ".", "..") or os.path.islink(real) else real
-
-
-@lru_cache(maxsize=4096)
-def _real_folder(folder: str) -> str:
-    return os.path.realpath(folder or ".")
-
-
-def _real_root(root: str) -> str:
-    return _real_folder(root).rstrip(os.sep) + os.sep

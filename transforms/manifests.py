@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from apache_beam.io.filesystems import FileSystems
 
 from ..schemas.errors import ManifestError
+from .folders import lies_in
 from .formats import format_of
 from .formats.class_folders import ROOT, SPLIT, ClassFolders, FolderLayout, find_layout, list_files
 from .formats.files import is_local
@@ -68,27 +69,28 @@ class Manifest:
     hint: str = ""
 
 
-def open_manifest(spec: str) -> Manifest:
+def open_manifest(spec: str, leave_out: str = "") -> Manifest:
     """Finds a manifest's files and reads their headers.
 
     Args:
         spec: a file, a glob of files, or a directory of images in a folder per class, per split and
             class, per split, or in none; local or any path that Beam's filesystems take. In a
             directory, folders that start with a dot are skipped, and files that are no images counted.
+        leave_out: a folder that no glob or directory is searched in: the one that is written to.
 
     Raises:
         ManifestError: there is no such file, it is of no known kind, or its header cannot be read.
     """
     if is_local(spec) and os.path.isdir(spec):
-        return _open_folders(spec, os.path.abspath(spec))
-    found = _find_local(spec) if is_local(spec) else _find_remote(spec)
+        return _open_folders(spec, os.path.abspath(spec), leave_out)
+    found = _find_local(spec, leave_out) if is_local(spec) else _find_remote(spec, leave_out)
     if found:
         return _open_files(spec, found)
     if _is_glob(spec):
         raise ManifestError(f"{spec}: no file matches")
     if is_local(spec):
         raise ManifestError(f"{spec}: no such file or directory")
-    return _open_folders(spec, spec.rstrip("/"))
+    return _open_folders(spec, spec.rstrip("/"), leave_out)
 
 
 def inline_columns(manifest: Manifest) -> tuple[str, ...]:
@@ -106,21 +108,28 @@ def _is_glob(spec: str) -> bool:
     return glob.has_magic(spec)
 
 
-def _find_local(spec: str) -> list[tuple[str, int]]:
+def _find_local(spec: str, leave_out: str) -> list[tuple[str, int]]:
     # A name with brackets may also be just that name.
-    paths = [spec] if os.path.isfile(spec) else glob.glob(spec, recursive=True)
+    if os.path.isfile(spec):
+        paths = [spec]
+    else:
+        paths = [p for p in glob.glob(spec, recursive=True) if not lies_in(p, leave_out)]
     files = {os.path.abspath(path) for path in paths if os.path.isfile(path)}
     return [(path, os.path.getsize(path)) for path in files]
 
 
-def _find_remote(spec: str) -> list[tuple[str, int]]:
+def _find_remote(spec: str, leave_out: str) -> list[tuple[str, int]]:
     if spec.endswith("/"):
         return []
     try:
         found = FileSystems.match([spec])[0].metadata_list
     except (OSError, ValueError) as error:
         raise ManifestError(f"{spec}: cannot be read: {error}") from error
-    return [(metadata.path, metadata.size_in_bytes) for metadata in found]
+    return [
+        (metadata.path, metadata.size_in_bytes)
+        for metadata in found
+        if metadata.path == spec or not lies_in(metadata.path, leave_out)
+    ]
 
 
 def _open_files(spec: str, found: Sequence[tuple[str, int]]) -> Manifest:
@@ -175,9 +184,9 @@ def _same_columns(
     return every
 
 
-def _open_folders(spec: str, root: str) -> Manifest:
+def _open_folders(spec: str, root: str, leave_out: str) -> Manifest:
     try:
-        layout = find_layout(spec, list_files(root))
+        layout = find_layout(spec, list_files(root, leave_out))
     except (OSError, ValueError) as error:
         place = getattr(error, "filename", None) or spec
         reason = getattr(error, "strerror", None) or error

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..schemas.errors import PASSING_REASONS
 from ..schemas.layout import STATE_FOLDER, ShardName
 from ..schemas.schema import Schema
 from ..schemas.statistics import add
+from .check_sources import SourceCheck
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .folders import Folder, PublishedFile
 from .frame_counts import frames_of
-from .inline import attach_inline
+from .inline import attach_inline, has_inline
 from .keys import unpack_row
 from .rejects import count_reasons, reject_line
 from .row_pool import RowPool
 from .rows import RejectedRow
 from .sinks import SINKS, sink_versions
+from .sources import ShardSources, SourceLog
 from .versions import codec_versions
 
 __all__ = ["ShardResult", "ShardTask"]
@@ -94,12 +97,16 @@ class ShardTask:
         sinks: the formats to write, by name.
         encoder: turns a row into a record.
         manifest_root: the folder that manifest file names are relative to, for inline bytes.
+        check_sources: how the sources of a shard that is there already are compared; see ``CHECKS``.
+        inline: SHA-256 of the manifest's files by name, where images lie in them; else empty.
     """
 
     output: Folder
     sinks: tuple[str, ...]
     encoder: RowEncoder
     manifest_root: str
+    check_sources: str = "stat"
+    inline: Mapping[str, str] = field(default_factory=dict)
 
     def with_schema(self, schema: Schema) -> ShardTask:
         """The task with another schema."""
@@ -112,6 +119,9 @@ class ShardTask:
     def run(self, name: str, packed: Iterable[bytes], pool: RowPool) -> ShardResult:
         """Builds and publishes a shard, unless the very same shard is already there.
 
+        It is the same if its rows, options and codecs are, if its sources are what they were, and if the
+        rows that were rejected for a reason outside themselves are rejected again.
+
         Args:
             name: the shard's name.
             packed: its rows from ``pack_row``, in any order.
@@ -119,38 +129,74 @@ class ShardTask:
         """
         rows = sorted(packed)
         fingerprint = self._fingerprint(name, rows)
-        done = self._finished(name, fingerprint)
-        if done is not None:
-            return done
+        stored = self._stored(name)
+        if stored is not None:
+            if self._is_whole(stored, fingerprint) and self._is_current(stored, rows, pool):
+                return stored
+            # Else, after a crash, it would vouch for files that are about to be replaced.
+            self.output.delete_files([ShardResult.path(name)])
         with self.output.scratch() as scratch:
             return self._build(name, fingerprint, rows, scratch, pool)
 
     def _fingerprint(self, name: str, rows: list[bytes]) -> str:
         """Hash of all that decides the shard's bytes; the seed is in the rows' places."""
         schema = self.encoder.schema
-        decisive = {
+        decisive: dict[str, Any] = {
             "schema": schema.to_dict(),
             "sinks": self.sinks,
             "versions": self.versions(),
         }
+        if self.inline:
+            # A row then names its bytes by their place alone, which stays when the file is another.
+            files = sorted({row.file for row in map(unpack_row, rows) if has_inline(row)})
+            decisive |= {"inline": {file: self.inline.get(file) for file in files}} if files else {}
         digest = hashlib.sha256(f"{json.dumps(decisive, sort_keys=True)}\0{name}\0".encode())
         for row in rows:
             digest.update(len(row).to_bytes(8, "big"))
             digest.update(row)
         return digest.hexdigest()
 
-    def _finished(self, name: str, fingerprint: str) -> ShardResult | None:
+    def _stored(self, name: str) -> ShardResult | None:
         stored = self.output.read(ShardResult.path(name))
-        if stored is None:
-            return None
         try:
-            result = ShardResult.from_json(stored)
+            return ShardResult.from_json(stored) if stored is not None else None
         except ValueError:
             return None
-        if result.fingerprint != fingerprint:
-            return None
-        whole = all(self.output.size(file.path) == file.bytes for file in result.files.values())
-        return result if whole else None
+
+    def _is_whole(self, result: ShardResult, fingerprint: str) -> bool:
+        return result.fingerprint == fingerprint and all(
+            self.output.size(file.path) == file.bytes for file in result.files.values()
+        )
+
+    def _is_current(self, result: ShardResult, rows: list[bytes], pool: RowPool) -> bool:
+        """Whether a build of today would give the very same shard."""
+        path = ShardSources.path(result.name)
+        data = self.output.read(path)
+        try:
+            noted = ShardSources.from_bytes(data) if data is not None else None
+        except ValueError:
+            noted = None
+        now = SourceCheck(self.encoder.inputs, self.check_sources).renew(noted) if noted else None
+        if now is None or not self._rejects_again(result, rows, pool):
+            return False
+        if now != noted:
+            self.output.write(path, now.to_bytes())
+        return True
+
+    def _rejects_again(self, result: ShardResult, rows: list[bytes], pool: RowPool) -> bool:
+        """Tries the rows again whose rejection may have passed; whether all comes out as it did."""
+        if PASSING_REASONS.isdisjoint(result.rejects):
+            return True
+        lines = (
+            (self.output.read(ShardResult.rejects_path(result.name)) or b"").decode().split("\n")
+        )
+        rejects = [(json.loads(line), f"{line}\n") for line in lines if line]
+        places = {(r["manifest"], r["row"]) for r, _ in rejects if r["reason"] in PASSING_REASONS}
+        before = [line for reject, line in rejects if (reject["manifest"], reject["row"]) in places]
+        again = [row for row in rows if _place_of(row) in places]
+        outcomes = self._encode_all(again, pool, self.encoder)
+        now = [reject_line(outcome) for outcome in outcomes if isinstance(outcome, RejectedRow)]
+        return sorted(now) == sorted(before)
 
     def _build(
         self,
@@ -168,7 +214,9 @@ class ShardTask:
         frames: dict[str, int] = {}
         num_records = 0
         writers = [SINKS[sink].open(path, self.encoder.schema) for sink, path in local.items()]
-        for outcome in self._encode_all(rows, pool):
+        log = SourceLog()
+        encoder = replace(self.encoder, inputs=replace(self.encoder.inputs, log=log))
+        for outcome in self._encode_all(rows, pool, encoder):
             if counts := frames_of(self.encoder.schema, outcome):
                 add(frames, counts)
             if isinstance(outcome, RejectedRow):
@@ -188,6 +236,8 @@ class ShardTask:
         ):
             if lost:
                 self.output.write(path(name), "".join(map(reject_line, lost)).encode())
+        sources = ShardSources(encoder.inputs.place, log.take())
+        self.output.write(ShardSources.path(name), sources.to_bytes())
         reasons = count_reasons(rejects)
         result = ShardResult(
             name, fingerprint, len(rows), num_records, files, reasons, summaries, frames
@@ -195,7 +245,14 @@ class ShardTask:
         self.output.write(ShardResult.path(name), result.to_json())
         return result
 
-    def _encode_all(self, rows: list[bytes], pool: RowPool) -> Iterator[EncodedRow | RejectedRow]:
+    def _encode_all(
+        self, rows: list[bytes], pool: RowPool, encoder: RowEncoder
+    ) -> Iterator[EncodedRow | RejectedRow]:
         unpacked = map(unpack_row, rows)
         attached = attach_inline(unpacked, self.encoder.row_format.columns, self.manifest_root)
-        return encode_rows(replace(self.encoder, sinks=self.sinks), attached, pool)
+        return encode_rows(replace(encoder, sinks=self.sinks), attached, pool)
+
+
+def _place_of(packed: bytes) -> tuple[str, int]:
+    row = unpack_row(packed)
+    return row.file, row.row

@@ -15,7 +15,7 @@ from pixelbeam.schemas.errors import BuildError, OutputError, TooManyRejects
 from pixelbeam.transforms.plan import ShardSize
 from pixelbeam.transforms.splits import Splits
 from support import IMAGE_SCHEMA as SCHEMA
-from support import contents, dataset_json, write_csv
+from support import contents, dataset_json, rejects_of, write_csv
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "photos"
 HALVES = Splits((("train", 0.5), ("val", 0.5)))
@@ -120,10 +120,12 @@ def test_too_many_rejects_publish_nothing_and_say_why(build_images, images, tmp_
     manifest = write_csv(images / "faulty.csv", rows)
     with pytest.raises(TooManyRejects) as error:
         build_images(manifest=str(manifest), max_rejects=MaxRejects(fraction=0.5))
-    said, first, second = str(error.value).split("\n")
+    said, first, second, where = str(error.value).split("\n")
     assert said == "3 of 4 rows were rejected, more than --max_rejects 0.5; nothing was published"
     assert first.startswith("  2 file_not_found, such as faulty.csv:")
     assert second.startswith("  1 missing_value, such as faulty.csv:5: ")
+    assert where == f"  all of them, a line each: {tmp_path / 'out' / 'rejects.jsonl'}"
+    assert [reject["row"] for reject in rejects_of(tmp_path / "out")] == [3, 4, 5]
     assert not (tmp_path / "out" / "dataset.json").exists()
     out = build_images(manifest=str(manifest), max_rejects=MaxRejects(count=3, fraction=None))
     rejects = dataset_json(out)["rejects"]

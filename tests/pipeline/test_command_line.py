@@ -69,9 +69,10 @@ def test_rejects_are_summed_up(capsys, images, tmp_path, schema_file):
     arguments += ["--output", tmp_path / "out"]
     code, said, logged = run(capsys, *arguments)
     assert (code, said) == (3, "")
-    assert logged.splitlines()[-2:] == [
+    assert logged.splitlines()[-3:] == [
         "pixelbeam: 1 of 2 rows were rejected, more than --max_rejects 0.01; nothing was published",
         "  1 file_not_found, such as rows.csv:3: no such file: 'none.jpg'",
+        f"  all of them, a line each: {tmp_path / 'out' / 'rejects.jsonl'}",
     ]
     code, said, _ = run(capsys, *arguments, "--max_rejects", 1)
     assert code == 0

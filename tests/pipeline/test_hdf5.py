@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hdf5_datasets import RECORDS, build_all_kinds
 from pixelbeam.pipeline.build import build
-from pixelbeam.pipeline.claim import is_ours, remove_build
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
+from pixelbeam.pipeline.own_files import is_ours, remove_build
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import DatasetError
 from pixelbeam.schemas.feature import Steps

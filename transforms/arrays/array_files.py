@@ -84,9 +84,12 @@ class ArrayFiles:
             return _layout(found.dataset, found.file, reference.written, of_images)
 
     def _open_hdf5(self, path: str, written: str) -> h5py.File:
+        self._inputs.note(path)
         return _remember(self._files, path, _OPEN_FILES, lambda: _open_hdf5(path, written))
 
     def _load(self, path: str, name: str, written: str) -> Any:
+        self._inputs.note(path)
+
         def load() -> Any:
             return _read_numpy(path, name, written)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
 
 from ...schemas.class_names import SPLIT_NAMES
 from ...schemas.errors import BuildError, ManifestError
+from ..folders import lies_in
 from .files import is_local
 from .format import NOT_UTF8, Malformed, ManifestFormat, Part, Projection, Record
 
@@ -65,6 +68,12 @@ class ClassFolders(ManifestFormat):
             cells = (prefix + name, *folders)
             fault = _check_name(self.columns(part.path), cells)
             yield row, fault or tuple(cells[index] for index in indices)
+
+    def identity(self, path: str) -> dict[str, Any]:
+        """How many rows there are, and the SHA-256 of their names."""
+        names = list_images(path)
+        digest = hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape"))
+        return {"files": len(names), "sha256": digest.hexdigest()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +147,20 @@ def list_images(folder: str) -> list[str]:
     return sorted(filter(_is_row, names))
 
 
-def list_files(folder: str) -> Iterator[str]:
+def list_files(folder: str, leave_out: str = "") -> Iterator[str]:
     """The files below a folder, at any depth and relative to it; none that lie in a hidden folder.
+
+    Args:
+        folder: which one.
+        leave_out: a folder whose files are left out too: the one that is written to.
 
     Raises:
         OSError: a folder cannot be read.
     """
-    return _walk(folder) if is_local(folder) else iter(_list_remote(folder))
+    if is_local(folder):
+        return _walk(folder, leave_out)
+    prefix = folder.rstrip("/") + "/"
+    return (name for name in _list_remote(folder) if not lies_in(prefix + name, leave_out))
 
 
 def _is_row(name: str) -> bool:
@@ -201,7 +217,9 @@ def _check_name(columns: Sequence[str], cells: tuple[str, ...]) -> Malformed | N
     return Malformed(NOT_AN_IMAGE, message, path, tuple(zip(columns, cells, strict=True)))
 
 
-def _walk(folder: str, prefix: str = "", above: frozenset[str] = frozenset()) -> Iterator[str]:
+def _walk(
+    folder: str, leave_out: str, prefix: str = "", above: frozenset[str] = frozenset()
+) -> Iterator[str]:
     """The files below a folder relative to it; links are followed, but never in a circle."""
     place = os.path.realpath(folder)
     if place in above:
@@ -210,5 +228,5 @@ def _walk(folder: str, prefix: str = "", above: frozenset[str] = frozenset()) ->
     for entry in os.scandir(folder):
         if not entry.is_dir():
             yield prefix + entry.name
-        elif not is_hidden(entry.name):
-            yield from _walk(entry.path, f"{prefix}{entry.name}/", above | {place})
+        elif not is_hidden(entry.name) and not lies_in(entry.path, leave_out):
+            yield from _walk(entry.path, leave_out, f"{prefix}{entry.name}/", above | {place})

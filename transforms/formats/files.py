@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,6 +18,7 @@ __all__ = [
     "CHUNK_BYTES",
     "GZIP_SUFFIX",
     "HEAD_BYTES",
+    "hash_file",
     "is_gzipped",
     "is_local",
     "open_file",
@@ -100,6 +102,20 @@ def read_chunks(path: str, start: int = 0, stop: int = -1) -> Iterator[bytes]:
             yield chunk
     if left:
         raise BuildError(f"{path}: {left} bytes shorter than it was: it changed while being read")
+
+
+def hash_file(path: str) -> dict[str, Any]:
+    """The bytes of a file as it lies there, and their SHA-256.
+
+    Raises:
+        ManifestError: the file cannot be read.
+    """
+    digest, size = hashlib.sha256(), 0
+    with _explained(path, ManifestError), closing(open_file(path)) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+    return {"bytes": size, "sha256": digest.hexdigest()}
 
 
 def _read_some(stream: Any) -> bytes:

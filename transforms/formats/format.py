@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from ...schemas.errors import ManifestError
+from .files import hash_file
 
 __all__ = [
     "CELL_TOO_LARGE",
@@ -132,6 +133,17 @@ class ManifestFormat(ABC):
             size: the bytes of the file.
             range_bytes: about how many bytes a part should have where the file can be cut.
         """
+
+    def identity(self, path: str) -> dict[str, Any]:
+        """What tells a file's content from any other: what its rows are must follow from it.
+
+        The bytes of the file and their SHA-256. A format whose rows are a folder's listing counts and
+        hashes the listing instead.
+
+        Raises:
+            ManifestError: the file cannot be read.
+        """
+        return hash_file(path)
 
     @abstractmethod
     def records(self, part: Part, projection: Projection) -> Iterator[Record]:

@@ -1,0 +1,105 @@
+"""What has changed since a dataset was published: its own files, and the sources it was made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..schemas.dataset import DatasetInfo
+from ..schemas.errors import PASSING_REASONS
+from ..schemas.layout import REJECTS_FILE, ShardName
+from ..transforms.check_sources import SourceCheck
+from ..transforms.sources import SOURCES_FOLDER, ShardSources, SourceState
+from .graph import BuildJob
+from .own_files import sizes_of
+
+__all__ = ["Changes", "find_changes"]
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What has changed since a dataset was published, a phrase each.
+
+    Attributes:
+        inputs: what it was made from.
+        missing: files of its own that are gone or of another size.
+        unseen: what was not compared, and why; empty if all was.
+    """
+
+    inputs: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    unseen: str = ""
+
+
+def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
+    """Compares a dataset's files with ``dataset.json``, and its sources with what was noted of them.
+
+    Args:
+        job: the command that made it.
+        info: the dataset in the job's output folder.
+    """
+    present = job.output.sizes()
+    lost = [
+        name
+        for name, size in sizes_of(info).items()
+        if name not in present or size not in (None, present[name])
+    ]
+    if lost:
+        said = f"{_count(len(lost), 'file')} missing or of another size: {_list(sorted(lost))}"
+        return Changes(missing=(said,))
+    changed: set[str] = set()
+    known: set[str] = set()
+    check = SourceCheck(job.inputs, job.options.check_sources)
+    unseen = 0
+    for noted in _noted(job, info):
+        if noted is None:
+            unseen += 1
+            continue
+        known.update(written for written, state in noted.states.items() if state.fault)
+        changed.update(check.changed(noted))
+    changed.update(check.changed(ShardSources(job.inputs.place, _early(job, known))))
+    if changed:
+        have = "has" if len(changed) == 1 else "have"
+        said = f"{_count(len(changed), 'source')} that {have} changed: {_list(sorted(changed))}"
+        return Changes((said,))
+    if unseen:
+        return Changes(unseen=f"what they were is no longer known ({SOURCES_FOLDER} was deleted)")
+    return Changes()
+
+
+def _noted(job: BuildJob, info: DatasetInfo) -> Iterator[ShardSources | None]:
+    """What was noted of each shard's sources; ``None`` where it is not known."""
+    names = [
+        str(ShardName(split, index, len(described.shards)))
+        for split, described in info.splits.items()
+        for index in range(len(described.shards))
+    ]
+    for data in job.output.read_all(map(ShardSources.path, names)):
+        try:
+            yield ShardSources.from_bytes(data) if data is not None else None
+        except ValueError:
+            yield None
+
+
+def _early(job: BuildJob, known: set[str]) -> dict[str, SourceState]:
+    """Files that could not be read before there were shards; only the list of rejects knows them."""
+    rejects = map(json.loads, (job.output.read(REJECTS_FILE) or b"").splitlines())
+    return {
+        reject["path"]: SourceState(fault=reject["reason"])
+        for reject in rejects
+        if reject["path"]
+        and reject["path"] not in known
+        and reject["reason"] in PASSING_REASONS - {"time_limit", "no_frames"}
+        and "::" not in reject["path"]
+    }
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")

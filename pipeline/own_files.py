@@ -1,0 +1,108 @@
+"""Which files of an output folder are the builds' own: those of a dataset, and of its state."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ..schemas.dataset import DatasetInfo
+from ..schemas.layout import (
+    DATASET_FILE,
+    DESCRIPTION_FILE,
+    DROPPED_FILE,
+    REJECTS_FILE,
+    STATE_FOLDER,
+    ShardName,
+    split_file,
+)
+from ..transforms.folders import TEMPORARY_FOLDER, Folder
+from ..transforms.sinks import SINKS
+from ..transforms.sources import SOURCES_FOLDER
+
+__all__ = [
+    "COMMAND_FILE",
+    "LOCK_FILE",
+    "clear_state",
+    "has_state",
+    "is_ours",
+    "names_of",
+    "remove_build",
+    "sizes_of",
+]
+
+COMMAND_FILE = f"{STATE_FOLDER}/command.json"
+"""What an unfinished build was asked for."""
+
+LOCK_FILE = f"{STATE_FOLDER}/lock"
+_STATE_FOLDERS = (f"{STATE_FOLDER}/shards", TEMPORARY_FOLDER)
+
+
+def names_of(info: DatasetInfo) -> set[str]:
+    """The files of a published dataset beside ``dataset.json``."""
+    return set(sizes_of(info))
+
+
+def sizes_of(info: DatasetInfo) -> dict[str, int | None]:
+    """The same with their sizes in bytes, where ``dataset.json`` has them."""
+    sizes: dict[str, int | None] = {info.description.path: None}
+    for split in info.splits.values():
+        files = [
+            *split.files.values(),
+            *(f for shard in split.shards for f in shard.files.values()),
+        ]
+        sizes.update((file.path, file.bytes) for file in files)
+    rejects = getattr(info.rejects, "file", None)  # stands beside the fixed keys
+    for file in filter(None, [rejects, info.dropped_frames.get("file")]):
+        sizes[file["path"]] = file["bytes"]
+    return sizes
+
+
+def has_state(output: Folder) -> bool:
+    """Whether a build has left more of its state than the cache of the sources."""
+    return bool(_state_files(output)) or any(map(output.exists, _STATE_FOLDERS))
+
+
+def clear_state(output: Folder) -> None:
+    """Deletes the state of a build that is published; what was noted of its sources stays."""
+    output.delete([*_STATE_FOLDERS])
+    output.delete_files([*_state_files(output), LOCK_FILE])
+
+
+def _state_files(output: Folder) -> list[str]:
+    names = [f"{STATE_FOLDER}/{name}" for name in output.sizes(STATE_FOLDER)]
+    # The command goes last: it says that there is something to clear.
+    return sorted((n for n in names if n != LOCK_FILE), key=lambda name: name == COMMAND_FILE)
+
+
+def remove_build(output: Folder) -> None:
+    """Deletes a dataset or an unfinished build, the commit point first; leaves other files alone."""
+    output.delete([DATASET_FILE])
+    names = output.sizes()
+    # A file over shards is known by them, so it goes first; its name is shorter than theirs.
+    output.delete_files(sorted((name for name in names if is_ours(name, names)), key=len))
+    output.delete([*_state_files(output), *_STATE_FOLDERS, SOURCES_FOLDER])
+
+
+def is_ours(name: str, names: Collection[str]) -> bool:
+    """Whether a file directly in the output folder is one that builds write.
+
+    Args:
+        name: the file.
+        names: all files of the folder: ``train.h5`` is a user's own unless there are shards of train.
+    """
+    suffix = name.rpartition(".")[2]
+    if suffix not in {sink.suffix for sink in SINKS.values()}:
+        return name in (DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE, DROPPED_FILE)
+    if _split_of(name) is not None:
+        return True
+    return any(
+        name == split_file(split, suffix) for other in names if (split := _split_of(other, suffix))
+    )
+
+
+def _split_of(name: str, suffix: str | None = None) -> str | None:
+    """The split that a shard's file is of; ``None`` for any other file, or one of another format."""
+    stem, _, own = name.rpartition(".")
+    try:
+        return ShardName.parse(stem).split if suffix in (None, own) else None
+    except ValueError:
+        return None

@@ -1,0 +1,53 @@
+"""Replacing a published dataset: the new one is built inside the old one's state, then takes its place."""
+
+from __future__ import annotations
+
+from ..schemas.dataset import DatasetInfo
+from ..schemas.layout import DATASET_FILE, STATE_FOLDER
+from ..transforms.folders import Folder
+from ..transforms.sources import SOURCES_FOLDER
+from .own_files import is_ours, names_of
+
+__all__ = ["finish_replacing", "is_replacing", "next_folder"]
+
+_NEXT = f"{STATE_FOLDER}/next"
+_NEXT_DATASET = f"{_NEXT}/{DATASET_FILE}"
+
+
+def next_folder(output: Folder) -> Folder:
+    """Where the dataset is built that is to replace the one in a folder."""
+    return Folder(output.path(_NEXT))
+
+
+def is_replacing(output: Folder) -> bool:
+    """Whether a dataset is complete that has yet to take the other's place."""
+    return output.exists(_NEXT_DATASET)
+
+
+def finish_replacing(output: Folder) -> None:
+    """Puts the new dataset in the place of the old one; after a crash, the same again goes on.
+
+    Readers find the old dataset, for a moment none, or the new one: never some files of each, since the
+    old ``dataset.json`` goes first and the new one comes last.
+    """
+    data = output.read(_NEXT_DATASET)
+    if data is None:
+        return
+    new = names_of(DatasetInfo.loads(data, output.path(_NEXT)))
+    output.delete([DATASET_FILE])
+    names = output.sizes()
+    # A file over shards is known by them, so it goes first; its name is shorter than theirs.
+    old = [name for name in names if is_ours(name, names) and name not in new]
+    output.delete_files(sorted(old, key=len))
+    following = next_folder(output)
+    _move(output, sorted(name for name in following.sizes() if name in new))
+    if (sources := following.sizes(SOURCES_FOLDER)) or following.exists(SOURCES_FOLDER):
+        gone = output.sizes(SOURCES_FOLDER).keys() - sources.keys()
+        output.delete_files([f"{SOURCES_FOLDER}/{name}" for name in gone])
+        _move(output, [f"{SOURCES_FOLDER}/{name}" for name in sorted(sources)])
+    output.move([_NEXT_DATASET], [DATASET_FILE])
+    output.delete([_NEXT])
+
+
+def _move(output: Folder, names: list[str]) -> None:
+    output.move([f"{_NEXT}/{name}" for name in names], names)

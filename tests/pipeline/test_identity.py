@@ -1,0 +1,429 @@
+"""A build knows what it was made from: inputs that have changed are never called built, nor mixed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from pixelbeam.pipeline import build as build_module
+from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.claim import Claim
+from pixelbeam.pipeline.main import main
+from pixelbeam.pipeline.options import BuildOptions, MaxRejects
+from pixelbeam.schemas.errors import BuildError, OptionError, OutputError, TooManyRejects
+from pixelbeam.transforms.plan import ShardSize
+from support import (
+    IMAGE_SCHEMA,
+    contents,
+    dataset_json,
+    make_image,
+    rejects_of,
+    state_of,
+    write_csv,
+)
+
+ROWS = [(f"{number}.png", "ab"[number % 2]) for number in range(12)]
+SHARDS = [f"sources/train-0000{index}-of-00004" for index in range(4)]
+
+
+def make_root(folder: Path, first: int) -> Path:
+    """Twelve images, written a while ago, so that their times can be relied on."""
+    folder.mkdir()
+    for number, (name, _) in enumerate(ROWS):
+        make_image(folder / name, first + number)
+        os.utime(folder / name, ns=(0, 10**18 + number))
+    return folder
+
+
+@pytest.fixture
+def roots(tmp_path) -> tuple[Path, Path]:
+    return make_root(tmp_path / "a", 0), make_root(tmp_path / "b", 100)
+
+
+@pytest.fixture
+def options(tmp_path, roots):
+    """Makes the options of a build of twelve rows."""
+    manifest = str(write_csv(tmp_path / "rows.csv", ROWS))
+
+    def make(name="out", **changes) -> BuildOptions:
+        settings = {
+            "manifest": manifest,
+            "schema": IMAGE_SCHEMA,
+            "image_root": str(roots[0]),
+            "shard_size": ShardSize(num_shards=4),
+            "max_rejects": MaxRejects(fraction=1.0),
+            "threads": 1,
+            **changes,
+        }
+        return BuildOptions(output=str(tmp_path / name), **settings)
+
+    return make
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Builds, and dies when all shards are there."""
+
+    def run(options: BuildOptions) -> None:
+        def die(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(build_module, "publish", die)
+            with pytest.raises(KeyboardInterrupt):
+                build(options)
+
+    return run
+
+
+def replace_image(path: Path, number: int, keep_time: bool = False) -> None:
+    before = path.stat()
+    make_image(path, number)
+    if keep_time:
+        path.write_bytes(path.read_bytes().ljust(before.st_size, b"\0")[: before.st_size])
+        os.utime(path, ns=(0, before.st_mtime_ns))
+
+
+def refusal(options: BuildOptions) -> str:
+    with pytest.raises(OutputError) as error:
+        build(options)
+    return str(error.value).partition(" holds ")[2]
+
+
+def test_an_interrupted_build_never_mixes_two_image_roots(
+    options, interrupt, roots, tmp_path, capsys
+):
+    build(options("fresh", image_root=str(roots[1])))
+    interrupt(options())
+    assert build(options(image_root=str(roots[1]))).claim is Claim.RESUMED
+    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
+
+
+def test_an_interrupted_build_takes_over_the_same_images_from_another_root(
+    options, interrupt, roots, tmp_path
+):
+    interrupt(options())
+    before = {path: path.stat().st_ino for path in (tmp_path / "out").glob("*.tfrecord")}
+    assert len(before) == 4
+    shutil.copytree(roots[0], tmp_path / "copy")
+    replace_image(tmp_path / "copy" / "3.png", 77)
+    build(options("fresh", image_root=str(tmp_path / "copy")))
+    build(options(image_root=str(tmp_path / "copy")))
+    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
+    assert sum(path.stat().st_ino == inode for path, inode in before.items()) == 3
+
+
+def test_files_that_are_replaced_under_their_names_are_built_anew(
+    options, interrupt, roots, tmp_path
+):
+    interrupt(options())
+    before = {path: path.stat().st_ino for path in (tmp_path / "out").glob("*.tfrecord")}
+    replace_image(roots[0] / "5.png", 50)
+    (roots[0] / "6.png").touch()  # another time alone is no change
+    build(options())
+    build(options("fresh"))
+    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
+    assert sum(path.stat().st_ino == inode for path, inode in before.items()) == 3
+
+
+def test_a_change_that_hides_its_time_is_found_by_content(options, interrupt, roots, tmp_path):
+    build(options())
+    replace_image(roots[0] / "5.png", 50, keep_time=True)
+    assert build(options()).claim is Claim.PUBLISHED
+    assert refusal(options(check_sources="content")) == (
+        "a dataset whose inputs have changed: 1 source that has changed: 5.png\n"
+        "replace it with --overwrite, or name another directory"
+    )
+    interrupt(options("unfinished"))
+    shutil.rmtree(roots[0])
+    make_root(roots[0], 0)
+    build(options("unfinished", check_sources="content"))
+    assert contents(tmp_path / "unfinished") == contents(tmp_path / "out")
+
+
+def test_a_file_that_is_as_young_as_its_dataset_is_compared_by_content(options, roots):
+    now = time.time_ns() + 60 * 10**9  # young however long the build takes
+    os.utime(roots[0] / "5.png", ns=(now, now))
+    build(options())
+    data = bytearray((roots[0] / "5.png").read_bytes())
+    data[-1] ^= 1
+    (roots[0] / "5.png").write_bytes(data)
+    os.utime(roots[0] / "5.png", ns=(now, now))  # within the resolution of the clock
+    assert "1 source that has changed: 5.png" in refusal(options())
+
+
+def test_another_root_of_a_published_dataset_is_another_dataset(options, roots, tmp_path):
+    build(options())
+    assert refusal(options(image_root=str(roots[1]))).startswith(
+        "a dataset whose inputs have changed: 12 sources that have changed: 0.png, 1.png, 10.png, …\n"
+    )
+    shutil.copytree(roots[0], tmp_path / "copy")
+    assert build(options(image_root=str(tmp_path / "copy"))).claim is Claim.PUBLISHED
+
+
+def test_labels_that_were_swapped_are_another_dataset(options, tmp_path):
+    build(options())
+    swapped = [ROWS[0][:1] + ROWS[1][1:], ROWS[1][:1] + ROWS[0][1:], *ROWS[2:]]
+    write_csv(tmp_path / "rows.csv", swapped)
+    assert refusal(options()) == (
+        "a dataset whose inputs have changed: manifest rows.csv has other content\n"
+        "replace it with --overwrite, or name another directory"
+    )
+
+
+def test_new_images_in_class_folders_are_seen(options, tmp_path):
+    for name in ("cat", "dog"):
+        make_root(tmp_path / "classes" / name, 0) if (tmp_path / "classes").exists() else (
+            (tmp_path / "classes").mkdir(),
+            make_root(tmp_path / "classes" / name, 0),
+        )
+    settings = {"manifest": str(tmp_path / "classes"), "image_root": None}
+    build(options(**settings))
+    assert build(options(**settings)).claim is Claim.PUBLISHED
+    make_image(tmp_path / "classes" / "cat" / "new.png", 3)
+    assert "inputs have changed: manifest cat has 13 files, had 12\n" in refusal(
+        options(**settings)
+    )
+
+
+def test_a_lost_shard_is_seen(options, tmp_path):
+    build(options())
+    (tmp_path / "out" / "train-00002-of-00004.tfrecord").unlink()
+    assert refusal(options()) == (
+        "a dataset that is not whole: 1 file missing or of another size: "
+        "train-00002-of-00004.tfrecord\nbuild it anew with --overwrite"
+    )
+
+
+def test_without_its_cache_it_says_that_it_did_not_look(options, tmp_path, capsys):
+    assert build(options()).unseen == ""
+    assert state_of(tmp_path / "out") == SHARDS
+    shutil.rmtree(tmp_path / "out" / ".pixelbeam")
+    (tmp_path / "schema.yaml").write_text(json.dumps(IMAGE_SCHEMA.to_dict()))
+    arguments = ["build", "--manifest", str(tmp_path / "rows.csv"), "--num_shards", "4"]
+    arguments += ["--schema", str(tmp_path / "schema.yaml"), "--output", str(tmp_path / "out")]
+    assert main([*arguments, "--image_root", str(tmp_path / "a")]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == (
+        f"{tmp_path / 'out'} is already built: 12 records; whether its sources have changed was not "
+        "looked at, what they were is no longer known (.pixelbeam/sources was deleted) "
+        "(--overwrite builds it anew)"
+    )
+
+
+def test_no_time_and_no_path_of_the_machine_is_in_the_dataset(options, roots, tmp_path):
+    build(options())
+    for name, data in contents(tmp_path / "out").items():
+        assert str(roots[0]).encode() not in data, name
+        assert str(10**18)[:12].encode() not in data, name
+
+
+def test_rejects_are_tried_again_when_the_images_are_there(options, roots, tmp_path):
+    shutil.copy(roots[0] / "3.png", tmp_path / "kept.png")
+    (roots[0] / "3.png").unlink()
+    with pytest.raises(TooManyRejects):
+        build(options(max_rejects=MaxRejects(count=0, fraction=None)))
+    shutil.copy(tmp_path / "kept.png", roots[0] / "3.png")
+    build(options(max_rejects=MaxRejects(count=0, fraction=None)))
+    build(options("fresh"))
+    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
+    assert dataset_json(tmp_path / "out")["rejects"]["count"] == 0
+
+
+def test_a_typo_in_the_image_root_is_mended(options, roots, tmp_path):
+    few = MaxRejects(count=0, fraction=None)
+    with pytest.raises(TooManyRejects):
+        build(options(image_root=str(tmp_path / "typo"), max_rejects=few))
+    assert len(rejects_of(tmp_path / "out")) == 12
+    assert build(options(max_rejects=few)).claim is Claim.RESUMED
+    assert "rejects.jsonl" not in contents(tmp_path / "out")
+
+
+def test_the_advice_of_rejects_helps(options, tmp_path):
+    """The path leads out: trust it, or name the folder that holds all."""
+    rows = [(str(tmp_path / "b" / name), label) for name, label in ROWS]
+    manifest = str(write_csv(tmp_path / "outside.csv", rows))
+    few = MaxRejects(count=0, fraction=None)
+    for advice in ({"allow_outside": True}, {"image_root": str(tmp_path)}):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        with pytest.raises(TooManyRejects, match="12 outside_root"):
+            build(options(manifest=manifest, max_rejects=few))
+        build(options(manifest=manifest, max_rejects=few, **advice))
+        assert dataset_json(tmp_path / "out")["rejects"]["count"] == 0
+
+
+def test_a_higher_limit_for_rows_tries_them_again(options, tmp_path, monkeypatch):
+    from pixelbeam.schemas.features.image import Image
+
+    encode = Image.encode
+
+    def linger(self, name, value):
+        time.sleep(0.5)
+        return encode(self, name, value)
+
+    monkeypatch.setattr(Image, "encode", linger)
+    rows = str(write_csv(tmp_path / "two.csv", ROWS[:2]))
+    few = MaxRejects(count=0, fraction=None)
+    size = ShardSize(num_shards=1)
+    with pytest.raises(TooManyRejects, match="2 time_limit"):
+        build(options(manifest=rows, row_timeout=0.1, max_rejects=few, shard_size=size))
+    build(options(manifest=rows, row_timeout=60, max_rejects=few, shard_size=size))
+    assert dataset_json(tmp_path / "out")["rows"] == 2
+
+
+def test_a_published_reject_that_could_be_a_record_now_is_a_change(options, roots):
+    shutil.move(roots[0] / "3.png", roots[0] / "kept")
+    build(options())
+    assert build(options()).claim is Claim.PUBLISHED
+    shutil.move(roots[0] / "kept", roots[0] / "3.png")
+    assert "1 source that has changed: 3.png" in refusal(options())
+
+
+def test_a_failed_overwrite_leaves_the_old_dataset_alone(options, roots, tmp_path):
+    build(options())
+    before = contents(tmp_path / "out")
+    few = MaxRejects(count=0, fraction=None)
+    with pytest.raises(TooManyRejects) as error:
+        build(options(image_root=str(tmp_path / "none"), overwrite=True, max_rejects=few))
+    where = tmp_path / "out" / ".pixelbeam" / "next" / "rejects.jsonl"
+    assert str(error.value).endswith(f"  all of them, a line each: {where}")
+    assert len(where.read_text().splitlines()) == 12
+    assert contents(tmp_path / "out") == before
+    assert build(options()).claim is Claim.PUBLISHED
+    build(options(image_root=str(roots[1]), overwrite=True, max_rejects=few))
+    build(options("fresh", image_root=str(roots[1])))
+    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
+    assert state_of(tmp_path / "out") == SHARDS
+
+
+@pytest.mark.parametrize("sinks", [("tfrecord",), ("tfrecord", "hdf5")])
+def test_an_overwrite_goes_on_after_a_crash_at_any_step(
+    options, roots, tmp_path, monkeypatch, sinks
+):
+    """It dies before each rename and deletion of the last phase in turn."""
+    from pixelbeam.pipeline import replace
+    from pixelbeam.transforms import folders
+
+    settings = {"sinks": sinks, "shard_size": ShardSize(num_shards=2)}
+    new = options(image_root=str(roots[1]), overwrite=True, **settings)
+    build(options("fresh", image_root=str(roots[1]), **settings))
+    fresh = contents(tmp_path / "fresh")
+    build(options(sinks=sinks))
+    with monkeypatch.context() as patch:
+        patch.setattr("pixelbeam.pipeline.claim.finish_replacing", lambda output: None)
+        patch.setattr("pixelbeam.pipeline.claim.clear_state", lambda output: None)
+        patch.setattr(build_module, "read_published", lambda output: None)
+        build(new)  # complete, and not yet in its place
+    shutil.copytree(tmp_path / "out", tmp_path / "complete", symlinks=True)
+    old = contents(tmp_path / "complete")
+    steps, rename = 0, folders._rename
+    while True:
+        shutil.rmtree(tmp_path / "out")
+        shutil.copytree(tmp_path / "complete", tmp_path / "out")
+        left = steps
+
+        def die_later(source, target):
+            nonlocal left
+            if left == 0:
+                raise KeyboardInterrupt
+            left -= 1
+            rename(source, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(folders, "_rename", die_later)
+            try:
+                replace.finish_replacing(folders.Folder(str(tmp_path / "out")))
+                break
+            except KeyboardInterrupt:
+                seen = contents(tmp_path / "out")
+        assert "dataset.json" not in seen or seen in (old, fresh)
+        assert build(new).claim is Claim.PUBLISHED
+        assert contents(tmp_path / "out") == fresh
+        steps += 1
+    assert steps >= 6
+    assert contents(tmp_path / "out") == fresh
+    assert not (tmp_path / "out" / ".pixelbeam" / "next").exists()
+
+
+def test_an_overwrite_that_was_killed_goes_on_at_the_missing_shards(
+    options, roots, interrupt, tmp_path
+):
+    build(options())
+    before = contents(tmp_path / "out")
+    new = options(image_root=str(roots[1]), overwrite=True)
+    interrupt(new)
+    assert contents(tmp_path / "out") == before
+    shards = list((tmp_path / "out" / ".pixelbeam" / "next").glob("*.tfrecord"))
+    inodes = {path.name: path.stat().st_ino for path in shards}
+    assert build(new).claim is Claim.RESUMED
+    assert {
+        path.name: path.stat().st_ino for path in (tmp_path / "out").glob("*.tfrecord")
+    } == inodes
+
+
+def test_a_manifest_that_changes_while_it_is_built_is_not_published(options, tmp_path, monkeypatch):
+    run = build_module._run
+
+    def run_and_change(*arguments):
+        run(*arguments)
+        write_csv(tmp_path / "rows.csv", ROWS[:-1])
+
+    monkeypatch.setattr(build_module, "_run", run_and_change)
+    with pytest.raises(BuildError) as error:
+        build(options())
+    assert str(error.value) == (
+        f"{tmp_path / 'rows.csv'}: changed while the build was running; nothing was published, "
+        "run the same command again"
+    )
+    monkeypatch.setattr(build_module, "_run", run)
+    assert build(options()).dataset.rows == 11
+
+
+@pytest.mark.parametrize("name", ["manifest", "output", "labels", "image_root"])
+def test_an_empty_name_is_an_error(options, name, tmp_path):
+    settings = {"manifest": "rows.csv", "schema": IMAGE_SCHEMA, "output": "out"}
+    with pytest.raises(OptionError) as error:
+        BuildOptions(**{**settings, name: ""})
+    assert str(error.value) == (
+        f"--{name}: got '', expected a name; is a variable of the shell not set?"
+    )
+
+
+@pytest.mark.parametrize("spelling", [".", "./", "{busy}/", "{busy}/.", "{link}", "{busy}/../busy"])
+def test_a_folder_of_the_users_is_refused_however_it_is_spelled(
+    options, spelling, tmp_path, monkeypatch
+):
+    busy = tmp_path / "busy"
+    (busy / ".pixelbeam").mkdir(parents=True)
+    (busy / "feature_description.py").write_text("mine")
+    (busy / "notes.txt").write_text("mine")
+    (tmp_path / "link").symlink_to(busy)
+    monkeypatch.chdir(busy)
+    output = spelling.format(busy=busy, link=tmp_path / "link")
+    settings = options()
+    with pytest.raises(OutputError, match="holds files that are not a dataset's"):
+        build(BuildOptions(settings.manifest, IMAGE_SCHEMA, output, image_root=settings.image_root))
+    assert contents(busy) == {"feature_description.py": b"mine", "notes.txt": b"mine"}
+
+
+def test_the_output_is_in_no_listing_of_its_own_build(options, interrupt, tmp_path):
+    """Below the folder of classes, and where a glob looks for manifests."""
+    (tmp_path / "classes").mkdir()
+    make_root(tmp_path / "classes" / "cat", 0)
+    settings = {"manifest": str(tmp_path / "classes"), "image_root": None}
+    for name in ("classes/out", "classes/cat/out"):
+        interrupt(options(name, **settings))
+        assert build(options(name, **settings)).dataset.rows == 12
+        assert build(options(name, **settings)).claim is Claim.PUBLISHED
+        shutil.rmtree(tmp_path / name)
+    lines = "".join(json.dumps({"path": path, "label": label}) + "\n" for path, label in ROWS)
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "rows.jsonl").write_text(lines + '{"path": "none.png", "label": "a"}\n')
+    settings = {"manifest": str(tmp_path / "m" / "**" / "*.jsonl")}
+    with pytest.raises(TooManyRejects):
+        build(options("m/out", max_rejects=MaxRejects(count=0, fraction=None), **settings))
+    assert build(options("m/out", **settings)).dataset.rows == 13
+    assert build(options("m/out", **settings)).claim is Claim.PUBLISHED
