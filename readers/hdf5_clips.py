@@ -7,6 +7,7 @@ them. Frames are still encoded then, so only those that are chosen are decoded.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import tensorflow as tf
 from ..schemas import Schema
 from ..schemas.hdf5_columns import Column, columns
 from .hdf5_arrays import Ragged, Values
-from .hdf5_table import Table
+from .hdf5_table import open_table
 
 __all__ = ["HDF5Clips"]
 
@@ -37,19 +38,22 @@ class HDF5Clips:
         self, files: Sequence[str], schema: Schema, part: tuple[int, int] | None, description: Any
     ) -> None:
         self._columns = columns(schema)
-        self._table = Table(files, [column.key for column in self._columns])
+        keys = [column.key for column in self._columns]
+        # TensorFlow never lets go of a function that it calls, so what it calls holds no table.
+        self._table = partial(open_table, tuple(files), tuple(keys))
         count, index = part or (1, 0)
-        self._rows = np.arange(index, len(self._table), count)
+        self._rows = range(index, len(self._table()), count)
         self.decode = description.decode
         self.SEQUENCE_FEATURES = description.SEQUENCE_FEATURES
 
     def rows(self, *, shuffle: bool, seed: int | None) -> Any:
         """A ``tf.data.Dataset`` of the numbers of the rows; with ``shuffle`` in a new order each epoch."""
         if not shuffle:
-            return tf.data.Dataset.from_tensor_slices(self._rows)
+            return tf.data.Dataset.range(self._rows.start, self._rows.stop, self._rows.step)
 
         def order(drawn: Any) -> Any:
-            return np.random.default_rng(int(drawn)).permutation(self._rows)
+            numbers = np.arange(self._rows.start, self._rows.stop, self._rows.step)
+            return np.random.default_rng(int(drawn)).permutation(numbers)
 
         @tf.autograph.experimental.do_not_convert
         def epoch(drawn: Any) -> Any:
@@ -62,7 +66,7 @@ class HDF5Clips:
         """What the generated function of this name gives for the records, from the numbers of rows."""
 
         def read(numbers: Any) -> list[Any]:
-            values = self._table.read(numbers)
+            values = self._table().read(numbers)
             return [part for c in self._columns for part in _to_parts(c, values[c.key])]
 
         types = [dtype for column in self._columns for dtype in _part_types(column)]

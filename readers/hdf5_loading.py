@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..schemas import Image, Schema
 from ..schemas.hdf5_columns import Column, columns
 from .hdf5_arrays import Ragged, Values
-from .hdf5_table import Table
+from .hdf5_table import Table, open_table
 from .published import make_description
 
 __all__ = ["HDF5Source"]
@@ -53,14 +53,19 @@ class HDF5Source:
     ) -> None:
         self._columns = columns(schema)
         self._schema = schema
-        self._table = Table(files, [column.key for column in self._columns])
+        self._files, self._keys = tuple(files), tuple(column.key for column in self._columns)
         count, index = part or (1, 0)
-        self._rows = np.arange(index, len(self._table), count)
+        # Not the numbers themselves, nor the table: TensorFlow never lets go of a function that it calls.
+        self._rows = range(index, len(self._table), count)
         self._module = _module_of_stored(schema)
         self._batch_size, self._is_even = batch_size, drop_remainder
         whole, rest = divmod(len(self._rows), batch_size)
         self._steps = whole if drop_remainder or not rest else whole + 1
-        self._order = lru_cache(_ORDERS_KEPT)(self._draw_order if shuffle else self._keep_order)
+        self._shuffle = shuffle
+
+    @property
+    def _table(self) -> Table:
+        return open_table(self._files, self._keys)
 
     @property
     def decodes(self) -> bool:
@@ -92,8 +97,9 @@ class HDF5Source:
         return self._decode([tf.ensure_shape(p, s) for p, s in zip(parts, shapes, strict=True)])
 
     def _read_parts(self, drawn: Any, step: Any) -> list[Any]:
-        start = int(step) * self._batch_size
-        values = self._table.read(self._order(int(drawn))[start : start + self._batch_size])
+        batch = slice(int(step) * self._batch_size, (int(step) + 1) * self._batch_size)
+        rows = _draw_order(int(drawn), self._rows)[batch] if self._shuffle else self._rows[batch]
+        values = self._table.read(np.asarray(rows, np.int64))
         return [part for c in self._columns for part in _to_parts(c, values[c.key])]
 
     def _decode(self, parts: Sequence[Any]) -> dict[str, Any]:
@@ -105,11 +111,10 @@ class HDF5Source:
                 decoded[name] = _to_pixels(feature, stored[name], stored.get(f"{name}/shape"))
         return {name: decoded[name] for name in self._schema.features}
 
-    def _draw_order(self, drawn: int) -> NDArray[np.int64]:
-        return np.random.default_rng(drawn).permutation(self._rows)
 
-    def _keep_order(self, _: int) -> NDArray[np.int64]:
-        return self._rows
+@lru_cache(_ORDERS_KEPT)
+def _draw_order(drawn: int, rows: range) -> NDArray[np.int64]:
+    return np.random.default_rng(drawn).permutation(np.arange(rows.start, rows.stop, rows.step))
 
 
 def _is_raw(feature: Any) -> bool:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import h5py
@@ -20,26 +21,33 @@ from ..schemas.hdf5_columns import OFFSETS, STEP_OFFSETS, VALUES
 from .hdf5_arrays import Array, Job, Ragged, Rows, Values, open_array, open_ragged
 from .hdf5_buffers import empty
 from .hdf5_filters import check_filters
+from .hdf5_open_files import Identity, OpenFiles, count_open, identify
 from .hdf5_sources import check_virtual, open_file
 
-__all__ = ["Table", "read_schema"]
+__all__ = ["Table", "open_table", "read_schema"]
 
 _THREADS = max(2, os.cpu_count() or 1)
+_READERS = 4  # threads that may read batches at the same time
+_TABLES_KEPT = 16
 
 
 @dataclass
 class _Opened:
-    """What is open in one process.
+    """What one process knows of the files.
 
     Attributes:
-        process: its number; what it has opened is of no use to its children.
-        files: of each file, its arrays by column.
+        process: its number; its threads are of no use to its children.
+        identities: of each file, which it is.
+        rows: shape and type of a row by column.
+        open_files: those that were read last.
         starts: the number of the first row of each file, and of the end ``[files + 1]``.
         pool: threads for jobs.
     """
 
     process: int
-    files: list[dict[str, Array]]
+    identities: list[Identity | None]
+    rows: dict[str, tuple[tuple[int, ...] | None, Any]]
+    open_files: OpenFiles
     starts: Rows
     pool: ThreadPoolExecutor
 
@@ -47,8 +55,8 @@ class _Opened:
 class Table:
     """Columns of several HDF5 files.
 
-    Files are opened by the process that reads them, when it first does, and stay open. A table may be
-    pickled, and read by threads at the same time.
+    Files are opened by the process that reads them, when it first does; those read last stay open. A table
+    may be pickled, and read by threads at the same time.
 
     Args:
         files: paths of local files; every column is in each.
@@ -60,7 +68,7 @@ class Table:
     """
 
     def __init__(self, files: Sequence[str], columns: Sequence[str]) -> None:
-        self._files, self._columns = list(files), list(columns)
+        self._files, self._columns = list(files), tuple(columns)
         self._lock = threading.Lock()
         self._open: _Opened | None = None
         self._length = int(self._opened.starts[-1])
@@ -76,7 +84,7 @@ class Table:
 
     def arrays(self) -> Mapping[str, Array]:
         """The arrays of the first file by column, for what they say of shapes and types."""
-        return self._opened.files[0]
+        return self._arrays(self._opened, 0)
 
     def read(self, rows: NDArray[Any] | Sequence[int]) -> dict[str, Values]:
         """Rows in the order asked for, by column.
@@ -107,32 +115,72 @@ class Table:
         return opened
 
     def _open_all(self) -> _Opened:
-        files = [_open_columns(path, self._columns) for path in self._files]
-        for path, arrays in zip(self._files[1:], files[1:], strict=True):
-            _check_alike(files[0], arrays, self._files[0], path)
-        lengths = [next(iter(arrays.values())).length for arrays in files]
+        identities = [identify(path) for path in self._files]
+        open_files = OpenFiles(_open_columns)
+        lengths: list[int] = []
+        rows: dict[str, tuple[tuple[int, ...] | None, Any]] = {}
+        for path, identity in zip(self._files, identities, strict=True):
+            arrays = open_files.arrays(path, self._columns, identity)
+            found = {column: (array.row_shape, array.dtype) for column, array in arrays.items()}
+            rows = rows or found
+            _check_alike(rows, found, self._files[0], path)
+            lengths.append(next(iter(arrays.values())).length)
         starts = np.cumsum([0, *lengths])
-        return _Opened(os.getpid(), files, starts, ThreadPoolExecutor(_THREADS))
+        return _Opened(
+            os.getpid(), identities, rows, open_files, starts, ThreadPoolExecutor(_THREADS)
+        )
+
+    def _arrays(self, opened: _Opened, index: int) -> Mapping[str, Array]:
+        return opened.open_files.arrays(self._files[index], self._columns, opened.identities[index])
 
     def _read(self, opened: _Opened, column: str, rows: Rows) -> Values:
         def run(jobs: Iterable[Job]) -> None:
             _run(opened.pool, jobs)
 
-        if len(opened.files) == 1 or not len(rows):
-            return opened.files[0][column].read(rows, run)
+        if len(self._files) == 1 or not len(rows):
+            return self._arrays(opened, 0)[column].read(rows, run)
         owners = np.searchsorted(opened.starts, rows, side="right") - 1
         order = np.argsort(owners, kind="stable")
         parts = []
         for owner in np.unique(owners).tolist():
             places = order[owners[order] == owner]
-            parts.append((opened.files[owner][column], rows[places] - opened.starts[owner], places))
-        first = opened.files[0][column]
-        if first.row_shape is None:
-            return _join([(array.read(own, run), places) for array, own, places in parts])
-        shape = (len(rows), *first.row_shape)
-        out = np.empty(shape, object) if first.dtype.hasobject else empty(shape, first.dtype)
-        run(job for array, own, places in parts for job in array.fill(own, out, places))
+            parts.append((owner, rows[places] - opened.starts[owner], places))
+        row_shape, dtype = opened.rows[column]
+        if row_shape is None:
+            return _join(
+                [
+                    (self._arrays(opened, f)[column].read(own, run), places)
+                    for f, own, places in parts
+                ]
+            )
+        shape = (len(rows), *row_shape)
+        out = np.empty(shape, object) if dtype.hasobject else empty(shape, dtype)
+        # Jobs keep their files open until they are done, so not those of all files at once.
+        together = max(1, count_open(len(self._columns)) // _READERS)
+        for start in range(0, len(parts), together):
+            run(
+                job
+                for file, own, places in parts[start : start + together]
+                for job in self._arrays(opened, file)[column].fill(own, out, places)
+            )
         return out
+
+
+def open_table(files: Sequence[str], columns: Sequence[str]) -> Table:
+    """A table that is shared with all who ask for the same one, while the files are the same.
+
+    TensorFlow keeps the Python functions of its graphs for ever. They ask here for the table instead of
+    holding one, so that datasets that are gone take no memory.
+
+    Raises:
+        DatasetError: see ``Table``.
+    """
+    return _keep_table(tuple(files), tuple(columns), tuple(identify(path) for path in files))
+
+
+@lru_cache(_TABLES_KEPT)
+def _keep_table(files: tuple[str, ...], columns: tuple[str, ...], identities: Any) -> Table:
+    return Table(files, columns)
 
 
 def read_schema(path: str) -> Schema | None:
@@ -151,7 +199,7 @@ def read_schema(path: str) -> Schema | None:
         raise DatasetError(f"{path}: has a schema that is not: {error}") from None
 
 
-def _open_columns(path: str, columns: Sequence[str]) -> dict[str, Array]:
+def _open_columns(path: str, columns: tuple[str, ...]) -> dict[str, Array]:
     file = open_file(path)
     arrays = {column: _open_column(file, column, path) for column in columns}
     lengths = {column: array.length for column, array in arrays.items()}
@@ -193,13 +241,10 @@ def _check(dataset: h5py.Dataset, path: str) -> h5py.Dataset:
 
 
 def _check_alike(
-    first: Mapping[str, Array], other: Mapping[str, Array], first_path: str, path: str
+    first: Mapping[str, Any], other: Mapping[str, Any], first_path: str, path: str
 ) -> None:
-    for column, array in other.items():
-        got, expected = (
-            (array.row_shape, array.dtype),
-            (first[column].row_shape, first[column].dtype),
-        )
+    for column, got in other.items():
+        expected = first[column]
         if got != expected:
             raise DatasetError(
                 f"{path}: {column!r} has rows of {got[1]} {got[0]}, expected {expected[1]} "
