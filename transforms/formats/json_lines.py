@@ -1,4 +1,4 @@
-"""JSON lines: an object a line; the build's own ``rejects.jsonl`` among them."""
+"""JSON lines: an object a line, or all in one array; the build's own ``rejects.jsonl`` among them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from ...schemas.errors import ManifestError
 from ...schemas.feature import shorten
-from .format import MALFORMED_ROW, NOT_UTF8, Malformed, Projection, Record, check_names
+from .format import MALFORMED_ROW, NOT_UTF8, Malformed, Part, Projection, Record, check_names
+from .json_arrays import is_array, read_elements, whole_elements
 from .text import Body, Head, TextFormat, decode_line, read_lines
 
 __all__ = ["LEFT_OUT", "JsonLines"]
@@ -26,7 +27,9 @@ _REJECT_KEYS = frozenset({"stage", "reason", "values"})
 class JsonLines(TextFormat):
     """An object a line, its keys the columns; a key that a line leaves out is ``None`` in it.
 
-    A line that has a key twice, at any depth, is malformed: JSON does not say which one counts.
+    A file that is an array of objects is read as well: its rows are the elements, counted from 1.
+
+    A row that has a key twice, at any depth, is malformed: JSON does not say which one counts.
 
     The columns are the keys that occur in the head of the file, in the order of their appearance.
     A file whose first row has the keys of a reject (``stage``, ``reason``, ``values``) is a list of
@@ -36,14 +39,23 @@ class JsonLines(TextFormat):
     optional_columns = True
 
     def body(self, head: Head, path: str) -> Body:  # noqa: D102
-        rows = list(_parse_objects(_whole_lines(head)))
+        array = is_array(head.text)
+        lines = iter(whole_elements(head.text)) if array else _whole_lines(head)
+        rows = list(_parse_objects(lines))
         objects = [row for _, row in rows if isinstance(row, dict)]
         if not objects:
-            raise ManifestError(f"{path}: {_describe_fault(rows)}; expected a JSON object a line")
+            expected = "an array of objects" if array else "a JSON object a line"
+            raise ManifestError(f"{path}: {_describe_fault(rows, array)}; expected {expected}")
         inside = "values" if objects[0].keys() >= _REJECT_KEYS else ""
         found = [_row_of(row, inside) for row in objects]
         names = dict.fromkeys(name for row in found for name in _names(row))
-        return Body(check_names(list(names), path), head.start, inside=inside)
+        columns = check_names(list(names), path)
+        return Body(columns, head.start, inside=inside, is_array=array)
+
+    def cut(self, chunks: Iterable[bytes], part: Part, body: Body) -> Iterator[tuple[int, bytes]]:  # noqa: D102
+        return (
+            read_elements(chunks, part.path) if body.is_array else super().cut(chunks, part, body)
+        )
 
     def parse(  # noqa: D102
         self, lines: Iterator[tuple[int, bytes]], body: Body, projection: Projection, path: str
@@ -126,11 +138,11 @@ def _check_escapes(value: dict[str, Any]) -> dict[str, Any] | Malformed:
     return value
 
 
-def _describe_fault(rows: list[tuple[int, dict[str, Any] | Malformed]]) -> str:
+def _describe_fault(rows: list[tuple[int, dict[str, Any] | Malformed]], array: bool) -> str:
     for number, row in rows:
         if isinstance(row, Malformed):
-            return f"line {number}: {row.message}"
-    return "nothing but blank lines"
+            return f"{'element' if array else 'line'} {number}: {row.message}"
+    return "an empty array" if array else "nothing but blank lines"
 
 
 def _describe(value: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from .encodings import check_encoding
 from .files import is_gzipped, read_chunks, read_head
 from .format import MALFORMED_ROW, NOT_UTF8, Malformed, ManifestFormat, Part, Projection, Record
 
@@ -42,12 +43,14 @@ class Body:
         start: the byte behind the header, at which the rows start, unzipped.
         line: the number of the line that starts there.
         inside: JSON lines: the key of a line's object that has the row, empty for the line itself.
+        is_array: JSON: whether the rows are the elements of an array; it is read in one task.
     """
 
     columns: tuple[str, ...]
     start: int
     line: int = 1
     inside: str = ""
+    is_array: bool = False
 
 
 class TextFormat(ManifestFormat):
@@ -82,19 +85,25 @@ class TextFormat(ManifestFormat):
             ManifestError: the file lacks a column.
         """
 
+    def cut(self, chunks: Iterable[bytes], part: Part, body: Body) -> Iterator[tuple[int, bytes]]:
+        """Cuts the bytes of a part into what ``parse`` takes; lines, if not said otherwise."""
+        return read_lines(chunks, part.row)
+
     def columns(self, path: str) -> tuple[str, ...]:  # noqa: D102 - the interface's
+        check_encoding(read_head(path)[0], path)
         return self._body(path).columns
 
     def parts(self, part: Part, size: int, range_bytes: int) -> list[Part]:  # noqa: D102
         body = self._body(part.path)
         rows = replace(part, row=body.line, start=body.start)
-        if is_gzipped(part.path) or size <= range_bytes:
+        if body.is_array or is_gzipped(part.path) or size <= range_bytes:
             return [rows]
         return split_lines(rows, range_bytes, self.joins_lines)
 
     def records(self, part: Part, projection: Projection) -> Iterator[Record]:  # noqa: D102
-        lines = read_lines(read_chunks(part.path, part.start, part.stop), part.row)
-        return self.parse(lines, self._body(part.path), projection, part.path)
+        body = self._body(part.path)
+        lines = self.cut(read_chunks(part.path, part.start, part.stop), part, body)
+        return self.parse(lines, body, projection, part.path)
 
     def _body(self, path: str) -> Body:
         text, whole = read_head(path)

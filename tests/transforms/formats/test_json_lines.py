@@ -103,12 +103,13 @@ def test_rejects_whose_cells_were_left_out_are_not_read_with_others(tmp_path, ou
 
 HEADS = {
     "a list": (
-        '[{"a": 1},\n{"a": 2}]\n',
-        "line 1: not JSON: Expecting value at character 11; expected a JSON object a line",
+        '[1,\n{"a": 2}]\n',
+        "line 1: not JSON: Expecting value at character 4; expected a JSON object a line",
     ),
-    "one list": (
-        '\n[{"a": 1}]\n',
-        "line 2: got a list, expected an object; expected a JSON object a line",
+    "an array": ("[\n]", "an empty array; expected an array of objects"),
+    "one bad element": (
+        '[{"a": nan}]',
+        "element 1: not JSON: Expecting value at character 7; expected an array of objects",
     ),
     "blank": ("\n \n", "nothing but blank lines; expected a JSON object a line"),
     "no name": (
