@@ -16,6 +16,7 @@ from ..transforms.check_sources import CHECKS
 from ..transforms.plan import ShardSize
 from ..transforms.sinks import SINKS, check_sinks
 from ..transforms.splits import Splits
+from .vocabularies import with_vocabularies_of
 
 __all__ = [
     "BuildOptions",
@@ -147,6 +148,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
         help="trust the manifest with paths that lead out of --image_root (default: rejects)")  # fmt: skip
     add("--schema", required=True, metavar="NAME_OR_FILE",
         help=f"a YAML file, or a preset: {', '.join(preset_names())}")  # fmt: skip
+    add("--vocabulary_from", metavar="DIR", help="take the class names of this published dataset, by "
+        "feature name, instead of collecting them; names that it lacks are rejects")  # fmt: skip
     add(
         "--output",
         required=True,
@@ -212,13 +215,16 @@ def parse_build_options(arguments: argparse.Namespace) -> BuildOptions:
     if arguments.split_column and arguments.splits:
         raise OptionError("--split_column: got it beside --splits, expected one of the two")
     fractions = {"fractions": Splits.parse(arguments.splits)} if arguments.splits else {}
+    schema = load_schema(arguments.schema)
+    if arguments.vocabulary_from is not None:
+        schema = with_vocabularies_of(schema, arguments.vocabulary_from)
     return BuildOptions(
         manifest=arguments.manifest,
         labels=arguments.labels,
         join_on=arguments.join_on,
         image_root=arguments.image_root,
         allow_outside=arguments.allow_outside,
-        schema=load_schema(arguments.schema),
+        schema=schema,
         output=arguments.output,
         sinks=tuple(name.strip() for name in arguments.sinks.split(",")),
         splits=Splits(column=arguments.split_column, group_by=arguments.group_by, **fractions),

@@ -1,0 +1,62 @@
+"""``--vocabulary_from``: the class names of another dataset, in its order."""
+
+from __future__ import annotations
+
+from ..schemas.dataset import DatasetInfo
+from ..schemas.errors import DatasetError, OptionError
+from ..schemas.layout import DATASET_FILE
+from ..schemas.schema import Schema
+from ..transforms.folders import Folder, check_filesystem
+
+__all__ = ["with_vocabularies_of"]
+
+_PARTS = ("features", "context", "steps")
+
+
+def with_vocabularies_of(schema: Schema, directory: str) -> Schema:
+    """A schema with the class names of a published dataset in place of those of the manifest.
+
+    Every feature whose vocabulary would be collected takes that of the feature of the same name, each
+    class with its number. A name that the dataset does not have is then a reject, ``unknown_class``.
+
+    Args:
+        schema: the schema.
+        directory: the dataset's.
+
+    Raises:
+        OptionError: it is no published dataset, has no such class names, or nothing asks for them.
+        SchemaError: the names do not fit what is declared, such as ``num_classes``.
+    """
+    pending = [name for name, feature in schema.features.items() if feature.needs_vocabulary]
+    if not pending:
+        raise OptionError(
+            f"--vocabulary_from: got {directory!r}, expected it only where the schema has a "
+            "'vocabulary: from_manifest'"
+        )
+    known = _class_names(directory)
+    declared = schema.to_dict()
+    for name in pending:
+        if name not in known:
+            listed = ", ".join(map(repr, known)) or "none"
+            raise OptionError(
+                f"--vocabulary_from: {directory!r} has no class names for the feature {name!r}; "
+                f"those that have some: {listed}"
+            )
+        part = next(part for part in _PARTS if name in (declared.get(part) or {}))
+        declared[part][name]["vocabulary"] = list(known[name])
+    return Schema.from_dict(declared, f"--vocabulary_from {directory}")
+
+
+def _class_names(directory: str) -> dict[str, tuple[str, ...]]:
+    check_filesystem(directory)
+    text = Folder(directory).read(DATASET_FILE)
+    if text is None:
+        raise OptionError(
+            f"--vocabulary_from: {directory!r} is not a published dataset: it has no {DATASET_FILE}"
+        )
+    try:
+        schema = DatasetInfo.loads(text, directory).read_schema(directory)
+    except DatasetError as error:
+        raise OptionError(f"--vocabulary_from: {error}") from None
+    named = ((name, f.source_code(name).class_names) for name, f in schema.features.items())
+    return {name: names for name, names in named if names is not None}
