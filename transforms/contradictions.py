@@ -33,6 +33,7 @@ _ENTRY = np.dtype([("image", ">u8"), ("file", "<u4"), ("row", "<u8"), ("label", 
 _HASH_BYTES = 8
 _BUCKET_BITS = 10  # at 10^10 rows a bucket has 240 MB
 _MOST_ROWS = 1 << 20
+_BLOCK_ROWS = 128  # so that no element of the shuffle is large, though all rows be of one image
 _UNKNOWN, _NO_LABEL = -1, 0
 
 
@@ -165,7 +166,8 @@ class LabelCollector:
         starts = np.flatnonzero(np.diff(buckets[order], prepend=-1))
         for part in np.split(entries, starts[1:]) if len(entries) else ():
             bucket = int(part["image"][0]) >> (64 - _BUCKET_BITS)
-            yield bucket, _compact(files, labels, part)
+            for start in range(0, len(part), _BLOCK_ROWS):
+                yield bucket, _compact(files, labels, part[start : start + _BLOCK_ROWS])
 
     def _cells(self, values: tuple[Any, ...]) -> Any:
         return tuple([values[index] for index, _ in self._labels])

@@ -16,6 +16,7 @@ from PIL import Image
 from pixelbeam.pipeline.graph import open_job, wire
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas import Schema
+from pixelbeam.transforms.contradictions import LabelBlock
 from pixelbeam.transforms.plan import RowSummary
 from support import IMAGE_SCHEMA, dataset_json, rejects_of, write_csv
 
@@ -59,22 +60,24 @@ def test_the_shard_task_is_the_last_step_of_the_graph(images, tmp_path):
 
 @pytest.fixture
 def shuffled(monkeypatch):
-    """The sizes of what is grouped, where the local runner takes it in: rows, and their summaries."""
+    """The sizes of what is grouped, where the local runner takes it in: rows, summaries, labels."""
     sizes: list[int] = []
     summaries: list[int] = []
+    labels: list[int] = []
     append = GroupingBuffer.append
 
     def append_measured(self, elements_data):
         coder, stream = self._pre_grouped_coder.get_impl(), create_InputStream(elements_data)
         while left := stream.size():
             _, value = coder.decode_from_stream(stream, True).value
-            is_summary = isinstance(value, bytes) and RowSummary.__name__.encode() in value
-            of_rows = summaries if is_summary else sizes
+            kinds = {RowSummary: summaries, LabelBlock: labels}
+            named = [k for k in kinds if isinstance(value, bytes) and k.__name__.encode() in value]
+            of_rows = kinds[named[0]] if named else sizes
             of_rows.append(left - stream.size())
         append(self, elements_data)
 
     monkeypatch.setattr(GroupingBuffer, "append", append_measured)
-    return sizes, summaries
+    return sizes, summaries, labels
 
 
 @pytest.mark.parametrize("side", [16, 2500])
@@ -87,7 +90,7 @@ def test_elements_that_cross_a_shuffle_stay_small(side, tmp_path, build_images, 
         rows.append((f"{number}.png", "noise"))
     Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
     rows += [("small.png", f"class {number % 7}") for number in range(400)]
-    sizes, summaries = shuffled
+    sizes, summaries, labels = shuffled
     out = build_images(manifest=str(write_csv(tmp_path / "rows.csv", rows)))
     assert dataset_json(out)["splits"]["train"]["num_records"] == 403
     assert len(sizes) >= 40
@@ -95,6 +98,9 @@ def test_elements_that_cross_a_shuffle_stay_small(side, tmp_path, build_images, 
     # Besides rows, each bundle sends one summary of its rows, which holds a sample of them.
     assert len(summaries) <= 2
     assert max(summaries) < 64 << 10
+    # And the labels, 24 bytes a row in blocks of 128: here 400 rows are of one image.
+    assert len(labels) >= 4
+    assert max(labels) < 4 << 10
 
 
 LAYOUTS = {
@@ -120,8 +126,8 @@ def test_bytes_in_parquet_stay_there(layout, tmp_path, build_images, shuffled):
     schema = IMAGE_SCHEMA.to_dict()
     schema["features"]["raw"] = {"type": "bytes", "source": "raw"}
     out = build_images(manifest=str(tmp_path / "rows.parquet"), schema=Schema.from_dict(schema))
-    sizes, summaries = shuffled
-    assert max(sizes + summaries) < 2048
+    sizes, summaries, labels = shuffled
+    assert max(sizes + summaries + labels) < 2048
     (reject,) = rejects_of(out)
     assert reject["values"] == {"label": "b", "path": None, "raw": None}
     assert (reject["reason"], reject["left_out"]) == ("unknown_format", ["path", "raw"])

@@ -121,6 +121,13 @@ def test_what_is_shuffled_of_a_row_is_24_bytes():
     assert sum(len(block.entries) for _, block in collect(rows)) == 2400
 
 
+def test_blocks_stay_small_where_all_rows_are_of_one_image():
+    rows = number(("cat", "x.jpg") for _ in range(300))
+    assert [len(block.entries) for _, block in collect(rows)] == [128 * 24, 128 * 24, 44 * 24]
+    rows[299] = ManifestRow("m.csv", 301, ("dog", "x.jpg"))
+    assert find(rows) == Contradictions(1, (("m.csv", 300, "cat"), ("m.csv", 301, "dog")))
+
+
 def test_the_transform():
     rows = number([("cat", "x.jpg"), ("dog", "x.jpg"), ("cat", "y.jpg"), ("dog", "y.jpg")])
     expected = Contradictions(2, (("m.csv", 2, "cat"), ("m.csv", 3, "dog")))
