@@ -14,7 +14,7 @@ from ..schemas.layout import (
     ShardName,
     split_file,
 )
-from ..transforms.folders import TEMPORARY_FOLDER, Folder
+from ..transforms.folders import TEMPORARY_FOLDER, Folder, is_local
 from ..transforms.sinks import SINKS
 from ..transforms.sources import SOURCES_FOLDER
 
@@ -64,7 +64,8 @@ def has_state(output: Folder) -> bool:
 def clear_state(output: Folder) -> None:
     """Deletes the state of a build that is published; what was noted of its sources stays."""
     output.delete([*_STATE_FOLDERS])
-    output.delete_files([*_state_files(output), LOCK_FILE])
+    lock = [LOCK_FILE] if is_local(output.root) else []
+    output.delete_files([*_state_files(output), *lock])
 
 
 def _state_files(output: Folder) -> list[str]:

@@ -215,7 +215,10 @@ class Folder:
         """The sub-folders that lie directly in the folder."""
         if not is_local(self.root):
             prefix = self.root.rstrip("/") + "/"
-            found = FileSystems.match([FileSystems.join(self.root, "**")])[0].metadata_list
+            try:
+                found = FileSystems.match([FileSystems.join(self.root, "**")])[0].metadata_list
+            except BeamIOError:
+                return set()
             names = (metadata.path.removeprefix(prefix) for metadata in found)
             return {name.partition("/")[0] for name in names if "/" in name}
         try:

@@ -17,6 +17,8 @@ import pytest
 from support import IMAGE_SCHEMA, contents, make_image, write_csv
 
 KILLS = 50
+REPLACING_KILLS = 12
+CHANGING_KILLS = 8
 PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -142,3 +144,47 @@ def assert_nothing_half_written(out: Path, expected: dict[str, bytes]) -> None:
     for path in out.glob("*.*"):
         if path.is_file():
             assert path.read_bytes() == expected[path.name], path.name
+
+
+def test_kills_while_a_dataset_is_replaced(inputs, tmp_path):
+    """Whoever looks finds the old dataset whole, the new one whole, or none; never some files of each."""
+    chooser = random.Random(5)
+    expected = []
+    for seed in ("1", "2"):
+        assert start(inputs, tmp_path / seed, "--seed", seed).wait() == 0
+        expected.append(contents(tmp_path / seed))
+    out = tmp_path / "out"
+    shutil.copytree(tmp_path / "1", out)
+    kills = replaced = 0
+    while kills < REPLACING_KILLS or not replaced:
+        new = (replaced + 1) % 2
+        process = start(inputs, out, "--overwrite", "--seed", str(new + 1))
+        if wait_for_moment(process, out / ".pixelbeam" / "next", chooser):
+            kill(process, "everything")
+            kills += 1
+            end(process)
+            found = contents(out)
+            assert found in expected or "dataset.json" not in found
+            continue
+        assert process.wait() == 0
+        assert contents(out) == expected[new]
+        assert not (out / ".pixelbeam" / "next").exists()
+        replaced += 1
+
+
+def test_kills_between_images_that_change(inputs, tmp_path):
+    """Before each attempt an image is replaced; what comes out is what a build of the last images gives."""
+    folder = tmp_path / "in"
+    shutil.copytree(inputs, folder)
+    chooser, out = random.Random(7), tmp_path / "out"
+    for kills in range(CHANGING_KILLS):
+        process = start(folder, out)
+        if wait_for_moment(process, out, chooser):
+            kill(process, "everything")
+        end(process)
+        if (out / "dataset.json").exists():
+            shutil.rmtree(out)
+        make_image(folder / f"{chooser.randrange(16)}.jpg", 100 + kills)
+    assert start(folder, out).wait() == 0
+    assert start(folder, tmp_path / "fresh").wait() == 0
+    assert contents(out) == contents(tmp_path / "fresh")

@@ -95,7 +95,8 @@ def test_a_published_dataset_is_left_alone_and_replaced_when_asked(bucket, publi
     code, said = _pixelbeam(*command, "--num_shards=2")
     assert (code, said[0]) == (
         0,
-        f"{output} is already built: 100 records; nothing to do (--overwrite builds it anew)",
+        f"{output} is already built: 100 records; whether its sources have changed was not looked at, what "
+        "they were is no longer known (.pixelbeam/sources was deleted) (--overwrite builds it anew)",
     )
     code, said = _pixelbeam(*command, "--num_shards=1", "--overwrite")
     assert code == 0, said
@@ -105,6 +106,40 @@ def test_a_published_dataset_is_left_alone_and_replaced_when_asked(bucket, publi
         "train-00000-of-00001.tfrecord",
         "val-00000-of-00001.tfrecord",
     ]
+
+
+def test_a_source_that_was_replaced_is_seen(bucket, photos):
+    """By its etag: an object that was written anew with the same bytes is the same."""
+    boto3 = pytest.importorskip("boto3")
+    client = boto3.client("s3")
+    for file in contents(bucket / "photos"):
+        place = {"Bucket": "data", "Key": f"photos/{file}"}
+        client.copy_object(Bucket="data", Key=f"changing/{file}", CopySource=place)
+    command = ["build", "--manifest=s3://data/changing/photos.csv", "--output=s3://data/changed"]
+    command += [f"--schema={photos / 'schema.yaml'}", "--num_shards=2"]
+    assert _pixelbeam(*command)[0] == 0
+    code, said = _pixelbeam(*command)
+    assert (code, said[0]) == (
+        0,
+        "s3://data/changed is already built: 100 records; nothing to do (--overwrite builds it anew)",
+    )
+    first, second = sorted(path.name for path in (bucket / "changing").glob("*.jpg"))[:2]
+    client.copy_object(
+        Bucket="data",
+        Key=f"changing/{first}",
+        CopySource={"Bucket": "data", "Key": f"photos/{second}"},
+    )
+    code, said = _pixelbeam(*command)
+    assert (code, said) == (
+        2,
+        [
+            "pixelbeam: --output: 's3://data/changed' holds a dataset whose inputs have changed: "
+            f"1 source that has changed: {first}",
+            "replace it with --overwrite, or name another directory",
+        ],
+    )
+    assert _pixelbeam(*command, "--overwrite")[0] == 0
+    assert _pixelbeam(*command)[0] == 0
 
 
 def test_a_whole_dataset_is_verified(published):
