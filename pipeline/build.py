@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
-from apache_beam.runners.runner import PipelineState
+from apache_beam.runners.runner import PipelineRunner, PipelineState
 from rich.console import Console
 
 from ..schemas.dataset import DatasetInfo
-from ..schemas.errors import BuildError
+from ..schemas.errors import BuildError, OptionError, TooManyRejects
 from ..schemas.layout import DATASET_FILE
 from ..transforms.folders import is_local
 from ..transforms.plan import PLAN_FILE
@@ -42,12 +43,14 @@ class Built:
         seconds: how long it took.
         unseen: of a dataset that had been published before: why its sources were not compared with what
             they were; empty if they were.
+        looked_in: a sentence that says where files were looked for, if some were not found.
     """
 
     claim: Claim
     dataset: DatasetInfo
     seconds: float
     unseen: str = ""
+    looked_in: str = ""
 
 
 def build(
@@ -72,7 +75,9 @@ def build(
     started = time.monotonic()
     beam_options = beam_options or PipelineOptions([])
     console = console or Console(quiet=True)
-    local = is_local_runner(beam_options)
+    local, runner = is_local_runner(beam_options), choose_runner(beam_options)
+    if local:
+        _check_image_root(options.image_root)
     FileSystems.set_options(beam_options)  # for s3://, gs://, hdfs:// before there is a pipeline
     job = open_job(options, choose_threads(options, beam_options, local))
     found = look_at_output(job)
@@ -80,12 +85,26 @@ def build(
     if found.needs_work:
         with take_output(job) as found:
             if found.claim is not Claim.PUBLISHED:
-                runner = beam_options.view_as(StandardOptions).runner
-                _introduce(found, console, "local" if local else runner)
-                _run(found.job, beam_options, console)
+                name = beam_options.view_as(StandardOptions).runner
+                _introduce(found, console, "local" if local else name)
+                _run(found.job, runner, beam_options, console)
                 _publish(found.job)
+    dataset = read_published(job.output)
+    looked_in = _looked_in(job, dataset.rejects.by_reason)
     seconds = time.monotonic() - started
-    return Built(found.claim, read_published(job.output), seconds, found.unseen)
+    return Built(found.claim, dataset, seconds, found.unseen, looked_in)
+
+
+def _looked_in(job: BuildJob, by_reason: Mapping[str, int]) -> str:
+    """Where files were looked for that are not there; empty where none is missing."""
+    if "file_not_found" not in by_reason:
+        return ""
+    return f"relative paths were looked for in {job.inputs.root}; --image_root names another folder"
+
+
+def _check_image_root(root: str | None) -> None:
+    if root and is_local(root) and not os.path.isdir(root):
+        raise OptionError(f"--image_root: got {root!r}, expected a directory: there is none")
 
 
 def choose_threads(options: BuildOptions, beam_options: PipelineOptions, local: bool) -> int:
@@ -130,10 +149,12 @@ def _introduce(found: Found, console: Console, runner: str) -> None:
         console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
 
-def _run(job: BuildJob, beam_options: PipelineOptions, console: Console) -> None:
+def _run(
+    job: BuildJob, runner: PipelineRunner, beam_options: PipelineOptions, console: Console
+) -> None:
     job.output.delete([PLAN_FILE])  # an earlier attempt's would be taken for this one's
     watch = ProgressWatch(job.output)
-    pipeline = beam.Pipeline(choose_runner(beam_options), beam_options)
+    pipeline = beam.Pipeline(runner, beam_options)
     wire(pipeline, job)
     try:
         with report_progress(watch, console):
@@ -153,6 +174,9 @@ def _publish(job: BuildJob) -> None:
         check_unchanged(job.labels, job.label_files)
     try:
         publish(job.output, job.options.max_rejects, job.command)
+    except TooManyRejects as error:
+        said = "\n".join(filter(None, [str(error), _looked_in(job, error.by_reason)]))
+        raise TooManyRejects(said, error.by_reason) from None
     except BuildError:
         # Where folders cannot be locked, the same command may have been run twice at a time. Then the
         # other one has published the very same dataset, and taken the results away.

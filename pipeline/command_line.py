@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from importlib.metadata import version
 
 from rich.console import Console
 
+from ..schemas import errors
 from ..schemas.class_names import describe_names
 from ..schemas.errors import OptionError, PixelbeamError, TooManyRejects, UsageError
 from ..schemas.layout import REJECTS_FILE
@@ -20,10 +22,14 @@ from .options import add_build_options, new_parser, parse_beam_options, parse_bu
 from .progress import format_seconds
 from .running import uses_processes
 from .show_schema import add_schema_command
-from .terminal import own_terminal, printable
+from .terminal import own_terminal, say
 from .verify import verify
 
 __all__ = ["describe", "run_command"]
+
+_TOLD = re.compile(
+    r"^pixelbeam\.schemas\.errors\.(\w+): (.*?)(?=\n\n|\n\S*Traceback|\Z)", re.M | re.S
+)
 
 EXIT_FAILED, EXIT_USAGE, EXIT_REJECTS, EXIT_INTERRUPTED = 1, 2, 3, 130
 
@@ -43,14 +49,13 @@ def run_command(argv: Sequence[str], verbose: bool) -> int:
         return int(arguments.run(arguments, others))
     except KeyboardInterrupt as interrupt:
         return _fail(str(interrupt) or "interrupted", EXIT_INTERRUPTED)
-    except PixelbeamError as error:
-        return _fail(str(error), _exit_code(error))
     except (
         Exception
     ) as error:  # whatever a runner raises: said in two lines, shown whole on request
-        if verbose:
+        if verbose and not isinstance(error, PixelbeamError):
             traceback.print_exc()
-        return _fail(_say(error), EXIT_FAILED)
+        ours = _find_ours(error)
+        return _fail(str(ours), _exit_code(ours)) if ours else _fail(_say(error), EXIT_FAILED)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,7 +92,7 @@ def _build(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
     options = parse_build_options(arguments)
     with own_terminal(uses_processes(beam_options) and not options.verbose) as terminal:
         built = build(options, beam_options, Console(file=terminal))
-    print(printable(describe(built, arguments.output)))
+    say(describe(built, arguments.output), sys.stdout)
     return 0
 
 
@@ -96,12 +101,13 @@ def _verify(arguments: argparse.Namespace, others: Sequence[str]) -> int:
         raise OptionError(f"{others[0]}: no such option; see pixelbeam verify --help")
     verified = verify(arguments.directory, arguments.quick, os.cpu_count() or 1)
     for fault in verified.faults:
-        print(printable(str(fault)))
+        say(str(fault), sys.stdout)
     how = "sizes and counts" if arguments.quick else "every byte and record"
     found = f"{len(verified.faults):,} faults" if verified.faults else "whole"
-    print(
+    say(
         f"{arguments.directory}: {found}: {verified.files:,} files and {verified.records:,} records, "
-        f"{how} checked"
+        f"{how} checked",
+        sys.stdout,
     )
     return EXIT_FAILED if verified.faults else 0
 
@@ -120,8 +126,9 @@ def describe(built: Built, output: str) -> str:
         )
     else:
         rate = dataset.rows / built.seconds
+        unit = "clips" if dataset.read_schema(output).clips else "images"
         lines.append(
-            f"built {records:,} records in {format_seconds(built.seconds)} ({rate:,.0f} images/s): {output}"
+            f"built {records:,} records in {format_seconds(built.seconds)} ({rate:,.0f} {unit}/s): {output}"
         )
     for name, split in dataset.splits.items():
         size = sum(file.bytes for shard in split.shards for file in shard.files.values())
@@ -133,7 +140,9 @@ def describe(built: Built, output: str) -> str:
         if names := feature.source_code(name).class_names:
             lines.append(f"  classes   {name}: {describe_names(names)}")
     lines += [f"  warning   {warning}" for warning in dataset.warnings]
-    first = next(iter(dataset.splits))
+    first = next((name for name, split in dataset.splits.items() if split.num_records), None)
+    if first is None:
+        return "\n".join(lines)
     lines += [
         "load it with:",
         "  from pixelbeam.readers import load",
@@ -148,7 +157,8 @@ def _describe_rejects(built: Built, output: str) -> str:
         return "  rejects   none"
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejects.by_reason.items())
     where = os.path.join(output, REJECTS_FILE)
-    return f"  rejects   {rejects.count:,} of {built.dataset.rows:,} rows ({reasons}): {where}"
+    said = f"  rejects   {rejects.count:,} of {built.dataset.rows:,} rows ({reasons}): {where}"
+    return f"{said}\n            {built.looked_in}" if built.looked_in else said
 
 
 def _exit_code(error: PixelbeamError) -> int:
@@ -158,8 +168,21 @@ def _exit_code(error: PixelbeamError) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(printable(f"pixelbeam: {message}"), file=sys.stderr)
+    say(f"pixelbeam: {message}", sys.stderr)
     return code
+
+
+def _find_ours(error: Exception) -> PixelbeamError | None:
+    """The error of ours that one is, or that a runner tells of in the text of its own."""
+    if isinstance(error, PixelbeamError):
+        found = [(type(error).__name__, str(error))]
+    else:
+        found = _TOLD.findall(str(error))
+    for name, text in reversed(found):
+        kind = getattr(errors, name, None)
+        if isinstance(kind, type) and issubclass(kind, PixelbeamError):
+            return kind(text.split(" [while running", maxsplit=1)[0].strip())
+    return None
 
 
 def _say(error: BaseException) -> str:

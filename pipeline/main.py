@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 
+from .terminal import prepare_streams
+
 __all__ = ["main"]
 
 
@@ -30,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return run_command(arguments, verbose)
     _on_signals(_end_now)
+    prepare_streams()
     _quiet_logs(verbose)
     # All that importing Beam makes stays as long as the process does: the garbage collector need not
     # look at it, neither now nor later, which is a sixth of the time that a small build takes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -113,6 +114,8 @@ class BuildOptions:
             raise OptionError(
                 f"--threads: got {self.threads}, expected 1 or more (0: chosen by runner)"
             )
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise OptionError(f"--seed: got {self.seed!r}, expected an integer")
         if not self.row_timeout > 0:
             raise OptionError(
                 f"--row_timeout: got {self.row_timeout:g}, expected more than 0 seconds"
@@ -256,7 +259,10 @@ def parse_size(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]i?B)?", text.strip(), re.IGNORECASE)
     if match is None:
         raise OptionError(f"--shard_size: got {text!r}, expected a size like 128MB")
-    return int(float(match[1]) * _UNITS[(match[2] or "").upper()])
+    size = float(match[1]) * _UNITS[(match[2] or "").upper()]
+    if size > sys.maxsize:
+        raise OptionError(f"--shard_size: got {text[:20]!r}, expected a size like 128MB")
+    return int(size)
 
 
 class JobServerOptions(PipelineOptions):

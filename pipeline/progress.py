@@ -33,6 +33,7 @@ class Progress:
         rejects: rejects of the finished shards.
         fresh_rows: rows of the shards that were finished since the watch began.
         seconds: since the watch began.
+        unit: what the rows are.
     """
 
     shards: int
@@ -42,15 +43,14 @@ class Progress:
     rejects: int
     fresh_rows: int
     seconds: float
+    unit: str = "images"
 
     def __str__(self) -> str:
         text = f"{self.shards:,} of {self.num_shards:,} shards, {self.rows:,} of {self.num_rows:,} rows"
         text += f", {self.rejects:,} rejects"
         if self.fresh_rows and self.seconds > 0:
             rate = self.fresh_rows / self.seconds
-            text += (
-                f", {rate:,.0f} images/s, {format_seconds((self.num_rows - self.rows) / rate)} left"
-            )
+            text += f", {rate:,.0f} {self.unit}/s, {format_seconds((self.num_rows - self.rows) / rate)} left"
         return text
 
 
@@ -82,6 +82,7 @@ class ProgressWatch:
             rejects=sum(rejects for _, rejects in self._results.values()),
             fresh_rows=rows - self._resumed_rows,
             seconds=self._clock() - self._started,
+            unit="clips" if self._plan.schema.clips else "images",
         )
 
     def _find_plan(self) -> bool:

@@ -20,7 +20,7 @@ from ..schemas.dataset import (
     SplitInfo,
 )
 from ..schemas.description import write_description
-from ..schemas.errors import BuildError, TooManyRejects
+from ..schemas.errors import BuildError, ManifestError, TooManyRejects
 from ..schemas.layout import (
     DATASET_FILE,
     DESCRIPTION_FILE,
@@ -57,7 +57,9 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
 
     Raises:
         BuildError: shards are missing, or rows do not add up to records and rejects.
-        TooManyRejects: with the most frequent reasons and an example of each.
+        TooManyRejects: with the most frequent reasons and an example of each; also when every row was
+            rejected, whatever ``max_rejects`` allows.
+        ManifestError: there are no rows.
     """
     plan = _read_plan(output)
     results = read_results(output, plan)
@@ -65,10 +67,10 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
         rejects_file = scratch / REJECTS_FILE
         by_reason, early, examples = _collect_rejects(output, results, rejects_file)
         _balance(plan, results, early, by_reason.total())
-        if not max_rejects.allows(by_reason.total(), plan.rows_seen):
+        said = _refusal(max_rejects, by_reason, plan.rows_seen)
+        if said:
             output.publish(rejects_file, REJECTS_FILE)  # one looks for them where they always are
-            where = output.path(REJECTS_FILE)
-            raise _too_many(max_rejects, by_reason, plan.rows_seen, examples, where)
+            raise _too_many(said, by_reason, examples, output.path(REJECTS_FILE))
         frames = publish_frames(output, plan, results, rejects_file) if plan.schema.clips else None
         rejects = output.publish(rejects_file, REJECTS_FILE) if by_reason else None
     description = output.write(DESCRIPTION_FILE, write_description(plan.schema).encode())
@@ -153,24 +155,33 @@ def _balance(plan: Plan, results: dict[str, SplitResults], early: int, rejects: 
         )
 
 
+def _refusal(max_rejects: MaxRejects, by_reason: Counter[str], rows: int) -> str:
+    """Why there are too many rejects; empty where there are not.
+
+    Raises:
+        ManifestError: there are no rows.
+    """
+    if not rows:
+        raise ManifestError(
+            "the manifest has no rows, expected at least one; nothing was published"
+        )
+    total = by_reason.total()
+    if not max_rejects.allows(total, rows):
+        return f"{total:,} of {rows:,} rows were rejected, more than --max_rejects {max_rejects}"
+    return f"all {rows:,} rows were rejected" if total == rows else ""  # a dataset without a record
+
+
 def _too_many(
-    max_rejects: MaxRejects,
-    by_reason: Counter[str],
-    rows: int,
-    examples: dict[str, dict[str, Any]],
-    where: str,
+    said: str, by_reason: Counter[str], examples: dict[str, dict[str, Any]], where: str
 ) -> TooManyRejects:
-    lines = [
-        f"{by_reason.total():,} of {rows:,} rows were rejected, "
-        f"more than --max_rejects {max_rejects}; nothing was published"
-    ]
+    lines = [f"{said}; nothing was published"]
     for reason, count in by_reason.most_common(_REASONS_SHOWN):
         reject = examples[reason]
         lines.append(
             f"  {count:,} {reason}, such as {reject['manifest']}:{reject['row']}: {reject['message']}"
         )
     lines.append(f"  all of them, a line each: {where}")
-    return TooManyRejects("\n".join(lines))
+    return TooManyRejects("\n".join(lines), by_reason)
 
 
 def _publish_whole(
@@ -223,11 +234,24 @@ def _sinks(results: dict[str, SplitResults]) -> tuple[str, ...]:
 
 def _collect_warnings(schema: Schema, results: dict[str, SplitResults]) -> list[str]:
     whole = merge_all(found.summaries for found in results.values())
-    return [
+    of_features = [
         warning
         for name, feature in schema.features.items()
         for warning in feature.warnings(name, whole.get(name, {}))
     ]
+    return [*of_features, *_warn_of_splits(results)]
+
+
+def _warn_of_splits(results: dict[str, SplitResults]) -> Iterator[str]:
+    for name, found in results.items():
+        counts = [shard.num_records for shard in found.shards]
+        if not any(counts):
+            yield f"split {name!r} is empty"
+        elif len(counts) > sum(counts):
+            yield (
+                f"split {name!r}: {counts.count(0):,} of its {len(counts):,} shards are empty, since it "
+                f"has {sum(counts):,} records; --num_shards makes fewer"
+            )
 
 
 def _describe_split(

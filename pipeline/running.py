@@ -18,7 +18,9 @@ from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.fn_runner import RunnerResult
-from apache_beam.runners.runner import PipelineResult, PipelineRunner
+from apache_beam.runners.runner import PipelineResult, PipelineRunner, create_runner
+
+from ..schemas.errors import OptionError
 
 __all__ = ["choose_runner", "is_local_runner", "run_to_end", "uses_processes"]
 
@@ -39,12 +41,26 @@ def uses_processes(beam_options: PipelineOptions) -> bool:
     return beam_options.view_as(DirectOptions).direct_running_mode == _PROCESSES
 
 
-def choose_runner(beam_options: PipelineOptions) -> PipelineRunner | None:
-    """The local runner; ``None`` where the options name another, which Beam then makes."""
+def choose_runner(beam_options: PipelineOptions) -> PipelineRunner:
+    """The runner that the options name.
+
+    Raises:
+        OptionError: there is none of that name.
+    """
     if not is_local_runner(beam_options):
-        return None
+        return _find_runner(beam_options.view_as(StandardOptions).runner)
     beam_options.view_as(StandardOptions).runner = _LOCAL_RUNNER
     return _LocalRunner()
+
+
+def _find_runner(name: str) -> PipelineRunner:
+    try:
+        runner = create_runner(name)
+    except (ValueError, ImportError, AttributeError, TypeError) as error:
+        raise OptionError(f"--runner: got {name!r}, expected one of Beam's: {error}") from None
+    if not isinstance(runner, PipelineRunner):
+        raise OptionError(f"--runner: got {name!r}, which is no runner of Beam's")
+    return runner
 
 
 class _LocalRunner(FnApiRunner):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +17,12 @@ import numpy as np
 
 from ..schemas.checksum import has_right_checksum
 from ..schemas.dataset import DatasetInfo, ShardFile, ShardInfo
-from ..schemas.errors import DatasetError
+from ..schemas.errors import DatasetError, OptionError
 from ..schemas.feature import RecordValue, Steps
 from ..schemas.layout import DATASET_FILE, DROPPED_FILE, REJECTS_FILE
 from ..schemas.schema import Schema
 from ..transforms.check_records import check_record
-from ..transforms.folders import Folder, check_filesystem
+from ..transforms.folders import Folder, check_filesystem, is_local
 from ..transforms.read_hdf5 import read_hdf5_records
 from ..transforms.read_shards import CorruptShard, parse_record, read_frames
 from .own_files import is_ours
@@ -60,7 +61,7 @@ class Verified:
 
     Attributes:
         files: files that were checked.
-        records: records that were read back.
+        records: records that were read back; once, however many formats hold them.
         faults: all that is wrong, sorted by file.
     """
 
@@ -82,9 +83,12 @@ def verify(directory: str, quick: bool = False, threads: int = 4) -> Verified:
 
     Raises:
         DatasetError: the directory holds no ``dataset.json`` that can be read.
-        OptionError: what its filesystem needs is not installed.
+        OptionError: it is no directory, or what its filesystem needs is not installed.
     """
     check_filesystem(directory)
+    if is_local(directory) and not os.path.isdir(directory):
+        got = "a file" if os.path.exists(directory) else "nothing"
+        raise OptionError(f"{directory}: got {got}, expected a dataset's directory")
     folder = Folder(directory)
     text = folder.read(DATASET_FILE)
     if text is None:
@@ -167,11 +171,11 @@ class _Checker:
         }
         records = 0
         if "tfrecord" in present:
-            number, found = self._check_frames(shard, present["tfrecord"])
-            records, faults = records + number, faults + found
+            records, found = self._check_frames(shard, present["tfrecord"])
+            faults += found
         if "hdf5" in present:
             number, found = self._check_hdf5(shard, present)
-            records, faults = records + number, faults + found
+            records, faults = max(records, number), faults + found
         return records, faults
 
     def _check_frames(self, shard: ShardInfo, file: ShardFile) -> tuple[int, list[Fault]]:

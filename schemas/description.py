@@ -47,10 +47,10 @@ def write_description(schema: Schema) -> str:
     """The source of a module that parses and decodes a dataset's records.
 
     The module has ``FEATURE_DESCRIPTION`` (for ``tf.io.parse_example``), ``CLASS_NAMES`` (a list by
-    feature, for those with named classes), ``parse_example(batch)`` and ``decode(features)``. Of a
-    ``sequence_example`` it has ``CONTEXT_FEATURES`` and ``SEQUENCE_FEATURES`` (for
-    ``tf.io.parse_sequence_example``), ``parse_sequence_example(batch)``, ``count_steps(features)`` and
-    ``decode(features, padded=False)``. The text is ASCII, depends on the schema alone, and holds names
+    feature, for those with classes; the numbers where they have no names), ``parse_example(batch)`` and
+    ``decode(features)``. Of a ``sequence_example`` it has ``CONTEXT_FEATURES`` and ``SEQUENCE_FEATURES``
+    (for ``tf.io.parse_sequence_example``), ``parse_sequence_example(batch)``, ``count_steps(features)``
+    and ``decode(features, padded=False)``. The text is ASCII, depends on the schema alone, and holds names
     from users as literals only.
 
     Raises:
@@ -95,8 +95,14 @@ def _write_parse(table: str, sources: Mapping[str, FeatureSource]) -> str:
 
 
 def _write_names(sources: Mapping[str, FeatureSource]) -> str:
-    names = {name: s.class_names for name, s in sources.items() if s.class_names is not None}
-    return _assign("CLASS_NAMES", (f"{literal(k)}: {_wrap(k, n)}" for k, n in names.items()))
+    entries = []
+    for name, source in sources.items():
+        if source.class_names is not None:
+            entries.append(f"{literal(name)}: {_wrap(name, source.class_names)}")
+        elif source.num_classes is not None:
+            numbers = f"[str(number) for number in range({source.num_classes})]"
+            entries.append(f"{literal(name)}: {numbers}")
+    return _assign("CLASS_NAMES", entries)
 
 
 def _assign(name: str, entries: Iterable[str]) -> str:

@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 __all__ = [
@@ -63,7 +64,15 @@ class BuildError(PixelbeamError):
 
 
 class TooManyRejects(BuildError):
-    """More rows were rejected than ``--max_rejects`` allows."""
+    """More rows were rejected than ``--max_rejects`` allows, or all of them.
+
+    Attributes:
+        by_reason: how many were, for each reason.
+    """
+
+    def __init__(self, message: str, by_reason: Mapping[str, int] | None = None):
+        super().__init__(message)
+        self.by_reason = dict(by_reason or {})
 
 
 class DatasetError(PixelbeamError):

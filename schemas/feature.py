@@ -79,13 +79,15 @@ class FeatureSource:
             feature's decoded batch; empty when the parsed value is already the final one.
         functions: the source of module-level functions that ``decode`` calls, by function name. The
             same name always has the same source: what differs between features is an argument.
-        class_names: the class names, when the feature has classes.
+        class_names: the class names, when the feature has classes with names.
+        num_classes: how many classes there are, when they are numbers without names.
     """
 
     parse: Mapping[str, str]
     decode: str = ""
     functions: Mapping[str, str] = field(default_factory=dict)
     class_names: tuple[str, ...] | None = None
+    num_classes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,9 @@ DROPPED_FILE = "dropped_frames.jsonl"
 STATE_FOLDER = ".pixelbeam"
 """What a build that is not yet published knows about itself; gone once it is published."""
 
-SPLIT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+SPLIT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
+"""A split's name: short enough that filesystems take its shards' names (255 bytes)."""
+
 _SHARD_NAME = re.compile(
     rf"(?P<split>{SPLIT_NAME.pattern})-(?P<index>\d{{5,}})-of-(?P<count>\d{{5,}})"
 )

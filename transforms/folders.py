@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -44,6 +44,13 @@ if FileSystems._pipeline_options is None:
     FileSystems.set_options(PipelineOptions([]))
 share_s3_client()
 
+_EXTRAS = {
+    "gs": "on the launcher and the workers: pip install 'apache-beam[gcp]'",
+    "http": "download the files, and name them by their local paths",
+    "https": "download the files, and name them by their local paths",
+}
+"""What to do where a filesystem is missing, by the scheme."""
+
 _COPY_BYTES = 1 << 20
 _READS_AT_ONCE = 16
 TEMPORARY_FOLDER = f"{STATE_FOLDER}/tmp"  # noqa: S108 - inside the output folder
@@ -60,11 +67,22 @@ def check_filesystem(path: str) -> None:
     Raises:
         OptionError: with what to install.
     """
-    if FileSystems.get_scheme(path) == "s3" and find_spec("boto3") is None:
+    scheme = FileSystems.get_scheme(path)
+    if scheme is None:
+        return
+    if scheme == "s3" and find_spec("boto3") is None:
         raise OptionError(
             f"{path}: S3 needs boto3, which is not installed; on the launcher and the workers: "
             "pip install 'pixelbeam[s3]'"
         )
+    try:
+        FileSystems.get_filesystem(path)
+    except ValueError as error:
+        known = sorted(filter(None, (fs.scheme() for fs in FileSystem.get_all_subclasses())))
+        if scheme in known:  # it lacks its options, as hdfs:// does
+            raise OptionError(f"{path}: {error}") from None
+        help_ = _EXTRAS.get(scheme, f"expected a local path or one of {'://, '.join(known)}://")
+        raise OptionError(f"{path}: no filesystem for {scheme}:// is installed; {help_}") from None
 
 
 def absolute(path: str) -> str:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from apache_beam.io.aws.clients.s3.messages import S3ClientError
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from ..schemas.errors import Reject
-from .folders import absolute, is_local, join_path, real_folder, real_path
+from ..schemas.errors import OptionError, Reject
+from .folders import absolute, check_filesystem, is_local, join_path, real_folder, real_path
 from .sources import SourceLog, SourceState
 
 __all__ = ["MAX_FILE_BYTES", "InputRoot"]
@@ -39,6 +40,9 @@ _PATH_FAULTS = {
     errno.ENAMETOOLONG: ("bad_path", "a path that is too long"),
     errno.EFBIG: ("file_too_large", "more than 1 GiB"),
 }
+
+
+_FAILURES = (OSError, BeamIOError, S3ClientError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class InputRoot:
 
         Raises:
             Reject: stage ``load``: ``file_not_found``, ``not_a_file``, ``permission_denied``,
-                ``bad_path``, ``outside_root``, ``file_too_large`` or ``unreadable``.
+                ``bad_path``, ``outside_root``, ``no_filesystem``, ``file_too_large`` or ``unreadable``.
             OSError: the file is unreadable, and that is to fail the build.
         """
         try:
@@ -91,7 +95,7 @@ class InputRoot:
                 self.sleep(_FIRST_WAIT_SECONDS * 2 ** (attempt - 1))
             try:
                 return _read(path, stamped=self.log is not None)
-            except (OSError, BeamIOError) as error:
+            except _FAILURES as error:
                 failure = error
                 self._raise_path_fault(error, path, written)
         if self.unreadable == "fail":
@@ -151,7 +155,8 @@ class InputRoot:
         """The full path of what a manifest names.
 
         Raises:
-            Reject: it is no path (``bad_path``), or leads out of the folder (``outside_root``).
+            Reject: it is no path (``bad_path``), leads out of the folder (``outside_root``), or to where
+                nothing can be read from here (``no_filesystem``).
         """
         if "\0" in written:
             message = f"got {written!r}, expected a path: it has a null character"
@@ -163,6 +168,10 @@ class InputRoot:
                 "--image_root, or trust the manifest with --allow_outside"
             )
             raise Reject("load", "outside_root", message, path=written)
+        try:
+            check_filesystem(path)
+        except OptionError as error:
+            raise Reject("load", "no_filesystem", str(error), path=written) from None
         return path
 
     def _contains(self, path: str) -> bool:
@@ -182,9 +191,16 @@ class InputRoot:
 
 def _errno_of(error: Exception, path: str) -> int | None:
     number = getattr(error, "errno", None)
-    if number is None and not is_local(path) and not FileSystems.exists(path):
+    if number is None and not is_local(path) and _is_missing(path):
         return errno.ENOENT
     return number
+
+
+def _is_missing(path: str) -> bool:
+    try:
+        return not FileSystems.exists(path)
+    except _FAILURES:
+        return False
 
 
 def _fault_of(error: Exception, path: str) -> str:
@@ -213,7 +229,7 @@ def _remote_stamp(path: str) -> SourceState:
     """The etag or checksum, where the filesystem has one; a file that is missing is told by reading it."""
     try:
         return SourceState(tag=str(FileSystems.checksum(path) or ""))
-    except (OSError, BeamIOError, NotImplementedError):
+    except (*_FAILURES, NotImplementedError):
         return SourceState()
 
 

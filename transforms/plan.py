@@ -40,6 +40,7 @@ __all__ = [
 
 PLAN_FILE = f"{STATE_FOLDER}/plan.json"
 _SAMPLE_ROWS = 48
+_MOST_SHARDS = 99_999
 _FRAME_BYTES = 16  # what TFRecord adds to a record
 
 
@@ -71,8 +72,10 @@ class ShardSize:
                 raise OptionError(
                     f"--{name.replace('shard_bytes', 'shard_size')}: got {value}, expected 1 or more"
                 )
-        if self.num_shards is not None and self.num_shards > 99_999:
-            raise OptionError(f"--num_shards: got {self.num_shards}, expected at most 99999")
+        if self.num_shards is not None and self.num_shards > _MOST_SHARDS:
+            raise OptionError(
+                f"--num_shards: got {self.num_shards}, expected at most {_MOST_SHARDS}"
+            )
 
     def shards_for(self, num_rows: int, record_bytes: float) -> int:
         """The number of shards of a split.
@@ -86,7 +89,10 @@ class ShardSize:
         if self.records_per_shard is not None:
             return max(1, math.ceil(num_rows / self.records_per_shard))
         assert self.shard_bytes is not None
-        return max(1, math.ceil(num_rows * record_bytes / self.shard_bytes))
+        shards = math.ceil(num_rows * record_bytes / self.shard_bytes)
+        return max(
+            1, min(shards, num_rows)
+        )  # no shard without a record, however small they are to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +256,8 @@ class Planner:
         contradictions: Contradictions | None = None,
     ) -> Plan:
         """Fills in the vocabularies and decides the number of shards of each split."""
+        if not summary.counts:  # publishing says why no row came so far
+            return self._write(Plan(self.encoder.schema, {}, rows_seen, dict(frames or {})))
         schema = self._with_vocabularies(summary.classes)
         record_bytes = self._record_bytes(schema, summary.sample[:_SAMPLE_ROWS])
         counts = {**dict.fromkeys(self.splits, 0), **summary.counts}
@@ -257,8 +265,16 @@ class Planner:
             name: SplitPlan(count, self.size.shards_for(count, record_bytes))
             for name, count in sorted(counts.items())
         }
+        for name, split in splits.items():
+            if split.num_shards > _MOST_SHARDS:
+                raise OptionError(
+                    f"--shard_size, --records_per_shard: they make {split.num_shards:,} shards of split "
+                    f"{name!r}, expected at most {_MOST_SHARDS:,}; ask for larger ones"
+                )
         warnings = tuple((contradictions or Contradictions()).warnings())
-        plan = Plan(schema, splits, rows_seen, dict(frames or {}), warnings)
+        return self._write(Plan(schema, splits, rows_seen, dict(frames or {}), warnings))
+
+    def _write(self, plan: Plan) -> Plan:
         self.output.write(PLAN_FILE, plan.to_json())
         return plan
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -62,7 +63,7 @@ class RowPool:
 
     Attributes:
         threads: items that are worked on at the same time.
-        seconds: the time limit of an item.
+        seconds: the time limit of an item; infinite for none.
     """
 
     def __init__(self, threads: int, seconds: float):
@@ -125,7 +126,7 @@ class RowPool:
                 self._leave_behind(job, job.items[index + 1 :], jobs, function)
                 return results
             # Its item may have begun late; the loop asks how long that has really run.
-            wait([job.future], timeout=left)
+            wait([job.future], timeout=min(left, threading.TIMEOUT_MAX))
         job.future.result()
         return job.results
 

@@ -23,6 +23,7 @@ __all__ = ["ALL_TRAIN", "AssignSplits", "Splits", "assign_split"]
 ALL_TRAIN = (("train", 1.0),)
 """What ``Splits.fractions`` is where nobody has asked for any: this very tuple, not one that is equal."""
 
+EXPECTED_SPLIT = "expected a letter and up to 99 letters, digits and underscores"
 _HASH_RANGE = 1 << 64
 # Rows of this many bytes travel together; many, so that they share their costs, yet bounded.
 _BLOCK_BYTES = 1 << 18
@@ -49,9 +50,7 @@ class Splits:
         names = [name for name, _ in self.fractions]
         for name, fraction in self.fractions:
             if not SPLIT_NAME.fullmatch(name):
-                raise OptionError(
-                    f"--splits: got the name {name!r}, expected letters, digits and underscores"
-                )
+                raise OptionError(f"--splits: got the name {name[:120]!r}, {EXPECTED_SPLIT}")
             if not 0 < fraction <= 1:
                 raise OptionError(
                     f"--splits: got {name}={fraction:g}, expected a fraction between 0 and 1"
@@ -131,7 +130,7 @@ def assign_split(
         if not SPLIT_NAME.fullmatch(name):
             raise Reject(
                 "split", "bad_split",
-                f"column {splits.column!r}: got {name[:80]!r}, expected letters, digits and underscores",
+                f"column {splits.column!r}: got {name[:80]!r}, {EXPECTED_SPLIT}",
             )  # fmt: skip
         return name
     if len(splits.fractions) == 1:

@@ -64,7 +64,11 @@ class ClassLabel(ClassFeature):
     def source_code(self, name: str) -> FeatureSource:
         """An int64 tensor ``[batch]``."""
         parse = {name: "tf.io.FixedLenFeature([], tf.int64)"}
-        return FeatureSource(parse, class_names=self.class_names)
+        return FeatureSource(
+            parse,
+            class_names=self.class_names,
+            num_classes=None if self.class_names else self.num_classes,
+        )
 
     def arrays(self, name: str) -> dict[str, ArrayLayout]:
         """An int64 number."""

@@ -91,6 +91,7 @@ class ClassLabels(ClassFeature):
             decode=f"_multi_hot(features[{literal(name)}], {self.class_count})",
             functions={"_multi_hot": _MULTI_HOT},
             class_names=self.class_names,
+            num_classes=None if self.class_names else self.num_classes,
         )
 
     def arrays(self, name: str) -> dict[str, ArrayLayout]:

@@ -69,15 +69,17 @@ def test_rejects_are_summed_up(capsys, images, tmp_path, schema_file):
     arguments += ["--output", tmp_path / "out"]
     code, said, logged = run(capsys, *arguments)
     assert (code, said) == (3, "")
-    assert logged.splitlines()[-3:] == [
+    looked_in = f"relative paths were looked for in {images}; --image_root names another folder"
+    assert logged.splitlines()[-4:] == [
         "pixelbeam: 1 of 2 rows were rejected, more than --max_rejects 0.01; nothing was published",
         "  1 file_not_found, such as rows.csv:3: no such file: 'none.jpg'",
         f"  all of them, a line each: {tmp_path / 'out' / 'rejects.jsonl'}",
+        looked_in,
     ]
     code, said, _ = run(capsys, *arguments, "--max_rejects", 1)
     assert code == 0
     where = tmp_path / "out" / "rejects.jsonl"
-    assert f"  rejects   1 of 2 rows (1 file_not_found): {where}" in said.splitlines()
+    assert f"  rejects   1 of 2 rows (1 file_not_found): {where}\n            {looked_in}\n" in said
 
 
 @pytest.mark.parametrize(

@@ -252,3 +252,10 @@ def test_a_sequence_of_every_layout_is_read_back():
     assert padded["frames"].shape == (2, 3, 32, 24, 3)
     assert padded["box"].numpy().tolist() == [[[0, 0], [1, -1], [2, -2]], [[0, 0]] * 3]
     assert padded["words"].numpy().tolist() == [[b"x", b"y"], [b"", b""]]
+
+
+def test_classes_without_names_are_listed_by_their_numbers():
+    label = {"type": "class_label", "source": "label", "num_classes": 3}
+    source = write_description(Schema.from_dict({"features": {"label": label}}))
+    listed = source[source.index("CLASS_NAMES = {") :].split("\n\n")[0]
+    assert eval(listed.removeprefix("CLASS_NAMES = ")) == {"label": ["0", "1", "2"]}

@@ -59,7 +59,7 @@ def test_the_split_comes_from_its_column():
             Splits(column="split"),
             row(1, split="../x"),
             "bad_split",
-            "column 'split': got '../x', expected letters, digits and underscores",
+            "column 'split': got '../x', expected a letter and up to 99 letters, digits and underscores",
         ),
         (
             Splits(THREE, group_by="person"),
@@ -85,7 +85,10 @@ def test_rejects(splits, given_row, reason, message):
         ("train=0.9,val=0.2", "--splits: got fractions that add up to 1.1, expected 1"),
         ("train=1,train=0", "--splits: got train=0, expected a fraction between 0 and 1"),
         ("train=0.5,train=0.5", "--splits: got train, train, expected each split once"),
-        ("a/b=1", "--splits: got the name 'a/b', expected letters, digits and underscores"),
+        (
+            "a/b=1",
+            "--splits: got the name 'a/b', expected a letter and up to 99 letters, digits and underscores",
+        ),
         ("train", "--splits: got 'train', expected something like train=0.9,val=0.1"),
     ],
 )

@@ -109,9 +109,13 @@ class ArrayFiles:
     def _read_table(self, reference: ArrayReference, name: str) -> dict[str, list[int]]:
         path = self._inputs.locate(reference.file)
         if path.lower().endswith((".npy", ".npz")):
-            values = list(self._load(path, name, reference.written).ravel())
+            keys = self._load(path, name, reference.written)
+            _check_vector(keys, name, reference.written)
+            values = list(keys.ravel())
         else:
-            values = read_keys(find_dataset(self._open_hdf5, path, name, reference.written))
+            found = find_dataset(self._open_hdf5, path, name, reference.written)
+            _check_vector(found.dataset, name, reference.written)
+            values = read_keys(found)
         table: dict[str, list[int]] = {}
         for row, value in enumerate(values):
             table.setdefault(_key_text(value), []).append(row)
@@ -138,6 +142,13 @@ def _layout(dataset: h5py.Dataset, owner: Any, written: str, of_images: bool) ->
     if matlab and not of_images:
         axes = axes[::-1]
     return StoredArray(written, dataset, axes, transposed=bool(matlab), owner=owner)
+
+
+def _check_vector(keys: Any, name: str, written: str) -> None:
+    """Keys are a vector; dimensions of one don't count, since MATLAB has no vectors."""
+    if sum(size != 1 for size in keys.shape) > 1:
+        message = f"{written}: got keys of shape {list(keys.shape)} in {name!r}, expected a vector"
+        raise Reject("load", "wrong_shape", message, path=written)
 
 
 def _fix_row(found: StoredArray, index: int) -> None:

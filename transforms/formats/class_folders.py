@@ -139,7 +139,7 @@ def list_images(folder: str) -> list[str]:
     """
     if is_local(folder):
         try:
-            names = [entry.name for entry in os.scandir(folder) if not entry.is_dir()]
+            names = [entry.name for entry in os.scandir(folder) if not _is_folder(entry)]
         except OSError as error:
             raise BuildError(f"{folder}: cannot be read: {error.strerror}") from error
     else:
@@ -226,7 +226,15 @@ def _walk(
         yield prefix.rstrip("/")  # the link itself, which is no image
         return
     for entry in os.scandir(folder):
-        if not entry.is_dir():
+        if not _is_folder(entry):
             yield prefix + entry.name
         elif not is_hidden(entry.name) and not lies_in(entry.path, leave_out):
             yield from _walk(entry.path, leave_out, f"{prefix}{entry.name}/", above | {place})
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one; not a link that leads to itself."""
+    try:
+        return entry.is_dir()
+    except OSError:  # whoever reads it as a file will say what it is
+        return False

@@ -325,3 +325,17 @@ def test_a_huge_value_is_rejected_before_it_is_read(tmp_path, find):
     assert reason(find("a.h5::x").read) == "array_too_large"
     assert reason(find, "a.h5::table") == "unsupported_array"
     assert reason(find("a.h5::row[1]").__len__) == "wrong_shape"
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.npz"])
+def test_keys_that_are_a_table_are_said_to_be_one(tmp_path, name):
+    keys = np.array([[1, 2], [3, 4]])
+    if name.endswith(".h5"):
+        write(tmp_path / name, x=VECTORS, ids=keys)
+    else:
+        np.savez(tmp_path / name, x=VECTORS, ids=keys)
+    with pytest.raises(Reject) as caught:
+        ArrayFiles(InputRoot(str(tmp_path))).find(parse_reference(f"{name}::x[ids=3]"), False)
+    assert str(caught.value) == (
+        f"load: wrong_shape: {name}::x[ids=3]: got keys of shape [2, 2] in 'ids', expected a vector"
+    )
