@@ -84,6 +84,7 @@ PASSING_REASONS = frozenset(
         "bad_path",
         "file_not_found",
         "file_too_large",
+        "no_filesystem",
         "no_frames",
         "not_a_file",
         "outside_file",

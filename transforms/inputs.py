@@ -142,13 +142,13 @@ class InputRoot:
                 return replace(state, size=len(data), sha256=hashlib.sha256(data).hexdigest())
             if not is_local(path):
                 state = _remote_stamp(path)
-                missing = state.stamp is None and not FileSystems.exists(path)
+                missing = state.stamp is None and _is_missing(path)
                 return SourceState(fault="file_not_found") if missing else state
             found = _check(path, sys.maxsize if in_parts else MAX_FILE_BYTES)
             if not os.access(path, os.R_OK):
                 return SourceState(fault="permission_denied")
             return _stamp(found, in_parts)
-        except (OSError, BeamIOError) as error:
+        except _FAILURES as error:
             return SourceState(fault=_fault_of(error, path) or "unreadable")
 
     def locate(self, written: str) -> str:

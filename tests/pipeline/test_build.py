@@ -120,12 +120,15 @@ def test_too_many_rejects_publish_nothing_and_say_why(build_images, images, tmp_
     manifest = write_csv(images / "faulty.csv", rows)
     with pytest.raises(TooManyRejects) as error:
         build_images(manifest=str(manifest), max_rejects=MaxRejects(fraction=0.5))
-    said, first, second, where = str(error.value).split("\n")
+    said, first, second, where, looked_in = str(error.value).split("\n")
     assert said == "3 of 4 rows were rejected, more than --max_rejects 0.5; nothing was published"
     assert first.startswith("  2 file_not_found, such as faulty.csv:")
     assert second.startswith("  1 missing_value, such as faulty.csv:5: ")
     assert where == f"  all of them, a line each: {tmp_path / 'out' / 'rejects.jsonl'}"
     assert [reject["row"] for reject in rejects_of(tmp_path / "out")] == [3, 4, 5]
+    assert looked_in == (
+        f"relative paths were looked for in {images}; --image_root names another folder"
+    )
     assert not (tmp_path / "out" / "dataset.json").exists()
     out = build_images(manifest=str(manifest), max_rejects=MaxRejects(count=3, fraction=None))
     rejects = dataset_json(out)["rejects"]
