@@ -48,10 +48,11 @@ def test_paths_without_a_filesystem_and_names_that_are_too_long_are_rejects(run,
 def test_a_dataset_without_records_is_refused_with_the_reasons(run, tmp_path):
     code, said = run([("01.jpg", "a", "1")], "--split_column", "fold", "--max_rejects", "1.0")
     assert code == 3
-    assert said[-2:] == [
+    assert said[-3:] == [
         "pixelbeam: all 1 rows were rejected; nothing was published",
         "  1 bad_split, such as rows.csv:2: column 'fold': got '1', "
         "expected a letter and up to 99 letters, digits and underscores",
+        f"  all of them, a line each: {tmp_path / 'out' / 'rejects.jsonl'}",
     ]
     assert not (tmp_path / "out" / "dataset.json").exists()
 
