@@ -100,7 +100,7 @@ class _Numeric(Feature):
         for block in row_blocks(steps):
             if self._find_inexact(block).any():
                 return None
-            array[start : start + len(block)] = block.reshape(-1, *shape)
+            array[start : start + len(block)] = block.reshape(len(block), *shape)
             start += len(block)
         return Encoded({name: array}, self._summarize(array))
 
