@@ -8,7 +8,8 @@ from typing import Any
 
 import apache_beam as beam
 
-from ..schemas.errors import ManifestError
+from ..schemas.errors import ManifestError, OptionError
+from ..transforms.array_order import ArrayOrder
 from ..transforms.contradictions import LabelCollector
 from ..transforms.encode_rows import RowEncoder
 from ..transforms.folders import Folder, absolute, check_filesystem
@@ -114,6 +115,7 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
     output = absolute(options.output)
     manifest = open_manifest(options.manifest, output)
     labels = open_manifest(options.labels, output) if options.labels else None
+    _check_image_root(options, manifest, labels)
     where, columns = options.manifest, manifest.columns
     if labels is not None and options.join_on:
         where = f"{options.manifest} joined with {options.labels}"
@@ -139,6 +141,21 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
     return BuildJob(options, manifest, labels, threads, identify(manifest), label_files)
 
 
+def _check_image_root(options: BuildOptions, manifest: Manifest, labels: Manifest | None) -> None:
+    """Arrays that a manifest names in itself are looked for where its images are."""
+    if manifest.format.names_itself and options.image_root:
+        raise OptionError(
+            f"--image_root: got {options.image_root!r}, expected none: {options.manifest} holds its own arrays, "
+            "and paths in it are relative to its folder"
+        )
+    root = options.image_root or manifest.root
+    if labels is not None and labels.format.names_itself and labels.root != root:
+        raise OptionError(
+            f"--labels: got {options.labels!r}, which holds its own arrays, expected a file in the folder "
+            f"that paths are relative to, {root}"
+        )
+
+
 def _check_frames(options: BuildOptions, manifest: Manifest) -> None:
     if options.schema.clips is None or not (
         options.schema.clips.key or options.schema.clips.window
@@ -158,8 +175,13 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
     rows = ReadRows(options, job.manifest, job.labels, job.inputs)
     source = pipeline | "Rows" >> rows
     collector = LabelCollector(options.schema, row_format)
+    features = tuple(options.schema.features.values())
     assign = AssignSplits(
-        job.splits, options.seed, row_format, collector if collector.is_needed else None
+        job.splits,
+        options.seed,
+        row_format,
+        collector if collector.is_needed else None,
+        ArrayOrder(features, row_format.columns, job.inputs),
     )
     split = source["rows"] | "AssignSplits" >> assign
     planner = Planner(

@@ -13,6 +13,7 @@ from typing import Any
 
 from apache_beam.coders import FastPrimitivesCoder
 
+from .arrays.array_files import ArrayBlock
 from .rows import InlineBytes, ManifestRow
 
 __all__ = [
@@ -88,17 +89,27 @@ def path_key(path: str) -> str:
     return normal.replace("//", "/", 1)  # which POSIX lets stand at the start
 
 
-def order_of(seed: int, key: str, row: ManifestRow) -> bytes:
+def order_of(seed: int, key: str, row: ManifestRow, block: ArrayBlock | None = None) -> bytes:
     """A row's place in its split: 20 bytes that sort as the rows lie there.
 
-    The first eight are uniform and choose the shard. Rows whose bytes lie in one Parquet row group
-    share them, and after those the window, so that each window is read once, by one task.
+    The first eight are uniform and choose the shard. Rows whose bytes lie in one Parquet row group, or in
+    one compressed chunk of an array file, share them, and after those the window, so that each window is
+    read once, by one task.
+
+    Args:
+        seed: the build's ``--seed``.
+        key: what names the row.
+        row: the row.
+        block: what of an array file is read with the row, from ``ArrayOrder``.
     """
     own = stable_hash(seed, "order", key, row.row)
     for value in row.values:
         if isinstance(value, InlineBytes):
             group = stable_hash(seed, "row group", row.file, value.row_group)
             return group + value.window.to_bytes(4, "big") + own
+    if block is not None:
+        chunk = stable_hash(seed, "array chunk", block.file, block.name, block.chunk)
+        return chunk + block.window.to_bytes(4, "big") + own
     return own + bytes(_ORDER_BYTES - _HASH_BYTES)
 
 

@@ -13,6 +13,7 @@ from apache_beam.transforms.window import GlobalWindows
 
 from ..schemas.errors import OptionError, Reject
 from ..schemas.layout import SPLIT_NAME
+from .array_order import ArrayOrder
 from .contradictions import LabelCollector
 from .keys import RowFormat, order_of, pack_row, stable_hash
 from .rejects import reject_row
@@ -178,10 +179,11 @@ class AssignSplits(beam.PTransform):
         seed: int,
         row_format: RowFormat,
         collector: LabelCollector | None = None,
+        array_order: ArrayOrder | None = None,
     ):
         super().__init__()
         self._collects = collector is not None
-        self._do_fn = _AssignSplitFn(splits, seed, row_format, collector)
+        self._do_fn = _AssignSplitFn(splits, seed, row_format, collector, array_order)
 
     def expand(self, rows: beam.PCollection[ManifestRow]) -> dict[str, beam.PCollection[Any]]:
         """Wires ``assign_split``."""
@@ -193,10 +195,18 @@ class AssignSplits(beam.PTransform):
 
 class _AssignSplitFn(beam.DoFn):
     def __init__(
-        self, splits: Splits, seed: int, row_format: RowFormat, collector: LabelCollector | None
+        self,
+        splits: Splits,
+        seed: int,
+        row_format: RowFormat,
+        collector: LabelCollector | None,
+        array_order: ArrayOrder | None,
     ):
         self._splits, self._seed, self._row_format = splits, seed, row_format
-        self._collector = collector
+        self._collector, self._array_order = collector, array_order
+
+    def setup(self) -> None:
+        self._find_block = self._array_order.open() if self._array_order else lambda row: None
 
     def start_bundle(self) -> None:
         self._start_block()
@@ -216,7 +226,7 @@ class _AssignSplitFn(beam.DoFn):
         except Reject as reject:
             yield beam.pvalue.TaggedOutput("rejects", reject_row(self._row_format, row, reject))
             return
-        packed = pack_row(order_of(self._seed, key, row), row)
+        packed = pack_row(order_of(self._seed, key, row, self._find_block(row)), row)
         self._blocks.setdefault(split, []).append(packed)
         self._bytes += len(packed)
         if self._bytes >= _BLOCK_BYTES:

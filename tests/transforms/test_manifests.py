@@ -51,8 +51,8 @@ def test_names_of_no_format(name):
         format_of(name)
     assert str(error.value) == (
         f"{name}: not a kind of manifest, expected a name that ends in .csv, .tsv, .jsonl, "
-        ".ndjson, .json, .parquet, .txt, .lst (the text ones also gzipped, .csv.gz), "
-        "or a directory of images"
+        ".ndjson, .json, .parquet, .h5, .hdf5, .hdf, .he5, .txt, .lst "
+        "(the text ones also gzipped, .csv.gz), or a directory of images"
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -18,17 +20,39 @@ from apache_beam.io.filesystems import FileSystems
 from ...schemas.errors import Reject
 from ..folders import is_local
 from ..inputs import InputRoot
-from .hdf5 import find_dataset, matlab_class, read_keys
+from .blocks import BlockCache, BlockedDataset, ChunkedRows, chunked_rows
+from .hdf5 import FoundDataset, find_dataset, matlab_class, read_keys
 from .references import ArrayReference
 from .stored import ARRAY_FAULTS, MAX_VALUE_BYTES, StoredArray, plain_value
 
-__all__ = ["ArrayFiles"]
+__all__ = ["ArrayBlock", "ArrayFiles", "open_hdf5"]
 
 _OPEN_FILES = 32
 _LOADED_ARRAYS = 64
 _KEY_TABLES = 16
+_OPEN_DATASETS = 32
+_LAYOUTS = 4096
 
 _Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayBlock:
+    """What is read at once with a row of an array.
+
+    Attributes:
+        file: the path, relative as the manifest has it.
+        name: of the dataset.
+        chunk: the chunk that the row lies in.
+        window: the window of the chunk.
+        bytes: of the chunk, inflated.
+    """
+
+    file: str
+    name: str
+    chunk: int
+    window: int
+    bytes: int
 
 
 class ArrayFiles:
@@ -44,11 +68,14 @@ class ArrayFiles:
         self._files: OrderedDict[Any, Any] = OrderedDict()
         self._arrays: OrderedDict[Any, Any] = OrderedDict()
         self._keys: OrderedDict[Any, dict[str, list[int]]] = OrderedDict()
+        self._datasets: OrderedDict[Any, FoundDataset] = OrderedDict()
+        self._layouts: OrderedDict[Any, ChunkedRows | None] = OrderedDict()
+        self._blocks = BlockCache()
 
     def close(self) -> None:
         """Lets go of everything; files close once no array of theirs is used any more."""
         with self._lock:
-            for kept in (self._files, self._arrays, self._keys):
+            for kept in (self._files, self._arrays, self._keys, self._datasets, self._blocks):
                 kept.clear()
 
     def find(self, reference: ArrayReference, of_images: bool) -> StoredArray:
@@ -80,12 +107,66 @@ class ArrayFiles:
             if path.lower().endswith((".npy", ".npz")):
                 array = self._load(path, name, reference.written)
                 return StoredArray(reference.written, array, tuple(range(array.ndim)))
-            found = find_dataset(self._open_hdf5, path, name, reference.written)
-            return _layout(found.dataset, found.file, reference.written, of_images)
+            found = self._dataset(path, name, reference.written)
+            stored = _layout(found.dataset, found.file, reference.written, of_images)
+            rows = chunked_rows(found.dataset, stored.axes[0]) if stored.axes else None
+            if rows is not None:
+                key = path, name, rows.axis
+                stored.data = BlockedDataset(found.dataset, rows, self._blocks, key, self._lock)
+            return stored
+
+    def find_block(self, reference: ArrayReference, of_images: bool) -> ArrayBlock | None:
+        """The block of a dataset that the first row of a reference is read with, by the file's header.
+
+        ``None`` where a reference has no block that others could share: it names a whole array, rows are
+        not in compressed chunks of several, or the whole is so small that it is kept anyway.
+
+        Raises:
+            Reject: stage ``load``: it cannot be found, or must not be read.
+        """
+        whole = reference.index is None and reference.rows is None and reference.key is None
+        if whole or reference.file.lower().endswith((".npy", ".npz")):
+            return None
+        layout = _remember(
+            self._layouts,
+            (reference.file, reference.name, of_images),
+            _LAYOUTS,
+            lambda: self._chunked_rows(reference, of_images),
+        )
+        if layout is None or layout.is_small:
+            return None
+        rows: Sequence[int] = range(layout.count)
+        if reference.index is not None:
+            inside = -layout.count <= reference.index < layout.count
+            rows = [reference.index % layout.count] if inside else []
+        elif reference.key is not None:
+            rows = self._rows_with_key(reference, *reference.key)
+        else:
+            rows = rows[reference.rows] if reference.rows is not None else rows
+        if not rows or rows[0] >= layout.count:
+            return None
+        chunk, window = layout.place(rows[0])
+        file = posixpath.normpath(reference.file.replace("\\", "/"))
+        return ArrayBlock(file, reference.name, chunk, window, layout.chunk * layout.row_bytes)
+
+    def _chunked_rows(self, reference: ArrayReference, of_images: bool) -> ChunkedRows | None:
+        try:
+            found = self._find(reference, reference.name, of_images)
+        except Reject:  # remembered, so that a file that is not there is looked for once
+            return None
+        finally:
+            self._datasets.clear()  # only its header is needed
+        return found.data.rows if isinstance(found.data, BlockedDataset) else None
+
+    def _dataset(self, path: str, name: str, written: str) -> FoundDataset:
+        def find() -> FoundDataset:
+            return find_dataset(self._open_hdf5, path, name, written)
+
+        return _remember(self._datasets, (path, name), _OPEN_DATASETS, find)
 
     def _open_hdf5(self, path: str, written: str) -> h5py.File:
         self._inputs.note(path)
-        return _remember(self._files, path, _OPEN_FILES, lambda: _open_hdf5(path, written))
+        return _remember(self._files, path, _OPEN_FILES, lambda: open_hdf5(path, written))
 
     def _load(self, path: str, name: str, written: str) -> Any:
         self._inputs.note(path)
@@ -113,7 +194,7 @@ class ArrayFiles:
             _check_vector(keys, name, reference.written)
             values = list(keys.ravel())
         else:
-            found = find_dataset(self._open_hdf5, path, name, reference.written)
+            found = self._dataset(path, name, reference.written)
             _check_vector(found.dataset, name, reference.written)
             values = read_keys(found)
         table: dict[str, list[int]] = {}
@@ -159,7 +240,16 @@ def _fix_row(found: StoredArray, index: int) -> None:
     found.axes = found.axes[1:]
 
 
-def _open_hdf5(path: str, written: str) -> h5py.File:
+def open_hdf5(path: str, written: str) -> h5py.File:
+    """Opens an HDF5 file, local or remote.
+
+    Args:
+        path: as the filesystem takes it.
+        written: how messages call it.
+
+    Raises:
+        Reject: stage ``load``: it cannot be opened.
+    """
     try:
         if not is_local(path):
             file = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)

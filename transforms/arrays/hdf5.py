@@ -13,7 +13,7 @@ from ...schemas.errors import Reject
 from ..folders import is_local
 from .stored import ARRAY_FAULTS
 
-__all__ = ["FoundDataset", "Hdf5Files", "find_dataset", "matlab_class", "read_keys"]
+__all__ = ["FoundDataset", "Hdf5Files", "find_dataset", "matlab_class", "open_object", "read_keys"]
 
 _MAX_LINKS = 16
 _SHOWN = 5
@@ -53,6 +53,25 @@ def find_dataset(files: Hdf5Files, path: str, name: str, written: str) -> FoundD
         raise Reject("load", "corrupt_file", message, path=written) from error
 
 
+def open_object(group: h5py.Group, name: str, path: str) -> Any:
+    """Opens an object so that whatever it stores in other files is looked for in the file's folder.
+
+    Args:
+        group: what the object lies in.
+        name: its name there, without a link on the way.
+        path: the file's.
+    """
+    kind = h5py.h5o.get_info(group.id, name.encode()).type
+    if kind != h5py.h5o.TYPE_DATASET or not is_local(path):
+        return group[name]
+    # Always the same, since HDF5 refuses to open a dataset twice with different ones.
+    folder = os.path.dirname(os.path.realpath(path)).encode()
+    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+    access.set_efile_prefix(folder)
+    access.set_virtual_prefix(folder)
+    return h5py.Dataset(h5py.h5d.open(group.id, name.encode(), access))
+
+
 def matlab_class(dataset: h5py.Dataset) -> str:
     """The MATLAB class of a dataset (``double``, ``char``, ``cell``, …); empty where there is none."""
     name = dataset.attrs.get("MATLAB_class", b"")
@@ -85,7 +104,7 @@ class _Search:
             if link is None:
                 raise self._missing(group, part)
             if isinstance(link, h5py.HardLink):
-                group = self._open(group, part, path)
+                group = open_object(group, part, path)
                 continue
             if not links:
                 raise self._reject("unsupported_array", "leads through too many links")
@@ -99,18 +118,6 @@ class _Search:
             raise self._missing(group, "")
         self._check_storage(group, path, links)
         return FoundDataset(group, file)
-
-    def _open(self, group: h5py.Group, part: str, path: str) -> Any:
-        """Opens an object so that whatever it stores in other files is looked for in the folder."""
-        kind = h5py.h5o.get_info(group.id, part.encode()).type
-        if kind != h5py.h5o.TYPE_DATASET or not is_local(path):
-            return group[part]
-        # Always the same, since HDF5 refuses to open a dataset twice with different ones.
-        folder = os.path.dirname(os.path.realpath(path)).encode()
-        access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
-        access.set_efile_prefix(folder)
-        access.set_virtual_prefix(folder)
-        return h5py.Dataset(h5py.h5d.open(group.id, part.encode(), access))
 
     def _check_storage(self, dataset: h5py.Dataset, path: str, links: int) -> None:
         references = h5py.check_ref_dtype(dataset.dtype) and matlab_class(dataset) != "cell"

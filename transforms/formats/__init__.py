@@ -6,6 +6,7 @@ from ...schemas.errors import ManifestError
 from .delimited import Delimited
 from .files import GZIP_SUFFIX
 from .format import ManifestFormat
+from .hdf5_table import HDF5Table
 from .json_lines import JsonLines
 from .parquet import Parquet
 from .path_list import PathList
@@ -19,6 +20,10 @@ _BY_ENDING: dict[str, ManifestFormat] = {
     ".ndjson": JsonLines(),
     ".json": JsonLines(),
     ".parquet": Parquet(),
+    ".h5": HDF5Table(),
+    ".hdf5": HDF5Table(),
+    ".hdf": HDF5Table(),
+    ".he5": HDF5Table(),
     ".txt": PathList(),
     ".lst": PathList(),
 }

@@ -116,6 +116,9 @@ class ManifestFormat(ABC):
     unit: ClassVar[str] = "file"
     """What a ``ManifestFile`` of the format is, for people."""
 
+    names_itself: ClassVar[bool] = False
+    """Whether cells name arrays in the manifest's own file, so that paths are relative to its folder."""
+
     @abstractmethod
     def columns(self, path: str) -> tuple[str, ...]:
         """The columns of a file, in its order, from its head or footer alone.

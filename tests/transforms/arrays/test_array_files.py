@@ -282,8 +282,8 @@ def test_virtual_sources_and_external_storage_stay_in_the_folder(tmp_path, monke
 def test_a_file_is_opened_once(tmp_path, find, monkeypatch):
     write(tmp_path / "a.h5", **{f"clip{n}": VECTORS for n in range(50)})
     opened = []
-    real = array_files._open_hdf5
-    monkeypatch.setattr(array_files, "_open_hdf5", lambda *path: opened.append(path) or real(*path))
+    real = array_files.open_hdf5
+    monkeypatch.setattr(array_files, "open_hdf5", lambda *path: opened.append(path) or real(*path))
     for number in range(50):
         find(f"a.h5::clip{number}").read()
     assert len(opened) == 1
