@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -18,7 +18,9 @@ from ..schemas.dataset import DatasetInfo
 from ..schemas.errors import BuildError, OptionError, TooManyRejects
 from ..schemas.layout import DATASET_FILE
 from ..transforms.folders import is_local
+from ..transforms.manifests import Manifest
 from ..transforms.plan import PLAN_FILE
+from ..transforms.split_manifests import name_manifests
 from .claim import Claim, Found, look_at_output, take_output
 from .graph import BuildJob, open_job, wire
 from .identity import check_unchanged
@@ -117,36 +119,39 @@ def choose_threads(options: BuildOptions, beam_options: PipelineOptions, local: 
     if options.threads:
         return options.threads
     threads = _REMOTE_THREADS
+    manifests = [path for _, path in name_manifests(options.manifest)]
+    sources = [options.image_root] if options.image_root else manifests
     if local:
         direct = beam_options.view_as(DirectOptions)
         processes = direct.direct_num_workers or os.cpu_count() or 1
         threads = max(1, (os.cpu_count() or 1) // processes)
-    return (
-        threads
-        if is_local(options.image_root or options.manifest)
-        else max(threads, 4 * _REMOTE_THREADS)
-    )
+    return threads if all(map(is_local, sources)) else max(threads, 4 * _REMOTE_THREADS)
 
 
 def _introduce(found: Found, console: Console, runner: str) -> None:
     job = found.job
-    manifest, files = job.manifest, len(job.manifest.files)
     features = (f"{name} ({f.type})" for name, f in job.options.schema.features.items())
-    unit = manifest.format.unit if files == 1 else f"{manifest.format.unit}s"
     threads = f"{job.threads} {'thread' if job.threads == 1 else 'threads'} a task"
     lines = [
         f"{'continuing' if found.claim is Claim.RESUMED else 'building'} {job.options.output}",
-        f"  manifest  {job.options.manifest} ({files:,} {unit})",
+        *(line for manifest in job.manifests for line in _describe_manifest(manifest)),
         f"  features  {', '.join(features)}",
         f"  runner    {runner}, {threads}",
     ]
-    if manifest.left_out:
-        what = "file that is no image" if manifest.left_out == 1 else "files that are no images"
-        example = f"such as {manifest.left_out_example!r}"
-        lines.insert(2, f"  left out  {manifest.left_out:,} {what}, {example}")
     lines += [f"  changed   {change}" for change in found.changes]
     for line in lines:
         console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
+
+
+def _describe_manifest(manifest: Manifest) -> Iterator[str]:
+    files, spec = len(manifest.files), manifest.spec
+    unit = manifest.format.unit if files == 1 else f"{manifest.format.unit}s"
+    named = f"{manifest.split}={spec}" if manifest.split else spec
+    yield f"  manifest  {named} ({files:,} {unit})"
+    if manifest.left_out:
+        what = "file that is no image" if manifest.left_out == 1 else "files that are no images"
+        example = f"such as {manifest.left_out_example!r}"
+        yield f"  left out  {manifest.left_out:,} {what}, {example}"
 
 
 def _run(
@@ -169,7 +174,8 @@ def _run(
 
 
 def _publish(job: BuildJob) -> None:
-    check_unchanged(job.manifest, job.manifest_files)
+    for manifest in job.manifests:
+        check_unchanged(manifest, job.manifest_files)
     if job.labels is not None and job.label_files is not None:
         check_unchanged(job.labels, job.label_files)
     try:

@@ -88,10 +88,11 @@ def _early(job: BuildJob, known: set[str]) -> dict[str, SourceState]:
     """Files that could not be read before there were shards; only the list of rejects knows them."""
     rejects = map(json.loads, (job.output.read(REJECTS_FILE) or b"").splitlines())
     return {
-        reject["path"]: SourceState(fault=reject["reason"])
+        noted: SourceState(fault=reject["reason"])
         for reject in rejects
         if reject["path"]
-        and reject["path"] not in known
+        and reject["manifest"] in job.manifest_files
+        and (noted := job.inputs.of(reject["manifest"]).prefix + reject["path"]) not in known
         and reject["reason"] in PASSING_REASONS - {"time_limit", "no_frames"}
         and "::" not in reject["path"]
     }

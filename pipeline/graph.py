@@ -16,11 +16,13 @@ from ..transforms.folders import Folder, absolute, check_filesystem
 from ..transforms.inputs import InputRoot
 from ..transforms.join_labels import joined_columns
 from ..transforms.keys import RowFormat
-from ..transforms.manifests import Manifest, inline_columns, open_manifest
+from ..transforms.manifests import SPLIT_COLUMN, Manifest, inline_columns, open_manifest
 from ..transforms.plan import Planner, PlanShards
 from ..transforms.rejects import WriteRejects, early_dropped_path
 from ..transforms.shard_task import ShardTask
 from ..transforms.shards import AssignShards, BuildShards
+from ..transforms.split_manifests import find_roots, name_manifests, open_manifests
+from ..transforms.split_roots import SplitRoots
 from ..transforms.splits import AssignSplits, Splits
 from ..transforms.windows import CLIP, WINDOW, window_columns, with_frames
 from .identity import InputFile, describe_command, identify
@@ -36,16 +38,16 @@ class BuildJob:
 
     Attributes:
         options: what was asked for.
-        manifest: the images' manifest.
+        manifests: the images': one, or one for each split.
         labels: the label manifest, if there is one.
         threads: threads in a shard task.
-        manifest_files: what the manifest's files are, by name.
+        manifest_files: what the manifests' files are, by name.
         label_files: the same of the label manifest's.
         folder: where to build it, if that is not ``--output`` itself.
     """
 
     options: BuildOptions
-    manifest: Manifest
+    manifests: tuple[Manifest, ...]
     labels: Manifest | None
     threads: int
     manifest_files: Mapping[str, InputFile]
@@ -64,8 +66,8 @@ class BuildJob:
 
     @property
     def inline_hashes(self) -> dict[str, str]:
-        """SHA-256 of the manifest's files by name, where images may lie in them."""
-        if not inline_columns(self.manifest):
+        """SHA-256 of the manifests' files by name, where images may lie in them."""
+        if not any(map(inline_columns, self.manifests)):
             return {}
         return {name: file.content["sha256"] for name, file in self.manifest_files.items()}
 
@@ -74,7 +76,9 @@ class BuildJob:
         """What the rows' cells are, and what names a row."""
         options = self.options
         columns = options.columns() + window_columns(options.schema)
-        return RowFormat(columns, WINDOW) if WINDOW in columns else row_format_of(options, columns)
+        if WINDOW in columns:
+            return RowFormat(columns, WINDOW)
+        return row_format_of(options, columns, self.inputs)
 
     @property
     def splits(self) -> Splits:
@@ -91,15 +95,22 @@ class BuildJob:
 
     @property
     def inputs(self) -> InputRoot:
-        """Reads the files that rows name."""
-        options = self.options
-        root = options.image_root or self.manifest.root
+        """Reads the files that rows name, each manifest's relative to its own folder if to no other."""
+        options, folders = self.options, find_roots(self.manifests)
+        root = options.image_root or self.manifests[0].root
+        own = options.image_root is None and len({m.root for m in self.manifests}) > 1
         return InputRoot(
-            root,
+            str(folders) if own else root,
             options.allow_outside,
             options.schema.on_unreadable,
             leave_out=absolute(options.output),
+            splits=folders if own else None,
         )
+
+    @property
+    def manifest_root(self) -> str | SplitRoots:
+        """What the names of the manifests' files are relative to."""
+        return find_roots(self.manifests) or self.manifests[0].root
 
 
 def open_job(options: BuildOptions, threads: int) -> BuildJob:
@@ -109,20 +120,35 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
         ManifestError: a manifest cannot be read, or lacks a column.
         OptionError: what a path's filesystem needs is not installed.
     """
-    for path in (options.manifest, options.labels, options.image_root, options.output):
+    named = [path for _, path in name_manifests(options.manifest)]
+    for path in (*named, options.labels, options.image_root, options.output):
         if path:
             check_filesystem(path)
     output = absolute(options.output)
-    manifest = open_manifest(options.manifest, output)
+    manifests = open_manifests(options.manifest, output)
     labels = open_manifest(options.labels, output) if options.labels else None
-    _check_image_root(options, manifest, labels)
-    where, columns = options.manifest, manifest.columns
+    options = replace(options, splits=_splits_of(options, manifests))
+    for manifest in manifests:
+        _check_image_root(options, manifest, labels)
+        _check_columns(options, manifest, labels)
+        _check_frames(options, manifest)
+    files = {name: file for manifest in manifests for name, file in identify(manifest).items()}
+    label_files = identify(labels) if labels is not None else None
+    return BuildJob(options, manifests, labels, threads, files, label_files)
+
+
+def _splits_of(options: BuildOptions, manifests: tuple[Manifest, ...]) -> Splits:
+    if manifests[0].split:
+        return options.splits.of_manifests(SPLIT_COLUMN, options.manifest)
+    own = manifests[0].split_column
+    return options.splits.or_column(own, options.manifest) if own else options.splits
+
+
+def _check_columns(options: BuildOptions, manifest: Manifest, labels: Manifest | None) -> None:
+    where, columns = manifest.spec, manifest.columns
     if labels is not None and options.join_on:
-        where = f"{options.manifest} joined with {options.labels}"
+        where = f"{manifest.spec} joined with {options.labels}"
         columns = joined_columns(manifest.columns, labels.columns, options.join_on)
-    if manifest.split_column is not None:
-        splits = options.splits.or_column(manifest.split_column, options.manifest)
-        options = replace(options, splits=splits)
     try:
         options.schema.check_columns(columns, where)
     except ManifestError as error:
@@ -136,16 +162,13 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
             raise ManifestError(
                 f"{where}: no column {column!r} for {name}; its columns are: {listed}"
             )
-    _check_frames(options, manifest)
-    label_files = identify(labels) if labels is not None else None
-    return BuildJob(options, manifest, labels, threads, identify(manifest), label_files)
 
 
 def _check_image_root(options: BuildOptions, manifest: Manifest, labels: Manifest | None) -> None:
     """Arrays that a manifest names in itself are looked for where its images are."""
     if manifest.format.names_itself and options.image_root:
         raise OptionError(
-            f"--image_root: got {options.image_root!r}, expected none: {options.manifest} holds its own arrays, "
+            f"--image_root: got {options.image_root!r}, expected none: {manifest.spec} holds its own arrays, "
             "and paths in it are relative to its folder"
         )
     root = options.image_root or manifest.root
@@ -164,7 +187,7 @@ def _check_frames(options: BuildOptions, manifest: Manifest) -> None:
     for column in inline_columns(manifest):
         if column in options.schema.frame_columns():
             raise ManifestError(
-                f"{options.manifest}: got images in column {column!r}, expected their paths: rows that are "
+                f"{manifest.spec}: got images in column {column!r}, expected their paths: rows that are "
                 "grouped to clips or cut into windows cannot carry them"
             )
 
@@ -172,7 +195,7 @@ def _check_frames(options: BuildOptions, manifest: Manifest) -> None:
 def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
     """Adds a build to a pipeline: from the manifest to shards and results in the output folder."""
     options, row_format = job.options, job.row_format
-    rows = ReadRows(options, job.manifest, job.labels, job.inputs)
+    rows = ReadRows(options, job.manifests, job.labels, job.inputs)
     source = pipeline | "Rows" >> rows
     collector = LabelCollector(options.schema, row_format)
     features = tuple(options.schema.features.values())
@@ -186,7 +209,7 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
     split = source["rows"] | "AssignSplits" >> assign
     planner = Planner(
         encoder=job.encoder,
-        manifest_root=job.manifest.root,
+        manifest_root=job.manifest_root,
         splits=options.splits.names,
         size=options.shard_size,
         threads=job.threads,
@@ -200,7 +223,7 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
         job.output,
         options.sinks,
         job.encoder,
-        job.manifest.root,
+        job.manifest_root,
         options.check_sources,
         job.inline_hashes,
     )

@@ -35,14 +35,15 @@ class InputFile:
 
 
 def identify(manifest: Manifest) -> dict[str, InputFile]:
-    """The files of a manifest by name, each read from start to end.
+    """The files of a manifest by their names in the build, each read from start to end.
 
     Raises:
         ManifestError: one cannot be read.
     """
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         found = pool.map(lambda file: _identify(manifest, file), manifest.files)
-        return dict(zip((file.name for file in manifest.files), found, strict=True))
+        names = (manifest.name_of(file.name) for file in manifest.files)
+        return dict(zip(names, found, strict=True))
 
 
 def _identify(manifest: Manifest, file: ManifestFile) -> InputFile:
@@ -64,7 +65,7 @@ def check_unchanged(manifest: Manifest, files: Mapping[str, InputFile]) -> None:
         BuildError: a file or a listing has changed in the meantime.
     """
     for file in manifest.files:
-        known = files[file.name]
+        known = files[manifest.name_of(file.name)]
         if known.touched is not None and _touched(file.path) == known.touched:
             continue
         if manifest.format.identity(file.path) != known.content:

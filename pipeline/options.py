@@ -139,7 +139,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--manifest", required=True, metavar="FILE_OR_GLOB_OR_DIR",
         help="CSV, TSV, JSON (lines, or an array), Parquet, a 'path label' list (text ones also gzipped), a glob "
-        "of them, or a directory of images in a folder per class, per split and class, or in none")  # fmt: skip
+        "of them, or a directory of images in a folder per class, per split and class, or in none; "
+        "or several, each a split with paths relative to its own folder: train=a.csv,test=b.csv")  # fmt: skip
     add("--labels", metavar="FILE_OR_GLOB", help="label manifest, joined to the first by --join_on")
     add("--join_on", metavar="COLUMN", help="column that manifest and label manifest share")
     add(

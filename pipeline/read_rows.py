@@ -18,10 +18,11 @@ from .options import BuildOptions
 __all__ = ["ReadRows", "name_column", "row_format_of"]
 
 
-def row_format_of(options: BuildOptions, columns: tuple[str, ...]) -> RowFormat:
+def row_format_of(options: BuildOptions, columns: tuple[str, ...], inputs: InputRoot) -> RowFormat:
     """What the cells of rows with these columns are, and what names a row."""
     key_column = name_column(options)
-    return RowFormat(columns, key_column, key_column in options.schema.file_columns())
+    is_path = key_column in options.schema.file_columns()
+    return RowFormat(columns, key_column, is_path, inputs.splits is not None)
 
 
 def name_column(options: BuildOptions) -> str | None:
@@ -36,36 +37,55 @@ def name_column(options: BuildOptions) -> str | None:
 
 
 class ReadRows(beam.PTransform):
-    """Reads the rows of the manifest, joined with those of the label manifest if there is one.
+    """Reads the rows of the manifests, joined with those of the label manifest if there is one.
 
     Rows of frames are grouped to clips: before the join where it is by the clips' key, else after it.
 
     Returns ``{"rows": ManifestRow, "rejects": RejectedRow, "counts": int}``, the counts adding up to the
-    rows that were seen: every row of the manifest, and every row of the label manifest that no row of
-    the manifest took its label from. Of clips, every clip and every row that was rejected before it
+    rows that were seen: every row of the manifests, and every row of the label manifest that no row of
+    theirs took its label from. Of clips, every clip and every row that was rejected before it
     could be in one; and ``{"frames": dict, "dropped": RejectedRow}``, see ``GroupClips``.
     """
 
     def __init__(
-        self, options: BuildOptions, manifest: Manifest, labels: Manifest | None, inputs: InputRoot
+        self,
+        options: BuildOptions,
+        manifests: tuple[Manifest, ...],
+        labels: Manifest | None,
+        inputs: InputRoot,
     ):
         super().__init__()
-        self._options, self._manifest, self._labels = options, manifest, labels
+        self._options, self._manifests, self._labels = options, manifests, labels
         self._inputs = inputs
 
     def expand(self, pipeline: beam.Pipeline) -> dict[str, Any]:
         """Wires ``ReadManifest``, ``JoinLabels``, ``GroupClips`` and ``CutClips``."""
         options, columns = self._options, self._options.columns()
         if self._labels is None or options.join_on is None:
-            return self._cut(self._group(self._read(pipeline, self._manifest, columns), columns))
-        image_columns, label_columns = _own(self._manifest, columns), _own(self._labels, columns)
-        images = self._read(pipeline, self._manifest, image_columns, "_images")
+            return self._cut(self._group(self._read_all(pipeline, columns), columns))
+        label_columns = _own(self._labels, columns)
+        image_columns = tuple(c for c in columns if c not in label_columns or c == options.join_on)
+        images = self._read_all(pipeline, image_columns, "_images")
         labels = self._read(pipeline, self._labels, label_columns, "_labels")
         join = JoinLabels(image_columns, label_columns, options.join_on, columns)
         if options.schema.clips is not None and options.schema.clips.key == options.join_on:
             images = self._group(images, image_columns)
             return self._cut(self._join(images, labels, join))
         return self._cut(self._group(self._join(images, labels, join), columns))
+
+    def _read_all(
+        self, pipeline: beam.Pipeline, columns: tuple[str, ...], side: str = ""
+    ) -> dict[str, Any]:
+        if len(self._manifests) == 1:
+            return self._read(pipeline, self._manifests[0], columns, side)
+        read = [
+            self._read(pipeline, manifest, columns, f"{side}_{manifest.split}")
+            for manifest in self._manifests
+        ]
+        return {
+            part: tuple(each[part] for each in read) | f"AllManifests_{part}" >> beam.Flatten()
+            for part in read[0]
+        }
 
     def _read(
         self, pipeline: beam.Pipeline, manifest: Manifest, columns: tuple[str, ...], side: str = ""
@@ -119,7 +139,7 @@ class ReadRows(beam.PTransform):
     def _clip_rows(self, columns: tuple[str, ...]) -> ClipRows:
         options = self._options
         once = options.schema.clip_columns().union(options.splits.columns)
-        row_format = row_format_of(options, columns)
+        row_format = row_format_of(options, columns, self._inputs)
         frame_columns = options.schema.frame_columns().intersection(columns) - once
         return ClipRows(options.schema, row_format, frame_columns, once)
 

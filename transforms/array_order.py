@@ -47,7 +47,7 @@ class ArrayOrder:
             cells: dict[str, Any] = {}
             for feature in candidates:
                 cells = cells or dict(zip(self.columns, row.values, strict=True))
-                block = _find_block(feature, cells, files)
+                block = _find_block(feature, cells, files.under(self.inputs.of(row.file)))
                 if block is not None and (found is None or block.bytes > found.bytes):
                     found = block
             return found

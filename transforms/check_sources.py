@@ -75,7 +75,8 @@ class SourceCheck:
         # Whether a file can be read that could not is only seen by reading it.
         doubtful = noted.fault == "unreadable"
         in_parts = not noted.sha256 and not noted.fault
-        now = self.inputs.look(written, read=doubtful, in_parts=in_parts)
+        inputs, path = self.inputs.find(written)
+        now = inputs.look(path, read=doubtful, in_parts=in_parts)
         if noted.fault or now.fault:
             return noted if noted.fault == now.fault else None
         same = noted.stamp is not None and now.stamp == noted.stamp
@@ -85,13 +86,14 @@ class SourceCheck:
             return noted
         if now.size not in (-1, noted.size):
             return None
-        now = self.inputs.look(written, read=True)
+        now = inputs.look(path, read=True)
         return now if now.sha256 == noted.sha256 else None
 
     def _list(self, written: str) -> SourceState:
         log = SourceLog()
         try:
-            list_frames(replace(self.inputs, log=log), written)
+            inputs, path = self.inputs.find(written)
+            list_frames(replace(inputs, log=log), path)
         except Reject as reject:
             return SourceState(fault=reject.reason)
         return log.take().get(written, SourceState())

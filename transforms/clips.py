@@ -330,9 +330,9 @@ class _CutClipFn(beam.DoFn):
     def process(self, row: ManifestRow) -> Iterator[Any]:
         columns = self._clip_rows.row_format.columns
         cells = dict(zip(columns, row.values, strict=True))
-        yield from _emit(
-            cut_row(self._clip_rows, CellReader(cells, self._inputs, self._arrays), row)
-        )
+        inputs = self._inputs.of(row.file)
+        reader = CellReader(cells, inputs, self._arrays.under(inputs))
+        yield from _emit(cut_row(self._clip_rows, reader, row))
 
     def finish_bundle(self) -> None:
         self._arrays.close()

@@ -1,4 +1,4 @@
-"""Images that the manifest has more than once, with labels that contradict each other.
+"""Images that the manifests have more than once: with other labels, or in several splits' manifests.
 
 Rows meet by the hash of what the record is made of. What is shuffled of each are 24 bytes: that hash,
 the label's number in a list, and the row's place; not an element a row, but some blocks a bundle.
@@ -54,30 +54,41 @@ class LabelBlock:
 
 @dataclass(frozen=True, slots=True)
 class Contradictions:
-    """The images that have more than one label.
+    """The images that have more than one label, and those that are in more than one manifest.
 
     Attributes:
-        count: how many.
+        count: how many have more than one label.
         example: two rows of one of them, as file, row and label: the first by file and row.
+        shared: how many are in the manifests of several splits, where each manifest is a split.
+        shared_example: the same as ``example`` of these.
     """
 
     count: int = 0
     example: tuple[tuple[str, int, str], ...] = ()
+    shared: int = 0
+    shared_example: tuple[tuple[str, int, str], ...] = ()
 
     def warnings(self) -> Iterator[str]:
-        """A sentence, where there are any."""
+        """A sentence for each of the two, where there are any."""
         if self.count:
             images = "1 image has" if self.count == 1 else f"{self.count:,} images have"
             rows = (f"{file}:{row} ({shorten(label)})" for file, row, label in self.example)
             yield f"{images} rows with different labels, such as {' and '.join(rows)}"
+        if self.shared:
+            images = "1 image is" if self.shared == 1 else f"{self.shared:,} images are"
+            rows = (f"{file}:{row}" for file, row, _ in self.shared_example)
+            yield f"{images} in the manifests of several splits, such as {' and '.join(rows)}"
 
     @classmethod
     def merge(cls, found: Iterable[Contradictions]) -> Contradictions:
         """All of several, no image being in two of them."""
-        parts = [part for part in found if part.count]
-        if not parts:
-            return cls()
-        return cls(sum(part.count for part in parts), min(part.example for part in parts))
+        parts = list(found)
+        return cls(
+            sum(part.count for part in parts),
+            min((part.example for part in parts if part.count), default=()),
+            sum(part.shared for part in parts),
+            min((part.shared_example for part in parts if part.shared), default=()),
+        )
 
 
 class LabelCollector:
@@ -200,8 +211,14 @@ def _compact(files: Sequence[str], labels: Sequence[str], entries: Any) -> Label
     )
 
 
-def find_contradictions(blocks: Iterable[LabelBlock]) -> Contradictions:
-    """The images of one bucket that have more than one label, given all of its blocks."""
+def find_contradictions(blocks: Iterable[LabelBlock], by_split: bool = False) -> Contradictions:
+    """The images of one bucket that have more than one label, given all of its blocks.
+
+    Args:
+        blocks: all blocks of the bucket.
+        by_split: whether each manifest is a split, with which its files' names begin: then also the images
+            that are in several.
+    """
     blocks = list(blocks)
     files = sorted({file for block in blocks for file in block.files})
     labels = sorted({label for block in blocks for label in block.labels})
@@ -216,24 +233,41 @@ def find_contradictions(blocks: Iterable[LabelBlock]) -> Contradictions:
     rows = np.concatenate(parts)
     rows = rows[np.lexsort((rows["row"], rows["file"], rows["image"]))]
     same = rows["image"][1:] == rows["image"][:-1]
-    changes = np.flatnonzero(same & (rows["label"][1:] != rows["label"][:-1]))
-    if not len(changes):
-        return Contradictions()
-    images, first = np.unique(rows["image"][changes], return_index=True)
-    pairs = [(rows[change], rows[change + 1]) for change in changes[first]]
-    pair = min(pairs, key=lambda pair: (pair[0]["file"], pair[0]["row"]))
-    example = tuple((files[r["file"]], int(r["row"]), labels[r["label"]]) for r in pair)
-    return Contradictions(len(images), example)
+
+    def count(differs: Any) -> tuple[int, tuple[tuple[str, int, str], ...]]:
+        changes = np.flatnonzero(same & differs)
+        if not len(changes):
+            return 0, ()
+        images, first = np.unique(rows["image"][changes], return_index=True)
+        pairs = [(rows[change], rows[change + 1]) for change in changes[first]]
+        pair = min(pairs, key=lambda pair: (pair[0]["file"], pair[0]["row"]))
+        example = tuple((files[r["file"]], int(r["row"]), labels[r["label"]]) for r in pair)
+        return len(images), example
+
+    found = count(rows["label"][1:] != rows["label"][:-1])
+    if not by_split:
+        return Contradictions(*found)
+    splits = np.array([file.partition("/")[0] for file in files])[rows["file"]]
+    return Contradictions(*found, *count(splits[1:] != splits[:-1]))
 
 
 class FindContradictions(beam.PTransform):
-    """``(bucket, LabelBlock)`` to the one ``Contradictions``."""
+    """``(bucket, LabelBlock)`` to the one ``Contradictions``.
+
+    Args:
+        by_split: see ``find_contradictions``.
+    """
+
+    def __init__(self, by_split: bool = False):
+        super().__init__()
+        self._by_split = by_split
 
     def expand(self, blocks: beam.PCollection[tuple[int, LabelBlock]]) -> Any:
         """Wires ``find_contradictions``."""
+        by_split = self._by_split
         return (
             blocks
             | "GroupByBucket" >> beam.GroupByKey()
-            | "FindInBucket" >> beam.MapTuple(lambda _, found: find_contradictions(found))
+            | "FindInBucket" >> beam.MapTuple(lambda _, found: find_contradictions(found, by_split))
             | "Merge" >> beam.CombineGlobally(Contradictions.merge)
         )

@@ -71,7 +71,8 @@ class RowEncoder:
             RuntimeError: a bug or a failing machine, from the original error, naming the row.
         """
         cells = {**dict(zip(self.row_format.columns, row.values, strict=True)), **inline}
-        reader = CellReader(cells, self.inputs, arrays or ArrayFiles(self.inputs))
+        inputs = self.inputs.of(row.file)
+        reader = CellReader(cells, inputs, (arrays or ArrayFiles(inputs)).under(inputs))
         clip = ClipEncoder(self.schema, reader)
         try:
             encoded = self._encode(row, reader, clip)

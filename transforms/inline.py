@@ -8,12 +8,13 @@ from typing import Any
 from .folders import join_path
 from .formats.parquet import read_windows
 from .rows import InlineBytes, ManifestRow
+from .split_roots import SplitRoots
 
 __all__ = ["attach_inline", "has_inline"]
 
 
 def attach_inline(
-    rows: Iterable[ManifestRow], columns: tuple[str, ...], root: str
+    rows: Iterable[ManifestRow], columns: tuple[str, ...], root: str | SplitRoots
 ) -> Iterator[tuple[ManifestRow, dict[str, Any]]]:
     """Puts beside each row the bytes that its ``InlineBytes`` stand for, by column.
 
@@ -23,7 +24,7 @@ def attach_inline(
     Args:
         rows: rows in their shard's order.
         columns: the columns of their values.
-        root: the manifest's folder.
+        root: the manifest's folder, or those of several.
     """
     cursors = {column: _Cursor(root, column) for column in columns}
     for row in rows:
@@ -44,7 +45,7 @@ def has_inline(row: ManifestRow) -> bool:
 class _Cursor:
     """Where the reading of a column's inline bytes has got to."""
 
-    def __init__(self, root: str, column: str):
+    def __init__(self, root: str | SplitRoots, column: str):
         self._root, self._column = root, column
         self._group: tuple[str, int] | None = None
         self._windows: Iterator[tuple[int, list[Any]]] = iter(())
@@ -54,7 +55,8 @@ class _Cursor:
     def value(self, file: str, cell: InlineBytes) -> Any:
         if self._group != (file, cell.row_group) or cell.window < self._window:
             self._group, self._window = (file, cell.row_group), -1
-            path = join_path(self._root, file)
+            root = self._root
+            path = join_path(root, file) if isinstance(root, str) else root.path(file)
             self._windows = enumerate(read_windows(path, cell.row_group, self._column))
         while self._window < cell.window:
             self._values = []  # let go of one window before the next is read

@@ -19,6 +19,7 @@ from apache_beam.io.filesystems import FileSystems
 from ..schemas.errors import OptionError, Reject
 from .folders import absolute, check_filesystem, is_local, join_path, real_folder, real_path
 from .sources import SourceLog, SourceState
+from .split_roots import SplitRoots
 
 __all__ = ["MAX_FILE_BYTES", "InputRoot"]
 
@@ -57,6 +58,9 @@ class InputRoot:
         leave_out: a folder that is left out of the listings of frames: the one that is written to.
         sleep: waits between tries; seconds.
         log: takes down what each source was when it was read.
+        splits: where paths are relative to the folders of several manifests: those. Files are then read
+            through ``of`` and ``find``, and ``root`` is only for people.
+        prefix: of one of those manifests: what stands before its paths where they are noted.
     """
 
     root: str
@@ -65,6 +69,20 @@ class InputRoot:
     leave_out: str = ""
     sleep: Callable[[float], None] = time.sleep
     log: SourceLog | None = None
+    splits: SplitRoots | None = None
+    prefix: str = ""
+
+    def of(self, file: str) -> InputRoot:
+        """What reads the files that the rows of a manifest file name."""
+        if self.splits is None:
+            return self
+        root, prefix = self.splits.find(file)[0], f"{file.partition('/')[0]}/"
+        return replace(self, root=root, splits=None, prefix=prefix)
+
+    def find(self, noted: str) -> tuple[InputRoot, str]:
+        """What reads a source that was noted, and its path as the manifest writes it."""
+        inputs = self.of(noted)
+        return inputs, noted[len(inputs.prefix) :]
 
     def read(self, written: str) -> bytes:
         """Reads a file.
@@ -81,11 +99,12 @@ class InputRoot:
             data, state = self._read(written)
         except Reject as reject:
             if self.log is not None:
-                self.log.add(written, SourceState(fault=reject.reason))
+                self.log.add(self.prefix + written, SourceState(fault=reject.reason))
             raise
         if self.log is not None:
             digest = hashlib.sha256(data).hexdigest()
-            self.log.add(written, replace(state, size=len(data), sha256=digest))
+            noted = replace(state, size=len(data), sha256=digest)
+            self.log.add(self.prefix + written, noted)
         return data
 
     def _read(self, written: str) -> tuple[bytes, SourceState]:
@@ -106,7 +125,7 @@ class InputRoot:
     @property
     def place(self) -> str:
         """The folder, spelled the same from any working directory."""
-        return absolute(self.root)
+        return absolute(self.root) if self.splits is None else str(self.splits)
 
     def note(self, path: str) -> None:
         """Takes down what a file is that others open and read in parts: no content is compared.
@@ -114,14 +133,16 @@ class InputRoot:
         Args:
             path: from ``locate``.
         """
-        if self.log is not None and (full := absolute(path)) not in self.log:
-            self.log.add(full, self.look(full, in_parts=True))
+        full = absolute(path)
+        if self.log is not None and (noted := self.prefix + full) not in self.log:
+            self.log.add(noted, self.look(full, in_parts=True))
 
     def note_listing(self, written: str, names: Sequence[str]) -> None:
         """Takes down what a folder or glob was found to hold."""
         if self.log is not None:
             digest = hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()
-            self.log.add(written, SourceState(size=len(names), sha256=digest, listing=True))
+            state = SourceState(size=len(names), sha256=digest, listing=True)
+            self.log.add(self.prefix + written, state)
 
     def look(self, written: str, *, read: bool = False, in_parts: bool = False) -> SourceState:
         """What a source is now; why it cannot be read is in ``fault``.

@@ -51,11 +51,14 @@ class RowFormat:
         columns: the columns in the order of ``ManifestRow.values``.
         key_column: the column whose value names the row: the join key, else the first path.
         key_is_path: whether that column holds paths, of which one file has many spellings.
+        key_in_split: whether paths are relative to the folders of several manifests, each a split: then
+            the same path names different files, and a key begins with the split.
     """
 
     columns: tuple[str, ...]
     key_column: str | None
     key_is_path: bool = False
+    key_in_split: bool = False
 
     def cell(self, row: ManifestRow, column: str) -> Any:
         """A row's value in a column."""
@@ -68,7 +71,10 @@ class RowFormat:
             if isinstance(value, InlineBytes):
                 value = value.path
             if value not in (None, "") and isinstance(value, str | int):
-                return path_key(str(value)) if self.key_is_path else str(value)
+                if not self.key_is_path:
+                    return str(value)
+                key = path_key(str(value))
+                return f"{row.file.partition('/')[0]}/{key}" if self.key_in_split else key
         return f"{row.file}:{row.row}"
 
 

@@ -20,7 +20,10 @@ from .formats.format import ManifestFormat
 from .formats.parquet import Parquet
 from .formats.parquet import inline_columns as _inline_columns_of
 
-__all__ = ["Manifest", "ManifestFile", "inline_columns", "open_manifest"]
+__all__ = ["SPLIT_COLUMN", "Manifest", "ManifestFile", "inline_columns", "open_manifest"]
+
+SPLIT_COLUMN = "manifest/split"
+"""The column that rows have where each of several manifests is a split."""
 
 _HEADS_AT_ONCE = 16
 
@@ -56,6 +59,7 @@ class Manifest:
         left_out: of a directory, how many files in it are no images.
         left_out_example: the first of them by name.
         hint: what to do where a column is missing.
+        split: the split that all rows belong to, where each of several manifests is one.
     """
 
     spec: str
@@ -67,6 +71,11 @@ class Manifest:
     left_out: int = 0
     left_out_example: str = ""
     hint: str = ""
+    split: str = ""
+
+    def name_of(self, name: str) -> str:
+        """What one of the files is called in a build, which may have manifests of equal names."""
+        return f"{self.split}/{name}" if self.split else name
 
 
 def open_manifest(spec: str, leave_out: str = "") -> Manifest:

@@ -26,6 +26,7 @@ from .keys import RowFormat, unpack_row
 from .records import serialize_record
 from .row_pool import RowPool
 from .rows import ManifestRow
+from .split_roots import SplitRoots
 
 __all__ = [
     "PLAN_FILE",
@@ -232,7 +233,7 @@ class Planner:
 
     Attributes:
         encoder: builds the records of the sample; its schema may still lack vocabularies.
-        manifest_root: the folder that manifest file names are relative to.
+        manifest_root: the folder that manifest file names are relative to, or those of several.
         splits: the splits that exist even when no row falls into them.
         size: how large shards are to be.
         threads: threads that build the sample's records.
@@ -241,7 +242,7 @@ class Planner:
     """
 
     encoder: RowEncoder
-    manifest_root: str
+    manifest_root: str | SplitRoots
     splits: tuple[str, ...]
     size: ShardSize
     threads: int
@@ -322,7 +323,8 @@ class PlanShards(beam.PTransform):
             summed = inputs["frames"] | "SumFrames" >> beam.CombineGlobally(merge_all)
             frames = beam.pvalue.AsSingleton(summed)
         if "labels" in inputs:
-            found = inputs["labels"] | "FindContradictions" >> FindContradictions()
+            by_split = isinstance(self._planner.manifest_root, SplitRoots)
+            found = inputs["labels"] | "FindContradictions" >> FindContradictions(by_split)
             contradictions = beam.pvalue.AsSingleton(found)
         known = (beam.pvalue.AsSingleton(counts), frames, contradictions)
         return (

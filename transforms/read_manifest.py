@@ -8,7 +8,7 @@ from typing import Any
 import apache_beam as beam
 
 from .formats.format import RANGE_BYTES, Malformed, ManifestFormat, Part, Projection, Record
-from .manifests import Manifest, ManifestFile
+from .manifests import SPLIT_COLUMN, Manifest, ManifestFile
 from .rows import ManifestRow, RejectedRow
 
 __all__ = ["ReadManifest", "row_of", "split_file"]
@@ -76,9 +76,9 @@ class ReadManifest(beam.PTransform):
     ) -> None:
         super().__init__()
         self._manifest = manifest
-        self._projection = Projection(
-            tuple(columns), frozenset(file_columns), frozenset(late_columns)
-        )
+        own = tuple(c for c in columns if not (manifest.split and c == SPLIT_COLUMN))
+        self._place = columns.index(SPLIT_COLUMN) if len(own) < len(columns) else -1
+        self._projection = Projection(own, frozenset(file_columns), frozenset(late_columns))
         self._projection.indices(manifest.columns, manifest.spec)
         self._range_bytes = range_bytes
 
@@ -92,9 +92,9 @@ class ReadManifest(beam.PTransform):
             | "SplitFiles" >> beam.ParDo(_SplitFileFn(manifest_format, self._range_bytes))
             | "SpreadParts" >> beam.Reshuffle()
             | "ReadParts"
-            >> beam.ParDo(_ReadPartFn(manifest_format, self._projection)).with_outputs(
-                "rejects", "counts", main="rows"
-            )
+            >> beam.ParDo(
+                _ReadPartFn(manifest_format, self._projection, self._manifest.split, self._place)
+            ).with_outputs("rejects", "counts", main="rows")
         )
         return {"rows": read.rows, "rejects": read.rejects, "counts": read.counts}
 
@@ -109,14 +109,23 @@ class _SplitFileFn(beam.DoFn):
 
 
 class _ReadPartFn(beam.DoFn):
-    def __init__(self, manifest_format: ManifestFormat, projection: Projection) -> None:
+    def __init__(
+        self, manifest_format: ManifestFormat, projection: Projection, split: str, place: int
+    ) -> None:
         self._format = manifest_format
         self._projection = projection
+        self._split, self._place = split, place
 
     def process(self, part: Part) -> Iterator[Any]:
         found = 0
+        name = f"{self._split}/{part.name}" if self._split else part.name
         for record in self._format.records(part, self._projection):
             found += 1
-            row = row_of(part.name, record)
+            row = row_of(name, record if self._place < 0 else self._with_split(*record))
             yield row if isinstance(row, ManifestRow) else beam.pvalue.TaggedOutput("rejects", row)
         yield beam.pvalue.TaggedOutput("counts", found)
+
+    def _with_split(self, row: int, values: tuple[Any, ...] | Malformed) -> Record:
+        if isinstance(values, Malformed):
+            return row, values
+        return row, (*values[: self._place], self._split, *values[self._place :])

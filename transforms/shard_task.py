@@ -24,6 +24,7 @@ from .row_pool import RowPool
 from .rows import RejectedRow
 from .sinks import SINKS, sink_versions
 from .sources import ShardSources, SourceLog
+from .split_roots import SplitRoots
 from .versions import codec_versions
 
 __all__ = ["ShardResult", "ShardTask"]
@@ -96,7 +97,8 @@ class ShardTask:
         output: the dataset's folder.
         sinks: the formats to write, by name.
         encoder: turns a row into a record.
-        manifest_root: the folder that manifest file names are relative to, for inline bytes.
+        manifest_root: the folder that manifest file names are relative to, or those of several manifests,
+            for inline bytes.
         check_sources: how the sources of a shard that is there already are compared; see ``CHECKS``.
         inline: SHA-256 of the manifest's files by name, where images lie in them; else empty.
     """
@@ -104,7 +106,7 @@ class ShardTask:
     output: Folder
     sinks: tuple[str, ...]
     encoder: RowEncoder
-    manifest_root: str
+    manifest_root: str | SplitRoots
     check_sources: str = "stat"
     inline: Mapping[str, str] = field(default_factory=dict)
 

@@ -99,6 +99,24 @@ class Splits:
                 )
         return replace(self, column=self.column or column)
 
+    def of_manifests(self, column: str, spec: str) -> Splits:
+        """The splits where each of several manifests is one, which a column of the rows names.
+
+        Raises:
+            OptionError: other splits were asked for beside them.
+        """
+        for option, given in (
+            ("--splits", self.fractions is not ALL_TRAIN),
+            ("--split_column", self.column is not None),
+            ("--group_by", self.group_by is not None),
+        ):
+            if given:
+                raise OptionError(
+                    f"{option}: got it beside --manifest {spec}, where each manifest is a split, "
+                    "expected one of the two"
+                )
+        return replace(self, column=column)
+
     @property
     def names(self) -> tuple[str, ...]:
         """The splits that exist even when no row falls into them."""

@@ -4,7 +4,7 @@ import pytest
 from pixelbeam.pipeline.options import add_build_options, new_parser, parse_build_options
 from pixelbeam.pipeline.vocabularies import with_vocabularies_of
 from pixelbeam.schemas import Schema
-from pixelbeam.schemas.errors import OptionError, SchemaError
+from pixelbeam.schemas.errors import OptionError, OutputError, SchemaError
 from support import IMAGE_SCHEMA, dataset_json, rejects_of, write_csv
 
 
@@ -48,6 +48,23 @@ def test_the_option_fills_the_schema_in(published, tmp_path):
     flags = ["--manifest", "m.csv", "--schema", str(schema), "--output", "out"]
     options = parse_build_options(parser.parse_args([*flags, "--vocabulary_from", str(published)]))
     assert options.schema.to_dict()["features"]["label"]["vocabulary"] == ["newt", "dog", "cat"]
+
+
+def test_names_of_another_dataset_are_another_command(published, build_images):
+    other = build_images("other", schema=labelled(vocabulary=["dog", "cat", "newt"]))
+    first, second = (with_vocabularies_of(IMAGE_SCHEMA, str(dir)) for dir in (published, other))
+    out = build_images("out", schema=first)
+    before = dataset_json(out)
+    with pytest.raises(OutputError) as error:
+        build_images("out", schema=second)
+    assert str(error.value) == (
+        f"--output: {str(out)!r} holds a dataset of another command: "
+        'schema.features.label.vocabulary is ["dog", "cat", "newt"], was ["newt", "dog", "cat"]\n'
+        "name another directory, or replace it with --overwrite"
+    )
+    with pytest.raises(OutputError, match='vocabulary is "from_manifest", was'):
+        build_images("out")
+    assert dataset_json(out) == before
 
 
 def test_what_is_no_dataset(tmp_path):

@@ -56,6 +56,23 @@ def test_an_image_with_two_labels_is_found_by_any_spelling_of_its_path():
     assert list(Contradictions().warnings()) == []
 
 
+def test_an_image_in_the_manifests_of_two_splits_is_found():
+    places = [("val/b.csv", "x.jpg"), ("train/a.csv", "x.jpg"), ("train/c.csv", "x.jpg"),
+              ("train/a.csv", "y.jpg"), ("train/c.csv", "y.jpg"), ("val/b.csv", "./z.jpg"),
+              ("train/c.csv", "z.jpg")]  # fmt: skip
+    rows = [ManifestRow(file, n, ("cat", path)) for n, (file, path) in enumerate(places, 2)]
+    buckets = defaultdict(list)
+    for bucket, block in collect(rows):
+        buckets[bucket].append(block)
+    found = Contradictions.merge(find_contradictions(b, by_split=True) for b in buckets.values())
+    example = (("train/c.csv", 4, "cat"), ("val/b.csv", 2, "cat"))
+    assert found == Contradictions(shared=2, shared_example=example)
+    assert list(found.warnings()) == [
+        "2 images are in the manifests of several splits, such as train/c.csv:4 and val/b.csv:2"
+    ]
+    assert find(rows) == Contradictions()
+
+
 @pytest.mark.parametrize(
     "labels", [("2", "2.0"), (2, 2.0), (" cat", "cat"), ("cat", None), ("cat", ""), (True, "true")]
 )

@@ -8,6 +8,7 @@ import stat
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from threading import RLock
 from typing import Any, TypeVar
@@ -72,6 +73,14 @@ class ArrayFiles:
         self._layouts: OrderedDict[Any, ChunkedRows | None] = OrderedDict()
         self._blocks = BlockCache()
 
+    def under(self, inputs: InputRoot) -> ArrayFiles:
+        """The same open files, with paths that are relative to another manifest's folder."""
+        if inputs is self._inputs:
+            return self
+        other = copy(self)
+        other._inputs = inputs
+        return other
+
     def close(self) -> None:
         """Lets go of everything; files close once no array of theirs is used any more."""
         with self._lock:
@@ -129,7 +138,7 @@ class ArrayFiles:
             return None
         layout = _remember(
             self._layouts,
-            (reference.file, reference.name, of_images),
+            (self._inputs.prefix + reference.file, reference.name, of_images),
             _LAYOUTS,
             lambda: self._chunked_rows(reference, of_images),
         )
@@ -146,7 +155,7 @@ class ArrayFiles:
         if not rows or rows[0] >= layout.count:
             return None
         chunk, window = layout.place(rows[0])
-        file = posixpath.normpath(reference.file.replace("\\", "/"))
+        file = posixpath.normpath(self._inputs.prefix + reference.file.replace("\\", "/"))
         return ArrayBlock(file, reference.name, chunk, window, layout.chunk * layout.row_bytes)
 
     def _chunked_rows(self, reference: ArrayReference, of_images: bool) -> ChunkedRows | None:
@@ -178,7 +187,7 @@ class ArrayFiles:
 
     def _rows_with_key(self, reference: ArrayReference, name: str, key: str) -> Sequence[int]:
         with self._lock:
-            place = (reference.file, name)
+            place = (self._inputs.prefix + reference.file, name)
             table = _remember(
                 self._keys, place, _KEY_TABLES, lambda: self._read_table(reference, name)
             )
