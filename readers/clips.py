@@ -117,7 +117,7 @@ class ClipReader:
         length = None if feature.ragged else self._options.length
         inner = value.shape[2:]
         if value.ragged_rank > 1:
-            return value.to_tensor(shape=[None, length, *[None] * len(inner)])
+            return value.to_tensor(shape=[None, length, *inner])
         dense = value.to_tensor(shape=[None, length, *inner])
         return tf.ensure_shape(dense, [None, length, *inner])
 

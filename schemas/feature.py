@@ -185,7 +185,7 @@ class Feature(BaseModel):
             value: what the manifest holds: ``str`` from text manifests, any JSON or Arrow scalar or
                 list from the typed ones, ``bytes`` when ``reads_files``; ``None`` when the cell is
                 missing or empty. A source that is an array in a file gives a NumPy array, or a Python
-                scalar.
+                scalar; several rows that share a key, where the feature ``takes_rows``, a list of arrays.
 
         Raises:
             Reject: the value cannot become what is declared; the message names the value.
@@ -235,6 +235,16 @@ class Feature(BaseModel):
             summary: the merged summaries of the whole dataset; empty when there is no record.
         """
         return ()
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether several rows of an array that share a key are the value; they come as a list."""
+        return False
+
+    @property
+    def rows_advice(self) -> str:
+        """How to declare the feature so that it ``takes_rows``; empty where that cannot be."""
+        return ""
 
     @property
     def needs_vocabulary(self) -> bool:

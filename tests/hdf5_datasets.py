@@ -32,6 +32,7 @@ SCHEMA = Schema.from_dict(
             "tags": {"type": "class_labels", "source": "tags", "num_classes": 9},
             "box": {"type": "float32", "source": "box", "shape": [2, 2]},
             "tokens": {"type": "int64", "source": "tokens", "shape": [None]},
+            "boxes": {"type": "float32", "source": "boxes", "shape": [None, 4]},
             "text/name": {"type": "string", "source": "label"},
             "blob": {"type": "bytes", "source": "label"},
         }
@@ -54,9 +55,12 @@ def build_all_kinds(folder: Path) -> Path:
                 str(list(range(number % 4))),
                 f"1,2,3,{number}",
                 str(list(range(number % 5))),
+                str([[number, box, 2, 3] for box in range(number % 3)]),
             )
         )
-    manifest = write_csv(images / "m.csv", rows, ("path", "label", "tags", "box", "tokens"))
+    manifest = write_csv(
+        images / "m.csv", rows, ("path", "label", "tags", "box", "tokens", "boxes")
+    )
     options = BuildOptions(
         manifest=str(manifest),
         schema=SCHEMA,

@@ -102,7 +102,8 @@ class CellReader:
             return value
         array = self._find_array(feature, value)
         if array is not None:
-            return _as_file(array.read()) if feature.reads_files else array.read()
+            read = array.read(several=feature.takes_rows, advice=feature.rows_advice)
+            return _as_file(read) if feature.reads_files else read
         return self._file(value) if feature.reads_files else value
 
     def _find_array(self, feature: Feature, value: str) -> StoredArray | None:

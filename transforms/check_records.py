@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -45,7 +46,10 @@ def _check_layout(layout: ArrayLayout, value: FeatureValue) -> Iterator[str]:
     if found != expected:
         yield f"got {found}, expected {expected}"
         return
-    if layout.is_ragged or layout.encoding:
+    if layout.encoding:
+        return
+    if layout.is_ragged:
+        yield from _check_items(layout, value)
         return
     size, wanted = len(value), 1
     if layout.dtype in ("uint8", "uint16"):  # pixels, as one string
@@ -54,6 +58,13 @@ def _check_layout(layout: ArrayLayout, value: FeatureValue) -> Iterator[str]:
         wanted *= side or 0
     if size != wanted:
         yield f"got {size} values, expected {wanted}"
+
+
+def _check_items(layout: ArrayLayout, value: FeatureValue) -> Iterator[str]:
+    """Numbers whose first axis alone is of any length are so many items."""
+    item = math.prod(size for size in layout.shape if size is not None)
+    if layout.is_numeric and len(value) % item:
+        yield f"got {len(value)} values, expected a multiple of {item}"
 
 
 def _check_feature(name: str, feature: Feature, values: Mapping[str, RecordValue]) -> Iterator[str]:

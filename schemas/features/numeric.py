@@ -35,9 +35,9 @@ class _Numeric(Feature):
     """What both kinds of numbers share.
 
     Attributes:
-        shape: ``[]`` for one number, fixed sizes such as ``[3]`` or ``[2, 2]``, or ``[null]`` for a
-            list of any length, which a batch holds as a ``tf.RaggedTensor``. Flat lists and text fill
-            a shape of several dimensions row by row.
+        shape: ``[]`` for one number, fixed sizes such as ``[3]`` or ``[2, 2]``, ``[null]`` for a list
+            of any length, or ``[null, 4]`` for a list of items of one shape, which a batch holds as a
+            ``tf.RaggedTensor``. Flat lists and text fill a shape of several dimensions row by row.
         separator: what stands between numbers in text; commas, semicolons or white space by default.
         default: the number, or nested lists of numbers, of a row whose cell is empty; without it
             the row is rejected.
@@ -56,11 +56,11 @@ class _Numeric(Feature):
     @classmethod
     def _check_shape(cls, shape: Any) -> Any:
         sizes = list(shape) if isinstance(shape, list | tuple) else None
-        fixed = sizes is not None and all(type(n) is int and n > 0 for n in sizes)
-        if not fixed and sizes != [None]:
+        fixed = sizes[1:] if sizes and sizes[0] is None else sizes
+        if fixed is None or not all(type(n) is int and n > 0 for n in fixed):
             raise ValueError(
                 f"got {shorten(shape)}, expected [] for one number, sizes like [3] or [2, 2], "
-                "or [null] for any number of them"
+                "or a null before them for any number, as in [null] or [null, 4]"
             )
         return sizes
 
@@ -76,6 +76,22 @@ class _Numeric(Feature):
     @field_serializer("default")
     def _spell_default(self, default: Any) -> Any:
         return _spell(default)
+
+    @property
+    def takes_rows(self) -> bool:
+        """A shape that begins with null has a place for any number of rows."""
+        return self.shape[:1] == (None,)
+
+    @property
+    def rows_advice(self) -> str:
+        """The shape that has a place for them."""
+        sizes = ", ".join(["null", *map(str, self.shape)])
+        return "" if self.takes_rows else f"declare shape: [{sizes}] to take them all"
+
+    @property
+    def _item(self) -> tuple[int, ...]:
+        """The shape without the null that it may begin with."""
+        return tuple(size for size in self.shape if size is not None)
 
     def encode(self, name: str, value: Any) -> Encoded:
         """An array of the declared shape; see ``Feature.encode``.
@@ -109,19 +125,24 @@ class _Numeric(Feature):
 
         Lists and arrays differ in what else they may be, so only shapes that are right for both are taken.
         """
-        found = steps.shape[1:]
-        if self.shape == (None,):
-            return (math.prod(found),) if len(found) <= 1 else None
-        shape = tuple(size or 0 for size in self.shape)
+        found, shape = steps.shape[1:], self._item
         count = math.prod(shape)
+        if self.takes_rows:
+            if found and found[1:] == shape:
+                return found
+            if count == 1 and len(found) <= 1:
+                return (math.prod(found), *shape)
+            return (1, *shape) if found == (count,) else None
         flat = (bool(shape) and found == (count,)) or (count == 1 and found == ())
         return shape if flat or found == shape else None
 
     def source_code(self, name: str) -> FeatureSource:
-        """One dense tensor ``[batch, *shape]``, or a ragged one ``[batch, (length)]``."""
+        """One dense tensor ``[batch, *shape]``, or a ragged one ``[batch, (length), …]``."""
         dtype = f"tf.{self.dtype.__name__}"
-        if self.shape == (None,):
-            return FeatureSource({name: f"tf.io.RaggedFeature({dtype})"})
+        if self.takes_rows:
+            inner = ", ".join(f"tf.io.RaggedFeature.UniformRowLength({n})" for n in self._item)
+            partitions = f", partitions=[{inner}]" if inner else ""
+            return FeatureSource({name: f"tf.io.RaggedFeature({dtype}{partitions})"})
         return FeatureSource({name: f"tf.io.FixedLenFeature({literal(self.shape)}, {dtype})"})
 
     def check(self, value: FeatureValue) -> None:
@@ -153,31 +174,57 @@ class _Numeric(Feature):
 
     def _to_array(self, value: Any) -> NDArray[Any]:
         if isinstance(value, np.ndarray):
-            return self._check_array(value)
+            return self._check_array(value, self._shape_of_array(value.shape))
         if not self.shape:
             return np.array(self._to_number(value), self.dtype)
         cells = split_values(value, self.separator)
-        if self.shape == (None,):
-            return np.array([self._to_number(cell) for cell in cells], self.dtype)
-        sizes = [size or 0 for size in self.shape]
+        if cells and isinstance(cells[0], np.ndarray):
+            return self._stack_rows(cells)
+        sizes = list(self._item)
         nested = any(isinstance(cell, list | tuple) for cell in cells)
-        numbers = self._flatten(cells, sizes if nested else [math.prod(sizes)])
-        return np.array(numbers, self.dtype).reshape(sizes)
+        if not self.takes_rows:
+            numbers = self._flatten(cells, sizes if nested else [math.prod(sizes)])
+            return np.array(numbers, self.dtype).reshape(sizes)
+        count = math.prod(sizes)
+        if sizes and not nested and len(cells) % count:
+            expected = f"a multiple of {count} values for shape {literal(self.shape)}"
+            got = f"got {len(cells)} values: {shorten(cells)}"
+            raise _reject("wrong_length", f"{got}, expected {expected}")
+        if sizes and nested:
+            cells = [number for cell in cells for number in self._flatten(cell, sizes)]
+        numbers = [self._to_number(cell) for cell in cells]
+        return np.array(numbers, self.dtype).reshape(-1, *sizes)
 
-    def _check_array(self, array: NDArray[Any]) -> NDArray[Any]:
-        """An array from a file; dimensions of one don't count, since MATLAB has no vectors."""
+    def _stack_rows(self, rows: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Rows of an array that share a key; each is an item of the shape."""
+        wanted = _without_ones(self._item)
+        for row in rows:
+            if _without_ones(row.shape) not in (wanted, _without_ones([math.prod(wanted)])):
+                got = f"got {len(rows)} rows, one of shape {list(row.shape)}"
+                raise _reject("wrong_length", f"{got}, expected {self._expected()}")
+        stacked = np.stack([row.ravel() for row in rows])
+        return self._check_array(stacked, (len(rows), *self._item))
+
+    def _shape_of_array(self, found: tuple[int, ...]) -> tuple[int, ...] | None:
+        """The shape of an array's value, in which dimensions of one don't count: MATLAB has no vectors."""
+        sizes, item = _without_ones(found), self._item
+        wanted, flat = _without_ones(item), _without_ones([math.prod(item)])
+        if not self.takes_rows:
+            return item if sizes in (wanted, flat) else None
+        if not item:
+            return (math.prod(found),) if len(sizes) <= 1 else None
+        if (found and found[1:] == item) or sizes == [0]:
+            return (found[0] if found[1:] == item else 0, *item)
+        if sizes in (wanted, flat):
+            return (1, *item)
+        return (sizes[0], *item) if sizes[1:] in (wanted, flat) else None
+
+    def _check_array(self, array: NDArray[Any], shape: tuple[int, ...] | None) -> NDArray[Any]:
+        """An array from a file, as the shape that its value is to have; ``None`` where it fits none."""
         if array.dtype.kind not in "biuf":
             message = f"got an array of {array.dtype}, expected {self._expected()}"
             raise _reject("not_a_number", message)
-        sizes = [size for size in array.shape if size != 1]
-        whole = [math.prod(size or 0 for size in self.shape)]
-        wanted = [size for size in self.shape if size != 1]
-        fits = (
-            len(sizes) <= 1
-            if self.shape == (None,)
-            else sizes in (wanted, [n for n in whole if n != 1])
-        )
-        if not fits:
+        if shape is None:
             message = f"got an array of shape {list(array.shape)}, expected {self._expected()}"
             raise _reject("wrong_length", message)
         bad = self._find_bad(array)
@@ -185,9 +232,7 @@ class _Numeric(Feature):
             self._to_number(
                 array.flat[int(bad.argmax())].item()
             )  # which says what is wrong with it
-        return array.astype(self.dtype).reshape(
-            [-1 if size is None else size for size in self.shape]
-        )
+        return array.astype(self.dtype).reshape(shape)
 
     def _find_bad(self, array: NDArray[Any]) -> NDArray[np.bool_]:
         """Which elements ``_to_number`` would not take."""
@@ -317,6 +362,10 @@ class Float32(_Numeric):
 
     def _summarize(self, steps: NDArray[Any]) -> dict[str, Any]:
         return float_moments(steps)
+
+
+def _without_ones(shape: Sequence[int]) -> list[int]:
+    return [size for size in shape if size != 1]
 
 
 def _check_order(low: float | None, high: float | None) -> None:

@@ -23,6 +23,7 @@ SCHEMA = clip_schema(
         "number": NUMBER,
         "pair": {"type": "float32", "source": "pair", "shape": [2]},
         "tokens": {"type": "int64", "source": "tokens", "shape": [None]},
+        "boxes": {"type": "float32", "source": "boxes", "shape": [None, 2]},
         "text": {"type": "string", "source": "path"},
         "sound": {"type": "float32", "source": "sound", "ragged": True},
     },
@@ -40,6 +41,7 @@ def make_clip(folder, clip, length):
         "tags": list(range(clip % 3)),
         "pair": [[clip, frame] for frame in range(length)],
         "tokens": [list(range(frame % 3)) for frame in range(length)],
+        "boxes": [[[clip, frame + box] for box in range(frame % 3)] for frame in range(length)],
         "sound": [0.5] * (clip % 4),
     }
 

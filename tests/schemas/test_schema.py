@@ -126,14 +126,14 @@ def test_a_name_and_a_version_are_kept_where_they_are_declared():
             "features.x.max: got nan, expected a finite number",
         ),
         (
-            feature(type="int64", shape=[None, 2]),
-            "features.x.shape: got [None, 2], expected [] for one number, sizes like [3] or [2, 2], "
-            "or [null] for any number of them",
+            feature(type="int64", shape=[2, None]),
+            "features.x.shape: got [2, None], expected [] for one number, sizes like [3] or [2, 2], "
+            "or a null before them for any number, as in [null] or [null, 4]",
         ),
         (
             feature(type="int64", shape=3),
             "features.x.shape: got 3, expected [] for one number, sizes like [3] or [2, 2], "
-            "or [null] for any number of them",
+            "or a null before them for any number, as in [null] or [null, 4]",
         ),
         (
             feature(type="int64", default="many"),

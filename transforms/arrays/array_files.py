@@ -56,6 +56,19 @@ class ArrayBlock:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """What an array of keys holds.
+
+    Attributes:
+        rows: the rows that each key has, in order.
+        count: all keys, equal ones too.
+    """
+
+    rows: dict[str, list[int]]
+    count: int
+
+
 class ArrayFiles:
     """Opens array files, and keeps the few used last open.
 
@@ -68,7 +81,7 @@ class ArrayFiles:
         self._lock = RLock()
         self._files: OrderedDict[Any, Any] = OrderedDict()
         self._arrays: OrderedDict[Any, Any] = OrderedDict()
-        self._keys: OrderedDict[Any, dict[str, list[int]]] = OrderedDict()
+        self._keys: OrderedDict[Any, _Keys] = OrderedDict()
         self._datasets: OrderedDict[Any, FoundDataset] = OrderedDict()
         self._layouts: OrderedDict[Any, ChunkedRows | None] = OrderedDict()
         self._blocks = BlockCache()
@@ -91,7 +104,8 @@ class ArrayFiles:
         """The array that a reference names.
 
         Rows are counted along the first axis. MATLAB's arrays have the axes that they have in MATLAB;
-        there, images lie along the last axis, as MATLAB's own functions want them.
+        there, images lie along the last axis, as MATLAB's own functions want them. Columns are counted
+        along the second axis, and come as rows do.
 
         Args:
             reference: which one.
@@ -100,24 +114,30 @@ class ArrayFiles:
         Raises:
             Reject: stage ``load``: it cannot be found, or must not be read.
         """
-        found = self._find(reference, reference.name, of_images)
+        found = self._find(reference, of_images)
         found.of_images = of_images
         if reference.index is not None:
             _fix_row(found, reference.index)
         elif reference.rows is not None:
             found.rows = range(len(found))[reference.rows]
         elif reference.key is not None:
-            found.rows = self._rows_with_key(reference, *reference.key)
+            name, key = reference.key
+            keys = self._find_key(reference, name, key)
+            found.rows = keys.rows[key]
+            _check_place(found, name, key, keys)
         return found
 
-    def _find(self, reference: ArrayReference, name: str, of_images: bool) -> StoredArray:
-        path = self._inputs.locate(reference.file)
+    def _find(self, reference: ArrayReference, of_images: bool) -> StoredArray:
+        path, name = self._inputs.locate(reference.file), reference.name
         with self._lock:
             if path.lower().endswith((".npy", ".npz")):
                 array = self._load(path, name, reference.written)
-                return StoredArray(reference.written, array, tuple(range(array.ndim)))
+                stored = StoredArray(reference.written, array, tuple(range(array.ndim)))
+                return _choose_columns(stored, of_images) if reference.columns else stored
             found = self._dataset(path, name, reference.written)
             stored = _layout(found.dataset, found.file, reference.written, of_images)
+            if reference.columns:
+                stored = _choose_columns(stored, of_images)
             rows = chunked_rows(found.dataset, stored.axes[0]) if stored.axes else None
             if rows is not None:
                 key = path, name, rows.axis
@@ -138,7 +158,7 @@ class ArrayFiles:
             return None
         layout = _remember(
             self._layouts,
-            (self._inputs.prefix + reference.file, reference.name, of_images),
+            (self._inputs.prefix + reference.file, reference.name, of_images, reference.columns),
             _LAYOUTS,
             lambda: self._chunked_rows(reference, of_images),
         )
@@ -149,7 +169,7 @@ class ArrayFiles:
             inside = -layout.count <= reference.index < layout.count
             rows = [reference.index % layout.count] if inside else []
         elif reference.key is not None:
-            rows = self._rows_with_key(reference, *reference.key)
+            rows = self._find_key(reference, *reference.key).rows[reference.key[1]]
         else:
             rows = rows[reference.rows] if reference.rows is not None else rows
         if not rows or rows[0] >= layout.count:
@@ -160,7 +180,7 @@ class ArrayFiles:
 
     def _chunked_rows(self, reference: ArrayReference, of_images: bool) -> ChunkedRows | None:
         try:
-            found = self._find(reference, reference.name, of_images)
+            found = self._find(reference, of_images)
         except Reject:  # remembered, so that a file that is not there is looked for once
             return None
         finally:
@@ -185,18 +205,19 @@ class ArrayFiles:
 
         return _remember(self._arrays, (path, name), _LOADED_ARRAYS, load)
 
-    def _rows_with_key(self, reference: ArrayReference, name: str, key: str) -> Sequence[int]:
+    def _find_key(self, reference: ArrayReference, name: str, key: str) -> _Keys:
+        """The keys of an array, ``key`` among them."""
         with self._lock:
             place = (self._inputs.prefix + reference.file, name)
-            table = _remember(
-                self._keys, place, _KEY_TABLES, lambda: self._read_table(reference, name)
+            keys = _remember(
+                self._keys, place, _KEY_TABLES, lambda: self._read_keys(reference, name)
             )
-        if key not in table:
+        if key not in keys.rows:
             message = f"{reference.written}: there is no {key!r} in {name!r}"
             raise Reject("load", "no_such_key", message, path=reference.written)
-        return table[key]
+        return keys
 
-    def _read_table(self, reference: ArrayReference, name: str) -> dict[str, list[int]]:
+    def _read_keys(self, reference: ArrayReference, name: str) -> _Keys:
         path = self._inputs.locate(reference.file)
         if path.lower().endswith((".npy", ".npz")):
             keys = self._load(path, name, reference.written)
@@ -209,7 +230,7 @@ class ArrayFiles:
         table: dict[str, list[int]] = {}
         for row, value in enumerate(values):
             table.setdefault(_key_text(value), []).append(row)
-        return table
+        return _Keys(table, len(values))
 
 
 def _remember(
@@ -234,6 +255,32 @@ def _layout(dataset: h5py.Dataset, owner: Any, written: str, of_images: bool) ->
     return StoredArray(written, dataset, axes, transposed=bool(matlab), owner=owner)
 
 
+def _choose_columns(stored: StoredArray, of_images: bool) -> StoredArray:
+    if of_images or len(stored.axes) < 2:
+        expected = "rows, since images have no columns" if of_images else "two dimensions or more"
+        got = f"got columns of an array of shape {list(stored.data.shape)}"
+        message = f"{stored.written}: {got}, expected {expected}"
+        raise Reject("load", "wrong_shape", message, path=stored.written)
+    first, second, *others = stored.axes
+    stored.axes, stored.columns = (second, first, *others), True
+    return stored
+
+
+def _check_place(found: StoredArray, name: str, key: str, keys: _Keys) -> None:
+    """Keys that belong to the other axis would name what is not there, or something else."""
+    if not found.axes:
+        return
+    count, *others = (found.data.shape[axis] for axis in found.axes)
+    what, other = ("columns", "rows") if found.columns else ("rows", "columns")
+    got = f"{found.written}: got {keys.count} keys in {name!r}, expected one for each of {count} {what}"
+    if others == [keys.count] and keys.count != count and not found.of_images:
+        mark = "" if found.columns else ":,"
+        message = f"{got}; those of the {keys.count} {other} are named by [{mark}{name}={key}]"
+        raise Reject("load", "wrong_shape", message, path=found.written)
+    if keys.rows[key][-1] >= count:
+        raise Reject("load", f"no_such_{what[:-1]}", got, path=found.written)
+
+
 def _check_vector(keys: Any, name: str, written: str) -> None:
     """Keys are a vector; dimensions of one don't count, since MATLAB has no vectors."""
     if sum(size != 1 for size in keys.shape) > 1:
@@ -243,10 +290,11 @@ def _check_vector(keys: Any, name: str, written: str) -> None:
 
 def _fix_row(found: StoredArray, index: int) -> None:
     if not -len(found) <= index < len(found):
-        message = f"{found.written}: got row {index}, expected one of {len(found)} rows"
-        raise Reject("load", "no_such_row", message, path=found.written)
+        what = "column" if found.columns else "row"
+        message = f"{found.written}: got {what} {index}, expected one of {len(found)} {what}s"
+        raise Reject("load", f"no_such_{what}", message, path=found.written)
     found.fixed[found.axes[0]] = index % len(found)
-    found.axes = found.axes[1:]
+    found.axes, found.columns = found.axes[1:], False
 
 
 def open_hdf5(path: str, written: str) -> h5py.File:

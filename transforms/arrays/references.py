@@ -11,7 +11,8 @@ __all__ = ["ArrayReference", "parse_reference"]
 
 _REFERENCE = re.compile(
     rf"(?P<file>.+?\.(?:h5|hdf5|hdf|he5|mat|npy|npz)){ARRAY_MARK}(?P<name>.*?)"
-    r"(?:\[(?P<index>-?\d+)\]|\[(?P<start>-?\d*):(?P<stop>-?\d*)\]|\[(?P<keys>[^\[\]=]+)=(?P<key>.*)\])?",
+    r"(?:\[(?P<columns>:, ?)?"
+    r"(?:(?P<index>-?\d+)|(?P<start>-?\d*):(?P<stop>-?\d*)|(?P<keys>[^\[\]=]+)=(?P<key>.*))\])?",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -28,6 +29,7 @@ class ArrayReference:
         rows: the rows that are meant, ``[start:stop]``.
         key: the rows that are meant are those where another array of the file has a value: that
             array's name, and the value as text.
+        columns: whether these are columns rather than rows, so counted along the second axis.
     """
 
     written: str
@@ -36,14 +38,16 @@ class ArrayReference:
     index: int | None = None
     rows: slice | None = None
     key: tuple[str, str] | None = None
+    columns: bool = False
 
 
 def parse_reference(text: str) -> ArrayReference | None:
     """The array that text names; ``None`` where it names none.
 
     ``FILE::NAME`` is an array, ``[17]`` behind it one row of it, ``[0:16]`` a range of rows, and
-    ``[ids=tabby]`` the rows at which the array ``ids`` of the same file holds ``tabby``. The file's
-    name has to end in .h5, .hdf5, .hdf, .he5, .mat, .npy or .npz.
+    ``[ids=tabby]`` the rows at which the array ``ids`` of the same file holds ``tabby``; with ``:,``
+    before, as in ``[:,17]``, columns. The file's name has to end in .h5, .hdf5, .hdf, .he5, .mat, .npy
+    or .npz.
     """
     match = _REFERENCE.fullmatch(text)
     if match is None:
@@ -57,4 +61,5 @@ def parse_reference(text: str) -> ArrayReference | None:
         index,
         rows if match["start"] is not None else None,
         (match["keys"], match["key"]) if match["keys"] else None,
+        match["columns"] is not None,
     )

@@ -37,6 +37,7 @@ class StoredArray:
         fixed: the index along each of the others.
         rows: the positions along the first axis that are meant; ``None`` for all.
         transposed: whether what is read is to be transposed, as MATLAB's arrays are.
+        columns: whether steps lie along the second axis of what is read: then it comes first.
         of_images: whether rows are images; then zeros at the end of a fixed-length string belong to the
             file that it holds, while they end a text.
         owner: keeps the file open as long as this array is used.
@@ -48,6 +49,7 @@ class StoredArray:
     fixed: dict[int, int] = field(default_factory=dict)
     rows: Sequence[int] | None = None
     transposed: bool = False
+    columns: bool = False
     of_images: bool = False
     owner: Any = None
     _block: range = field(default=range(0), init=False)
@@ -67,8 +69,12 @@ class StoredArray:
         """How a step is called in messages."""
         return f"{self.written}[{step}]"
 
-    def read(self) -> Any:
+    def read(self, *, several: bool = False, advice: str = "") -> Any:
         """The whole: an array, or a Python value where it is a single one.
+
+        Args:
+            several: whether several rows that share a key are taken, as a list of arrays.
+            advice: what to do where they are not.
 
         Raises:
             Reject: stage ``load``: ``ambiguous_key``, ``array_too_large`` or ``corrupt_file``.
@@ -79,10 +85,15 @@ class StoredArray:
             span = slice(self.rows.start, self.rows.stop)
             sizes = [len(self.rows), *(self.data.shape[axis] for axis in self.axes[1:])]
             return self._read({self.axes[0]: span}, sizes)
-        if len(self.rows) != 1:
-            message = f"{self.written}: got {len(self.rows)} rows with this key, expected one"
+        if len(self.rows) == 1:
+            return self[0]
+        if not several:
+            what = "columns" if self.columns else "rows"
+            message = f"{self.written}: got {len(self.rows)} {what} with this key, expected one"
+            message += f"; {advice}" if advice else ""
             raise self._reject("ambiguous_key", message)
-        return self[0]
+        self._check_bytes([len(self.rows), *(self.data.shape[axis] for axis in self.axes[1:])])
+        return [np.asarray(self[step]) for step in range(len(self.rows))]
 
     def __getitem__(self, step: int) -> Any:
         """One step.
@@ -115,7 +126,7 @@ class StoredArray:
             read = np.asarray(self.data[whole])
         except ARRAY_FAULTS:  # reading step by step will tell which, and what is wrong with it
             return None
-        read = read.T if self.transposed else read
+        read = self._turn(read)
         if not isinstance(wanted, range):
             read = read[np.array(wanted) - low]
         return read.reshape(len(read), *(size for size in read.shape[1:] if size != 1))
@@ -141,10 +152,7 @@ class StoredArray:
         return True
 
     def _read(self, where: dict[int, Any], sizes: list[int]) -> Any:
-        size = self._bytes(sizes)
-        if size > MAX_VALUE_BYTES:
-            message = f"{self.written}: got {size} bytes, expected at most {MAX_VALUE_BYTES}"
-            raise self._reject("array_too_large", message)
+        self._check_bytes(sizes)
         index = {**self.fixed, **where}
         whole = tuple(index.get(axis, slice(None)) for axis in range(len(self.data.shape)))
         try:
@@ -153,12 +161,23 @@ class StoredArray:
             message = f"{self.written} cannot be read: {_first_line(error)}"
             raise self._reject("corrupt_file", message) from error
 
+    def _check_bytes(self, sizes: list[int]) -> None:
+        size = self._bytes(sizes)
+        if size > MAX_VALUE_BYTES:
+            message = f"{self.written}: got {size} bytes, expected at most {MAX_VALUE_BYTES}"
+            raise self._reject("array_too_large", message)
+
     def _bytes(self, sizes: list[int]) -> int:
         return int(math.prod(sizes) * self.data.dtype.itemsize)
 
+    def _turn(self, value: NDArray[Any]) -> NDArray[Any]:
+        value = value.T if self.transposed else value
+        several = value.ndim == len(self.axes)  # otherwise it is one step
+        return np.moveaxis(value, 1, 0) if self.columns and several else value
+
     def _plain(self, value: Any) -> Any:
-        if self.transposed and isinstance(value, np.ndarray):
-            value = value.T
+        if isinstance(value, np.ndarray):
+            value = self._turn(value)
         plain = plain_value(value)
         if self.of_images and isinstance(plain, bytes) and self.data.dtype.kind == "S":
             return plain.ljust(self.data.dtype.itemsize, b"\0")  # which NumPy has cut off

@@ -23,10 +23,21 @@ def encoded(feature, value):
         (Float32(source="s", shape=[2, 1]), np.array([1, 2], np.float16), [[1], [2]]),
         (Float32(source="s", shape=[None], allow_nan=True), np.array([np.inf, -1]), [np.inf, -1]),
         (Float32(source="s", shape=[1]), np.array([5]), [5]),
+        (Int64(source="s", shape=[None, 3]), np.arange(6).reshape(2, 3), [[0, 1, 2], [3, 4, 5]]),
+        (Int64(source="s", shape=[None, 3]), np.arange(3).reshape(3, 1), [[0, 1, 2]]),
+        (Int64(source="s", shape=[None, 3]), np.arange(3), [[0, 1, 2]]),
+        (Int64(source="s", shape=[None, 2, 2]), np.arange(4).reshape(1, 4), [[[0, 1], [2, 3]]]),
+        (Int64(source="s", shape=[None, 1]), np.arange(2), [[0], [1]]),
+        (Float32(source="s", shape=[None]), [np.array(1.5), np.array(2)], [1.5, 2]),
+        (Float32(source="s", shape=[None]), [np.array([1.5]), np.array([2])], [1.5, 2]),
+        (Int64(source="s", shape=[None, 3]), [np.arange(3), np.arange(3)], [[0, 1, 2], [0, 1, 2]]),
+        (Int64(source="s", shape=[None, 2]), [np.array([[1], [2]])] * 2, [[1, 2], [1, 2]]),
+        (Int64(source="s", shape=[None, 2, 1]), [np.arange(2)] * 2, [[[0], [1]], [[0], [1]]]),
     ],
 )
 def test_numbers(feature, value, expected):
     array = encoded(feature, value)
+    assert array.shape == np.shape(expected)
     np.testing.assert_array_equal(array, expected)
     assert (array.dtype, array.shape) == (feature.dtype, np.shape(expected))
 
@@ -45,6 +56,36 @@ def test_numbers(feature, value, expected):
             np.zeros((2, 3)),
             "wrong_length",
             "got an array of shape [2, 3], expected numbers of shape [None]",
+        ),
+        (
+            Int64(source="s", shape=[None, 3]),
+            np.zeros(6),
+            "wrong_length",
+            "got an array of shape [6], expected numbers of shape [None, 3]",
+        ),
+        (
+            Int64(source="s", shape=[None, 4]),
+            [np.array(1)] * 4,
+            "wrong_length",
+            "got 4 rows, one of shape [], expected numbers of shape [None, 4]",
+        ),
+        (
+            Int64(source="s", shape=[None]),
+            [np.zeros(3), np.zeros(2)],
+            "wrong_length",
+            "got 2 rows, one of shape [3], expected numbers of shape [None]",
+        ),
+        (
+            Int64(source="s", shape=[None]),
+            [np.array(b"1"), np.array(b"2")],
+            "not_a_number",
+            "got an array of |S1, expected numbers of shape [None]",
+        ),
+        (
+            Int64(source="s", shape=[None, 2], max=3),
+            [np.array([1, 2]), np.array([3, 4])],
+            "out_of_range",
+            "got 4, expected at most 3",
         ),
         (
             Int64(source="s"),

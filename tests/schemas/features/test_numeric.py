@@ -15,6 +15,8 @@ LIMITED = Int64(source="n", min=1, max=6)
 TRIPLE = Int64(source="n", shape=[3])
 MATRIX = Float32(source="n", shape=[2, 2])
 ANY_LENGTH = Int64(source="n", shape=[None])
+BOXES = Float32(source="n", shape=[None, 2])
+CUBES = Int64(source="n", shape=[None, 2, 1])
 WITH_NAN = Float32(source="n", allow_nan=True, min=0)
 
 
@@ -152,6 +154,27 @@ LISTS = [
     Case(ANY_LENGTH, "5", [5]),
     Case(ANY_LENGTH, 5, [5]),
     Case(ANY_LENGTH, "1;2;3;4", [1, 2, 3, 4]),
+    Case(BOXES, [[1, 2], [3, 4], [5, 6]], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
+    Case(BOXES, "[[1, 2], [3, 4]]", [[1.0, 2.0], [3.0, 4.0]]),
+    Case(BOXES, "1 2 3 4", [[1.0, 2.0], [3.0, 4.0]]),
+    Case(BOXES, [], []),
+    Case(CUBES, [[[1], [2]]], [[[1], [2]]]),
+    Case(Float32(source="n", shape=[None, 2], default=[[0, 1]]), None, [[0.0, 1.0]]),
+    Case(Float32(source="n", shape=[None, 2], default=[]), "", []),
+    Case(
+        BOXES,
+        "1 2 3",
+        **rejected(
+            "wrong_length",
+            "got 3 values: ['1', '2', '3'], expected a multiple of 2 values for shape [None, 2]",
+        ),
+    ),
+    Case(
+        BOXES,
+        [[1, 2], [3]],
+        **rejected("wrong_length", "got 1 values: [3], expected 2 values for shape [None, 2]"),
+    ),
+    Case(BOXES, [[1, "x"]], **rejected("not_a_number", "got 'x', expected a number")),
     Case(
         TRIPLE,
         "1 2",
@@ -195,6 +218,13 @@ def test_lists_of_any_length_are_ragged():
     batch = round_trip(schema, [{"n": "1 2"}, {"n": []}, {"n": [0.5]}])["n"]
     assert as_plain(batch) == [[1.0, 2.0], [], [0.5]]
     assert batch.dtype.name == "float32"
+
+
+def test_lists_of_items_are_ragged_with_the_items_inside():
+    schema = Schema(features={"n": CUBES})
+    batch = round_trip(schema, [{"n": [1, 2, 3, 4]}, {"n": []}, {"n": [[[5], [6]]]}])["n"]
+    assert (batch.shape.as_list(), batch.ragged_rank) == ([3, None, 2, 1], 1)
+    assert as_plain(batch) == [[[[1], [2]], [[3], [4]]], [], [[[5], [6]]]]
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=9))
@@ -302,10 +332,33 @@ def test_sums_over_several_blocks_are_those_of_one_number_after_the_other():
         (FLOAT, np.array(["1"])),
         (MATRIX, np.zeros((3, 4, 1))),
         (ANY_LENGTH, np.zeros((3, 4, 1), np.int64)),
+        (BOXES, np.zeros((3, 4))),
+        (BOXES, np.zeros((3, 2, 4))),
+        (CUBES, np.zeros((3, 2, 2), np.int64)),
     ],
 )
 def test_what_has_to_be_looked_at_one_by_one(feature, steps):
     assert feature.encode_steps("n", steps) is None
+
+
+@pytest.mark.parametrize(
+    ("feature", "shape", "expected"),
+    [
+        (BOXES, (3, 5, 2), (3, 5, 2)),
+        (BOXES, (3, 0, 2), (3, 0, 2)),
+        (BOXES, (3, 2), (3, 1, 2)),
+        (Float32(source="n", shape=[None, 1]), (3, 4), (3, 4, 1)),
+        (Float32(source="n", shape=[None, 1]), (3,), (3, 1, 1)),
+        (ANY_LENGTH, (3,), (3, 1)),
+    ],
+)
+def test_steps_of_items_at_once_are_the_steps_one_by_one(feature, shape, expected):
+    steps = np.arange(math.prod(shape), dtype=feature.dtype).reshape(shape)
+    array = feature.encode_steps("n", steps).values["n"]
+    assert array.shape == expected
+    for value in (steps, steps.tolist()):
+        one_by_one = [feature.encode("n", step).values["n"] for step in value]
+        np.testing.assert_array_equal(array, np.stack(one_by_one), strict=True)
 
 
 def test_a_flat_step_fills_its_shape():

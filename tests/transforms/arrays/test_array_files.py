@@ -99,6 +99,104 @@ def test_rows_by_key(tmp_path, find):
     assert reason(find, "a.h5::data[other=q]") == "no_such_array"
 
 
+def test_all_rows_with_a_key(tmp_path, find):
+    keys = ["a", "b", "a", "c", "a", "b"]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("data", data=VECTORS, chunks=(2, 3), compression="gzip")
+        file["numbers"], file["ids"] = np.arange(6) * 1.5, keys
+        file["short"] = keys[:2] + ["z"] * 9
+    several = find("a.h5::data[ids=a]").read(several=True)
+    assert isinstance(several, list)
+    np.testing.assert_array_equal(several, VECTORS[[0, 2, 4]])
+    scalars = find("a.h5::numbers[ids=b]").read(several=True)
+    assert [(n.shape, n.item()) for n in scalars] == [((), 1.5), ((), 7.5)]
+    np.testing.assert_array_equal(find("a.h5::data[ids=c]").read(several=True), VECTORS[3])
+    with pytest.raises(Reject) as caught:
+        find("a.h5::data[ids=a]").read(advice="declare shape: [null, 3] to take them all")
+    assert str(caught.value) == (
+        "load: ambiguous_key: a.h5::data[ids=a]: got 3 rows with this key, expected one; declare "
+        "shape: [null, 3] to take them all"
+    )
+    with pytest.raises(Reject) as caught:
+        find("a.h5::data[short=z]")
+    assert str(caught.value) == (
+        "load: no_such_row: a.h5::data[short=z]: got 11 keys in 'short', expected one for each of 6 rows"
+    )
+
+
+def test_several_huge_rows_are_rejected_before_they_are_read(tmp_path, find):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", (3, 1 << 26), np.float64, chunks=(1, 1 << 20))
+        file["ids"] = [1, 1, 1]
+    assert reason(lambda: find("a.h5::x[ids=1]").read(several=True)) == "array_too_large"
+
+
+@pytest.mark.parametrize("name", ["a.h5", "gzip.h5", "a.mat", "a.npz", "a.npy"])
+def test_columns(tmp_path, find, name):
+    table = RANDOM.normal(size=(400, 600))  # chunked ones are too large to be kept whole
+    keys = np.repeat(np.arange(300), 2)
+    if name == "a.npy":
+        np.save(tmp_path / name, table)
+    elif name == "a.npz":
+        np.savez(tmp_path / name, x=table, ids=keys)
+    else:
+        with h5py.File(tmp_path / name, "w") as file:
+            if name == "a.mat":
+                matlab(file, "x", table)
+                matlab(file, "ids", keys[np.newaxis])
+            elif name == "gzip.h5":
+                file.create_dataset("x", data=table, chunks=(50, 70), compression="gzip")
+                file["ids"] = keys
+            else:
+                file["x"], file["ids"] = table, keys
+    x = f"{name}::" + ("" if name == "a.npy" else "x")
+    np.testing.assert_array_equal(find(f"{x}[:,17]").read(), table[:, 17])
+    np.testing.assert_array_equal(find(f"{x}[:,-1]").read(), table[:, -1])
+    assert len(find(f"{x}[:,17]")) == 400
+    assert find(f"{x}[:,17]")[3] == table[3, 17]
+    for part in ("68:73", ":", "590:"):
+        start, _, stop = part.partition(":")
+        expected = table[:, int(start or 0) : int(stop or 600)].T
+        found = find(f"{x}[:,{part}]")
+        np.testing.assert_array_equal(found.read(), expected)
+        np.testing.assert_array_equal(steps(found), expected)
+        np.testing.assert_array_equal(found.read_steps(range(len(found))), expected)
+    assert reason(find, f"{x}[:,600]") == "no_such_column"
+    if name == "a.npy":
+        return
+    found = find(f"{x}[:,ids=33]")
+    np.testing.assert_array_equal(steps(found), table[:, 66:68].T)
+    np.testing.assert_array_equal(found.read(several=True), table[:, 66:68].T)
+    with pytest.raises(Reject) as caught:
+        found.read()
+    assert caught.value.message == f"{x}[:,ids=33]: got 2 columns with this key, expected one"
+    with pytest.raises(Reject) as caught:
+        find(f"{x}[ids=33]")
+    assert str(caught.value) == (
+        f"load: wrong_shape: {x}[ids=33]: got 600 keys in 'ids', expected one for each of 400 rows; "
+        "those of the 600 columns are named by [:,ids=33]"
+    )
+
+
+def test_columns_of_what_has_none(tmp_path, find):
+    write(tmp_path / "a.h5", vector=VECTORS[0], frames=FRAMES)
+    with pytest.raises(Reject) as caught:
+        find("a.h5::vector[:,0]")
+    assert str(caught.value) == (
+        "load: wrong_shape: a.h5::vector[:,0]: got columns of an array of shape [3], expected two "
+        "dimensions or more"
+    )
+    with pytest.raises(Reject) as caught:
+        find("a.h5::frames[:,0]", True)
+    assert str(caught.value) == (
+        "load: wrong_shape: a.h5::frames[:,0]: got columns of an array of shape [70, 4, 5, 3], "
+        "expected rows, since images have no columns"
+    )
+    np.testing.assert_array_equal(find("a.h5::frames[:,2]").read(), FRAMES[:, 2])
+    whole = find("a.h5::frames[:,1:3]").read()
+    np.testing.assert_array_equal(whole, np.swapaxes(FRAMES, 0, 1)[1:3])
+
+
 def test_numpy_files(tmp_path, find):
     np.save(tmp_path / "a.npy", FRAMES)
     np.save(tmp_path / "fortran.npy", np.asfortranarray(VECTORS))

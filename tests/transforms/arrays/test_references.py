@@ -13,6 +13,18 @@ from pixelbeam.transforms.arrays.references import ArrayReference, parse_referen
         ("a.h5::b[0:16]", ArrayReference("a.h5::b[0:16]", "a.h5", "b", rows=slice(0, 16))),
         ("a.h5::b[ids=x y]", ArrayReference("a.h5::b[ids=x y]", "a.h5", "b", key=("ids", "x y"))),
         ("a.h5::b[/g/ids=]", ArrayReference("a.h5::b[/g/ids=]", "a.h5", "b", key=("/g/ids", ""))),
+        ("a.mat::b[:,17]", ArrayReference("a.mat::b[:,17]", "a.mat", "b", 17, columns=True)),
+        ("a.mat::b[:, -1]", ArrayReference("a.mat::b[:, -1]", "a.mat", "b", -1, columns=True)),
+        (
+            "a.npy::[:,1:]",
+            ArrayReference("a.npy::[:,1:]", "a.npy", "", None, slice(1, None), None, True),
+        ),
+        (
+            "a.h5::b[:,ids=,x]",
+            ArrayReference("a.h5::b[:,ids=,x]", "a.h5", "b", None, None, ("ids", ",x"), True),
+        ),
+        ("a.h5::b[:]", ArrayReference("a.h5::b[:]", "a.h5", "b", rows=slice(None))),
+        ("a.h5::b[:,]", ArrayReference("a.h5::b[:,]", "a.h5", "b[:,]")),
         ("a.h5::b[x]", ArrayReference("a.h5::b[x]", "a.h5", "b[x]")),  # a name may have brackets
         ("a.h5.b::c.h5::d", ArrayReference("a.h5.b::c.h5::d", "a.h5.b::c.h5", "d")),
         ("a.h5", None),
