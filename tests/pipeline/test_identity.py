@@ -235,6 +235,7 @@ def test_rejects_are_tried_again_when_the_images_are_there(options, roots, tmp_p
 
 def test_a_typo_in_the_image_root_is_mended(options, roots, tmp_path):
     few = MaxRejects(count=0, fraction=None)
+    (tmp_path / "typo").mkdir()  # a folder of something else: one that is not there is refused
     with pytest.raises(TooManyRejects):
         build(options(image_root=str(tmp_path / "typo"), max_rejects=few))
     assert len(rejects_of(tmp_path / "out")) == 12
@@ -286,10 +287,11 @@ def test_a_failed_overwrite_leaves_the_old_dataset_alone(options, roots, tmp_pat
     build(options())
     before = contents(tmp_path / "out")
     few = MaxRejects(count=0, fraction=None)
+    (tmp_path / "none").mkdir()
     with pytest.raises(TooManyRejects) as error:
         build(options(image_root=str(tmp_path / "none"), overwrite=True, max_rejects=few))
     where = tmp_path / "out" / ".pixelbeam" / "next" / "rejects.jsonl"
-    assert str(error.value).endswith(f"  all of them, a line each: {where}")
+    assert f"\n  all of them, a line each: {where}\n" in str(error.value)
     assert len(where.read_text().splitlines()) == 12
     assert contents(tmp_path / "out") == before
     assert build(options()).claim is Claim.PUBLISHED
@@ -315,7 +317,6 @@ def test_an_overwrite_goes_on_after_a_crash_at_any_step(
     with monkeypatch.context() as patch:
         patch.setattr("pixelbeam.pipeline.claim.finish_replacing", lambda output: None)
         patch.setattr("pixelbeam.pipeline.claim.clear_state", lambda output: None)
-        patch.setattr(build_module, "read_published", lambda output: None)
         build(new)  # complete, and not yet in its place
     shutil.copytree(tmp_path / "out", tmp_path / "complete", symlinks=True)
     old = contents(tmp_path / "complete")
