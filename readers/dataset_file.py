@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from typing import Any
+
+import numpy as np
 
 from ..schemas.checksum import has_right_checksum
 from ..schemas.dataset import DatasetInfo
 from ..schemas.errors import DatasetError
 from ..schemas.layout import DATASET_FILE
 
-__all__ = ["check_description", "parse_info"]
+__all__ = ["check_description", "parse_info", "read_moments"]
+
+_REFERENCE_SPLIT = "train"
 
 
 def parse_info(data: bytes, directory: str) -> DatasetInfo:
@@ -54,3 +59,23 @@ def check_description(info: DatasetInfo, code: bytes, directory: str) -> None:
             f"{directory}: {file.path} is not the file that was published: its SHA-256 "
             f"differs from the one in {DATASET_FILE}; restore it or build the dataset again"
         )
+
+
+def read_moments(info: DatasetInfo, split: str, name: str, place: str) -> tuple[Any, Any]:
+    """Mean and standard deviation that an image feature is standardised by, float32 ``[channels]``.
+
+    All splits are scaled alike, by the statistics of ``train`` where there is one: what a model
+    learns on one scale is of no use on another.
+
+    Raises:
+        DatasetError: the dataset, whose directory is ``place``, does not have them.
+    """
+    reference = _REFERENCE_SPLIT if _REFERENCE_SPLIT in info.splits else split
+    statistics = info.splits[reference].statistics.get(name, {})
+    if "mean" not in statistics or "std" not in statistics:
+        raise DatasetError(
+            f"{place}: no mean and std of {name!r} in the statistics of split {reference!r}, expected "
+            "them for scaling='standardize'"
+        )
+    std = [std or 1.0 for std in statistics["std"]]  # 0: one colour
+    return np.array(statistics["mean"], np.float32), np.array(std, np.float32)

@@ -8,13 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 from ..schemas import ClassLabel, Image, Schema
-from ..schemas.errors import DatasetError
+from .dataset_file import read_moments
 from .options import ReadOptions
 from .published import Published
 
 __all__ = ["Elements"]
-
-_REFERENCE_SPLIT = "train"
 
 
 class Elements:
@@ -120,20 +118,8 @@ def _check_frames(name: str, schema: Schema, options: ReadOptions) -> None:
 
 
 def _read_scale(dataset: Published, split: str, name: str) -> tuple[Any, Any]:
-    """Scale and offset [channels] that standardise an image of [0, 1]: (x - mean) / std.
-
-    All splits are scaled alike, by the statistics of ``train`` where there is one: what a model
-    learns on one scale is of no use on another.
-    """
-    reference = _REFERENCE_SPLIT if _REFERENCE_SPLIT in dataset.info.splits else split
-    statistics = dataset.split(reference).statistics.get(name, {})
-    if "mean" not in statistics or "std" not in statistics:
-        raise DatasetError(
-            f"{dataset.directory}: no mean and std of {name!r} in the statistics of split "
-            f"{reference!r}, expected them for scaling='standardize'"
-        )
-    mean = tf.constant(statistics["mean"], tf.float32)
-    std = tf.constant([std or 1.0 for std in statistics["std"]], tf.float32)  # 0: one colour
+    """Scale and offset [channels] that standardise an image of [0, 1]: (x - mean) / std."""
+    mean, std = map(tf.constant, read_moments(dataset.info, split, name, dataset.directory))
     return 1.0 / std, -mean / std
 
 

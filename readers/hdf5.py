@@ -9,8 +9,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from .hdf5_elements import ArrayElements, ElementOptions
 from .hdf5_records import HDF5Records
 from .hdf5_sources import FilePath
+from .selection import choose_features, choose_rows, warn_of_text
 
 __all__ = ["HDF5Dataset"]
 
@@ -34,15 +36,25 @@ class HDF5Dataset(keras.utils.PyDataset):
             ``train.h5``; or several files with the same datasets.
         split: the split, with a directory.
         features: each feature's name, in files of others the path of a dataset, and whether it is an
-            ``input`` or a ``target``. By default what the schema says; files of others have to be told.
+            ``input`` or a ``target``. By default what the schema says, but of the inputs no text and bytes,
+            which make ``fit`` fail, where there are other inputs; a warning then says which were left
+            out. Files of others have to be told.
         batch_size: records a batch.
         shuffle: ``True`` draws a new order of all records each epoch; ``"batch"`` puts records that lie
             together in a batch, and draws the order of the batches, which is faster where chunks hold
             several records; ``False`` keeps the stored order.
         seed: makes the orders the same in each run.
+        rows: the records to take, in this order: a slice, numbers (negative ones count from the end; one
+            that is there twice is read twice), or a boolean for each record. Records of several files are
+            numbered one file after the other.
+        scaling: as in ``load``: ``[0,1]`` or ``standardize`` gives images as float32. In files of others,
+            images are the inputs of type uint8 or uint16 whose rows have two or three axes, and only
+            ``[0,1]`` is known.
+        one_hot: as in ``load``: class labels as float32 [num_classes]; not in files of others.
+        channels_first: as in ``load``: [channels, height, width] instead of [height, width, channels].
         drop_remainder: leaves out the last batch where it is smaller.
         transform: called with each batch's inputs (or inputs and targets), returns what takes their place;
-            for scaling and augmentation in the workers.
+            for augmentation in the workers, after ``scaling`` and the others.
         **workers: ``workers``, ``use_multiprocessing`` and ``max_queue_size`` of ``PyDataset``.
 
     Raises:
@@ -56,10 +68,14 @@ class HDF5Dataset(keras.utils.PyDataset):
         split: str | None = None,
         *,
         features: Mapping[str, str] | None = None,
+        rows: slice | Sequence[int] | Sequence[bool] | NDArray[Any] | None = None,
         batch_size: int = 32,
         shuffle: bool | Literal["batch"] = False,
         seed: int | None = None,
         drop_remainder: bool = False,
+        scaling: str | None = None,
+        one_hot: bool = False,
+        channels_first: bool = False,
         transform: Callable[..., Any] | None = None,
         **workers: Any,
     ) -> None:
@@ -68,16 +84,27 @@ class HDF5Dataset(keras.utils.PyDataset):
             raise ValueError(f"batch_size: got {batch_size!r}, expected an integer of at least 1")
         if shuffle not in (True, False, "batch"):
             raise ValueError(f"shuffle: got {shuffle!r}, expected True, False or 'batch'")
+        options = ElementOptions(scaling, one_hot, channels_first)
         self._records = HDF5Records(path, split, features=_names(features))
+        schema = self._records.schema if features is None else None
+        if schema is not None:
+            chosen = choose_features(schema, None, None)
+            if chosen is not schema:
+                self._records = self._records.select(chosen)
         self._targets = _find_targets(self._records, features)
         _check_shapes(self._records)
+        self._elements = ArrayElements(self._records, self._targets, options)
+        self._chosen = choose_rows(rows, len(self._records))
+        self._count = len(self._records) if self._chosen is None else len(self._chosen)
         self._batch_size, self._shuffle, self._transform = batch_size, shuffle, transform
-        whole, rest = divmod(len(self._records), batch_size)
+        whole, rest = divmod(self._count, batch_size)
         self._batches = whole if drop_remainder or not rest else whole + 1
         # Drawn here, so that copies in other processes agree on the order.
         self._entropy = np.random.SeedSequence(seed).generate_state(4).tolist()
         self._epoch = 0
         self._order = self._draw_order()
+        if schema is not None:
+            warn_of_text(schema, chosen, features)
 
     def __len__(self) -> int:
         return self._batches
@@ -86,8 +113,10 @@ class HDF5Dataset(keras.utils.PyDataset):
         """Batch ``index`` of this epoch."""
         if not 0 <= index < self._batches:
             raise IndexError(f"got batch {index} of {self._batches}")
-        batch = self._records.read(self._rows(index))
-        elements = _arrange({name: _to_array(v) for name, v in batch.items()}, self._targets)
+        rows = self._rows(index)
+        batch = self._records.read(rows if self._chosen is None else self._chosen[rows])
+        converted = {name: self._elements.convert(name, _to_array(v)) for name, v in batch.items()}
+        elements = _arrange(converted, self._targets)
         if self._transform is None:
             return elements
         return (
@@ -105,17 +134,18 @@ class HDF5Dataset(keras.utils.PyDataset):
             return None
         generator = np.random.default_rng((*self._entropy, self._epoch))
         if self._shuffle is True:
-            return generator.permutation(len(self._records))
+            return generator.permutation(self._count)
         # A last batch that is smaller stays the last, so that all have their sizes.
-        return generator.permutation(len(self._records) // self._batch_size)
+        return generator.permutation(self._count // self._batch_size)
 
     def _rows(self, index: int) -> NDArray[np.int64]:
+        """The numbers of a batch's records, among those that are taken."""
         if self._shuffle == "batch" and self._order is not None and index < len(self._order):
             index = int(self._order[index])
         start, stop = index * self._batch_size, (index + 1) * self._batch_size
         if self._shuffle is True and self._order is not None:
             return self._order[start:stop]
-        return np.arange(start, min(stop, len(self._records)))
+        return np.arange(start, min(stop, self._count))
 
 
 def _names(features: Mapping[str, str] | None) -> list[str] | None:

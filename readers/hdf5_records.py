@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from typing import Any
 
 from ..schemas import Schema
@@ -14,6 +15,7 @@ from .hdf5_arrays import Array, Ragged, Rows
 from .hdf5_decode import Decoder
 from .hdf5_sources import FilePath, find_files, open_file
 from .hdf5_table import Table, read_schema
+from .selection import check_features, select
 
 __all__ = ["HDF5Records"]
 
@@ -27,6 +29,12 @@ class HDF5Records:
     Values of files that pixelbeam wrote are decoded: encoded images to ``uint8`` or ``uint16``
     ``[height, width, channels]``, lists of classes to ``float32`` ``[classes]`` of zeros and ones, UTF-8 text
     to ``str``. Those of other files are given as h5py gives them.
+
+    Attributes:
+        schema: what the records hold; ``None`` in files of others.
+        info: the ``dataset.json`` of the dataset that they are of; ``None`` where there is none.
+        split: their split in it.
+        folder: where the files lie.
 
     Args:
         path: a published dataset's directory, with ``split``; an HDF5 file, also a virtual one like
@@ -46,17 +54,18 @@ class HDF5Records:
         *,
         features: Sequence[str] | None = None,
     ) -> None:
-        if isinstance(features, str):
-            raise ValueError(f"features: got {features!r}, expected a list: [{features!r}]")
+        check_features(features)
         found = find_files(path, split)
         files = found.files
         if not files:
             raise ValueError("path: got no files, expected at least one")
         # What dataset.json says is checked; what a file says of itself is all that there is of others.
-        info, folder = found.info, os.path.dirname(files[0])
-        declared = read_schema(files[0]) if info is None else info.read_schema(folder)
+        self.info, self.split, self.folder = found.info, found.split, os.path.dirname(files[0])
+        info = found.info
+        declared = read_schema(files[0]) if info is None else info.read_schema(self.folder)
         self.schema = _choose(declared, features, files[0])
         keys = list(features or ()) if self.schema is None else _keys(self.schema)
+        self._files = files
         self._table = Table(files, keys or _all_datasets(files[0]))
         self._decoder = Decoder(self.schema) if self.schema is not None else None
         self._threads: tuple[int, ThreadPoolExecutor] | None = None
@@ -99,6 +108,13 @@ class HDF5Records:
         """What is known of the stored values by their path in the file: shapes and types."""
         return self._table.arrays()
 
+    def select(self, schema: Schema) -> HDF5Records:
+        """The same records with a part of their schema."""
+        other = copy(self)
+        other.schema, other._decoder = schema, Decoder(schema)
+        other._table, other._threads = Table(self._files, _keys(schema)), None
+        return other
+
     def _pool(self) -> ThreadPoolExecutor:
         if self._threads is None or self._threads[0] != os.getpid():
             self._threads = (os.getpid(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)))
@@ -113,11 +129,7 @@ def _choose(schema: Schema | None, features: Sequence[str] | None, path: str) ->
         if name not in schema.features:
             names = ", ".join(map(repr, schema.features))
             raise DatasetError(f"{path}: no feature {name!r}; its features are: {names}")
-    parts = {
-        part: {name: feature for name, feature in getattr(schema, part).items() if name in features}
-        for part in ("context", "steps", "features")
-    }
-    return schema.model_copy(update=parts)
+    return select(schema, features)
 
 
 def _keys(schema: Schema) -> list[str]:

@@ -17,6 +17,7 @@ from .hdf5_clips import HDF5Clips
 from .hdf5_loading import HDF5Source
 from .options import LoadOptions, ReadOptions
 from .published import Published, open_dataset
+from .selection import choose_features, warn_of_text
 
 __all__ = ["dataset_info", "input_fn", "load", "steps_per_epoch"]
 
@@ -36,6 +37,7 @@ def load(
     seed: int | None = None,
     repeat: bool | int = False,
     drop_remainder: bool = False,
+    features: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
     one_hot: bool = False,
     image_dtype: Any = None,
@@ -74,6 +76,8 @@ def load(
         seed: makes the shuffled order the same in each run, at some cost in speed.
         repeat: ``True`` for ever, or a number of epochs. No batch goes over the end of an epoch.
         drop_remainder: leaves out the last batch where it is smaller.
+        features: reads and decodes these alone. By default all, but of the inputs no text and bytes, which
+            make ``fit`` fail, where there are other inputs; a warning then says which were left out.
         targets: the features that are targets, instead of those that the schema says; ``[]`` gives one
             dict of everything.
         one_hot: gives class labels as float32 [num_classes] instead of int64 numbers.
@@ -111,6 +115,7 @@ def load(
         seed=seed,
         repeat=repeat,
         drop_remainder=drop_remainder,
+        features=features,
         targets=targets,
         one_hot=one_hot,
         image_dtype=image_dtype,
@@ -123,7 +128,9 @@ def load(
         buckets=buckets,
         mask=mask,
     )
-    dataset = open_dataset(directory)
+    published = open_dataset(directory)
+    chosen = choose_features(published.schema, options.features, options.targets)
+    dataset = published.select(chosen)
     records = _select_records(dataset, split, options.source, input_context)
     description = dataset.description()
     elements = Elements(dataset, split, options)
@@ -131,6 +138,7 @@ def load(
         batches = _read_hdf5(records, dataset, description, elements, options)
     else:
         batches = _build(records, description, elements, options)
+    warn_of_text(published.schema, chosen, options.features)
     return batches.with_options(_distribution(input_context))
 
 
@@ -152,11 +160,15 @@ def input_fn(
         DatasetError: see ``load``; said here, not when the function is called.
         ValueError: see ``load``.
     """
-    dataset = open_dataset(directory)
+    published = open_dataset(directory)
     checked = ReadOptions(**options)
+    chosen = choose_features(published.schema, checked.features, checked.targets)
+    dataset = published.select(chosen)
+    options["features"] = list(chosen.features)  # what is left out is said once
     _select_records(dataset, split, checked.source, None)
     dataset.description()
     Elements(dataset, split, checked)
+    warn_of_text(published.schema, chosen, checked.features)
 
     def fn(input_context: Any = None) -> Any:
         return load(directory, split, **options, input_context=input_context)
@@ -281,7 +293,7 @@ def _read_hdf5(
 ) -> Any:
     steps = _check_batches(records, options)
     shuffle = options.shuffle is not False
-    if dataset.schema.steps:
+    if dataset.schema.record == "sequence_example":
         clips = HDF5Clips(records.files, dataset.schema, records.part, description)
         rows = clips.rows(shuffle=shuffle, seed=options.seed)
         return _read_clips(rows, steps, clips, elements, options)

@@ -9,13 +9,13 @@ from typing import Any, TypedDict
 import tensorflow as tf
 
 from .clip_options import ClipOptions
+from .selection import SCALINGS, check_features
 
 __all__ = ["SOURCES", "LoadOptions", "ReadOptions"]
 
 SOURCES = ("tfrecord", "hdf5")
 """The formats that ``load`` reads, the one first that it takes where both are there."""
 
-SCALINGS = ("[0,1]", "standardize")
 IMAGE_DTYPES = ("uint8", "uint16", "float16", "bfloat16", "float32")
 
 
@@ -27,6 +27,7 @@ class LoadOptions(TypedDict, total=False):
     seed: int | None
     repeat: bool | int
     drop_remainder: bool
+    features: Sequence[str] | None
     targets: Sequence[str] | None
     one_hot: bool
     image_dtype: Any
@@ -53,6 +54,7 @@ class ReadOptions:
     seed: int | None = None
     repeat: bool | int = False
     drop_remainder: bool = False
+    features: Sequence[str] | None = None
     targets: Sequence[str] | None = None
     one_hot: bool = False
     image_dtype: Any = None
@@ -70,6 +72,7 @@ class ReadOptions:
             _check_count(name, getattr(self, name))
         if self.batch_size is None and self.drop_remainder:
             raise ValueError("drop_remainder: got True without a batch_size, expected both")
+        check_features(self.features)
         if isinstance(self.targets, str):
             raise ValueError(f"targets: got {self.targets!r}, expected a list: [{self.targets!r}]")
         if self.scaling not in (None, *SCALINGS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -34,6 +34,10 @@ class Published:
     directory: str
     info: DatasetInfo
     schema: Schema
+
+    def select(self, schema: Schema) -> Published:
+        """The same with a part of its schema, so that no other features are read."""
+        return replace(self, schema=schema)
 
     def split(self, name: str) -> SplitInfo:
         """A split by name.

@@ -148,6 +148,9 @@ class Feature(BaseModel):
     target_by_default: ClassVar[bool] = False
     """What ``is_target`` is while a schema says nothing of it: true for classes."""
 
+    is_text: ClassVar[bool] = False
+    """True when values are text or bytes, which are no input of a network beside others."""
+
     type: str
     source: str = Field(min_length=1)
     target: bool | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
@@ -23,6 +23,8 @@ class String(Feature):
     Attributes:
         default: the text of a row whose cell is empty; without it the row is rejected.
     """
+
+    is_text: ClassVar[bool] = True
 
     type: Literal["string"] = "string"
     default: str | None = None
@@ -60,6 +62,8 @@ class Bytes(Feature):
         default: the text, in ``encoding``, of a row whose cell is empty; without it the row is
             rejected.
     """
+
+    is_text: ClassVar[bool] = True
 
     type: Literal["bytes"] = "bytes"
     encoding: Literal["utf8", "base64", "hex"] = "utf8"

@@ -82,7 +82,7 @@ def test_batches_are_those_of_the_tfrecord_reader(all_kinds):
     roles = {name: "target" if name == "label" else "input" for name in FIXED}
     dataset = HDF5Dataset(all_kinds, "train", features=roles, batch_size=RECORDS)
     inputs, labels = dataset[0]
-    batches = load(all_kinds, "train", batch_size=RECORDS, targets=["label"])
+    batches = load(all_kinds, "train", batch_size=RECORDS, features=list(FIXED), targets=["label"])
     expected, expected_labels = next(iter(batches))
     for name in inputs:
         wanted = expected[name].numpy()

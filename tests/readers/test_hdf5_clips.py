@@ -135,3 +135,14 @@ def test_records_of_clips(clips, path):
         assert [image.tolist() for image in record["mixed"]] == batch["mixed"].to_list()[0]
         for name in ("frames", "raw", "number", "pair", "label", "tags", "sound"):
             np.testing.assert_array_equal(record[name], batch[name][0])
+
+
+@pytest.mark.parametrize("source", ["tfrecord", "hdf5"])
+@pytest.mark.parametrize("features", [["label", "number"], ["label"]])
+def test_only_the_features_asked_for_are_read(clips, source, features):
+    options = {"source": source, "batch_size": 4, "targets": []}
+    everything = list(load(clips, "train", **options))
+    some = list(load(clips, "train", features=features, **options))
+    assert [sorted(batch) for batch in some] == [features] * len(everything)
+    for got, expected in zip(some, everything, strict=True):
+        assert_same(got, {name: expected[name] for name in features})

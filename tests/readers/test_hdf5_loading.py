@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from datasets import edit_info
-from hdf5_datasets import RECORDS
+from hdf5_datasets import RECORDS, SCHEMA
 from pixelbeam.readers import input_fn, load
 from pixelbeam.schemas.errors import DatasetError
 
@@ -30,6 +30,7 @@ def assert_same(left, right):
     ],
 )
 def test_elements_are_those_of_the_tfrecord_reader(all_kinds, options):
+    options = {"features": list(SCHEMA.features), **options}
     expected, got = (load(all_kinds, "train", source=s, **options) for s in ("tfrecord", "hdf5"))
     assert got.cardinality() == expected.cardinality()
     elements = list(got)

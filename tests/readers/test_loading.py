@@ -1,3 +1,4 @@
+import hashlib
 import io
 import subprocess
 import sys
@@ -9,7 +10,16 @@ import tensorflow as tf
 from datasets import write_dataset, write_info
 from PIL import Image as Pillow
 from pixelbeam.readers import dataset_info, input_fn, load, steps_per_epoch
-from pixelbeam.schemas import ClassLabel, ClassLabels, Float32, Image, Int64, Schema, String
+from pixelbeam.schemas import (
+    ClassLabel,
+    ClassLabels,
+    Float32,
+    Image,
+    Int64,
+    Schema,
+    String,
+    write_description,
+)
 from pixelbeam.schemas.errors import DatasetError
 
 SHARDS = [10, 7, 6]
@@ -234,6 +244,9 @@ SEVERAL = Schema(
 )
 
 
+KEPT = [name for name in SEVERAL.features if name != "name"]
+
+
 @pytest.fixture(scope="module")
 def several(tmp_path_factory):
     rows = [
@@ -250,7 +263,9 @@ def several(tmp_path_factory):
 
 
 def test_several_inputs_and_targets_are_dicts(several):
-    inputs, targets = load(several, "train", batch_size=2).element_spec
+    inputs, targets = load(
+        several, "train", batch_size=2, features=list(SEVERAL.features)
+    ).element_spec
     assert list(inputs) == ["image", "name", "counts"]
     assert targets == {
         "age": tf.TensorSpec((None,), tf.float32),
@@ -275,7 +290,7 @@ def test_without_a_target_elements_are_inputs(numbered):
 
 
 def test_images_of_different_sizes_are_ragged_batches(several):
-    inputs, _ = next(iter(load(several, "train", batch_size=3, scaling="[0,1]")))
+    inputs, _ = next(iter(load(several, "train", batch_size=3, features=KEPT, scaling="[0,1]")))
     images = inputs["image"]
     assert isinstance(images, tf.RaggedTensor)
     for n in range(3):
@@ -286,7 +301,9 @@ def test_images_of_different_sizes_are_ragged_batches(several):
 
 @pytest.mark.parametrize("channels_first", [False, True])
 def test_images_of_different_sizes_are_dense_alone(several, channels_first):
-    for n, (inputs, _) in enumerate(load(several, "train", channels_first=channels_first)):
+    for n, (inputs, _) in enumerate(
+        load(several, "train", features=KEPT, channels_first=channels_first)
+    ):
         expected = picture(n, width=3 + n, height=2 + n)[1]
         expected = expected.transpose(2, 0, 1) if channels_first else expected
         np.testing.assert_array_equal(inputs["image"].numpy(), expected, strict=True)
@@ -427,3 +444,32 @@ def test_a_shard_that_lost_a_record_is_an_error(small):
     assert (small / name).read_bytes() == data
     with pytest.raises(tf.errors.FailedPreconditionError):
         list(load(small, "train"))
+
+
+@pytest.mark.parametrize("source", ["tfrecord", "hdf5"])
+def test_only_the_features_asked_for_are_read(all_kinds, source):
+    options = {"source": source, "batch_size": 30, "targets": []}
+    everything = next(iter(load(all_kinds, "train", **options)))
+    some = next(iter(load(all_kinds, "train", features=["text/name", "box"], **options)))
+    assert list(some) == ["box", "text/name"]
+    for name, value in some.items():
+        np.testing.assert_array_equal(value, everything[name])
+    fn = input_fn(all_kinds, "train", features=["box", "label"], source=source, batch_size=30)
+    box, label = next(iter(fn()))
+    np.testing.assert_array_equal(box, everything["box"])
+    np.testing.assert_array_equal(label, everything["label"])
+
+
+def test_a_broken_feature_that_is_not_asked_for(tmp_path):
+    other = LABELLED.model_copy(update={"features": {"label": LABELLED.features["label"]}})
+    write_dataset(tmp_path, other, {"train": [[{"label": "a"}, {"label": "c"}]]})
+    info = dataset_info(tmp_path)
+    code = write_description(LABELLED).encode()
+    (tmp_path / "feature_description.py").write_bytes(code)
+    described = info.description.model_copy(update={"sha256": hashlib.sha256(code).hexdigest()})
+    declared = LABELLED.to_dict()
+    write_info(tmp_path, info.model_copy(update={"description": described, "declared": declared}))
+    labels = load(tmp_path, "train", features=["label"], targets=[], batch_size=2)
+    assert [batch["label"].numpy().tolist() for batch in labels] == [[0, 2]]
+    with pytest.raises(tf.errors.InvalidArgumentError):  # the records hold no image
+        list(load(tmp_path, "train", batch_size=2))
