@@ -104,7 +104,7 @@ class HDF5Dataset(keras.utils.PyDataset):
         self._epoch = 0
         self._order = self._draw_order()
         if schema is not None:
-            warn_of_text(schema, chosen, features)
+            warn_of_text(schema, chosen, None)
 
     def __len__(self) -> int:
         return self._batches
