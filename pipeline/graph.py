@@ -76,9 +76,10 @@ class BuildJob:
         """What the rows' cells are, and what names a row."""
         options = self.options
         columns = options.columns() + window_columns(options.schema)
+        row_format = row_format_of(options, columns, self.inputs)
         if WINDOW in columns:
-            return RowFormat(columns, WINDOW)
-        return row_format_of(options, columns, self.inputs)
+            return replace(row_format, key_column=WINDOW, key_is_path=False)
+        return row_format
 
     @property
     def splits(self) -> Splits:
@@ -204,7 +205,7 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
         options.seed,
         row_format,
         collector if collector.is_needed else None,
-        ArrayOrder(features, row_format.columns, job.inputs),
+        ArrayOrder(features, row_format, job.inputs),
     )
     split = source["rows"] | "AssignSplits" >> assign
     planner = Planner(

@@ -9,7 +9,7 @@ import apache_beam as beam
 from ..transforms.clips import ClipRows, CutClips, GroupClips
 from ..transforms.inputs import InputRoot
 from ..transforms.join_labels import JoinLabels
-from ..transforms.keys import RowFormat
+from ..transforms.keys import PathRoot, RowFormat
 from ..transforms.manifests import Manifest
 from ..transforms.read_manifest import ReadManifest
 from ..transforms.windows import with_frames
@@ -22,7 +22,9 @@ def row_format_of(options: BuildOptions, columns: tuple[str, ...], inputs: Input
     """What the cells of rows with these columns are, and what names a row."""
     key_column = name_column(options)
     is_path = key_column in options.schema.file_columns()
-    return RowFormat(columns, key_column, is_path, inputs.splits is not None)
+    folders = inputs.splits.folders if inputs.splits is not None else (("", inputs.root),)
+    roots = {split: PathRoot.find(folder) for split, folder in folders}
+    return RowFormat(columns, key_column, is_path, inputs.splits is not None, roots)
 
 
 def name_column(options: BuildOptions) -> str | None:

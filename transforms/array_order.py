@@ -12,6 +12,7 @@ from ..schemas.sources import ARRAY_MARK, fill_source, is_column
 from .arrays.array_files import ArrayBlock, ArrayFiles
 from .arrays.references import parse_reference
 from .inputs import InputRoot
+from .keys import RowFormat
 from .rows import ManifestRow
 
 __all__ = ["ArrayOrder"]
@@ -23,12 +24,12 @@ class ArrayOrder:
 
     Attributes:
         features: of the schema.
-        columns: of the rows' values.
+        row_format: what the rows' cells are.
         inputs: where paths are relative to.
     """
 
     features: tuple[Feature, ...]
-    columns: tuple[str, ...]
+    row_format: RowFormat
     inputs: InputRoot
 
     def open(self) -> Callable[[ManifestRow], ArrayBlock | None]:
@@ -46,32 +47,38 @@ class ArrayOrder:
             found: ArrayBlock | None = None
             cells: dict[str, Any] = {}
             for feature in candidates:
-                cells = cells or dict(zip(self.columns, row.values, strict=True))
-                block = _find_block(feature, cells, files.under(self.inputs.of(row.file)))
+                cells = cells or dict(zip(self.row_format.columns, row.values, strict=True))
+                near = files.under(self.inputs.of(row.file))
+                block = self._find_block(feature, cells, near, row)
                 if block is not None and (found is None or block.bytes > found.bytes):
                     found = block
             return found
 
         return find
 
+    def _find_block(
+        self, feature: Feature, cells: dict[str, Any], files: ArrayFiles, row: ManifestRow
+    ) -> ArrayBlock | None:
+        # A clip lies where its first step does.
+        first = {c: _first(cells[c]) for c in feature.columns}
+        if is_column(feature.source):
+            cell = first[feature.source]
+            if not isinstance(cell, str) or ARRAY_MARK not in cell:
+                return None  # nearly every row, so this is quick
+        try:
+            written = fill_source(feature.source, first)
+            reference = parse_reference(written) if isinstance(written, str) else None
+            if reference is None:
+                return None
+            # The place of a row must not depend on where the files lie.
+            name = self.row_format.relative(row, reference.file)
+            return files.find_block(reference, feature.reads_files, name)
+        except Reject:
+            return None
+
 
 def _may_name_arrays(feature: Feature) -> bool:
     return feature.reads_arrays or ARRAY_MARK in feature.source
-
-
-def _find_block(feature: Feature, cells: dict[str, Any], files: ArrayFiles) -> ArrayBlock | None:
-    # A clip lies where its first step does.
-    first = {c: _first(cells[c]) for c in feature.columns}
-    if is_column(feature.source):
-        cell = first[feature.source]
-        if not isinstance(cell, str) or ARRAY_MARK not in cell:
-            return None  # nearly every row, so this is quick
-    try:
-        written = fill_source(feature.source, first)
-        reference = parse_reference(written) if isinstance(written, str) else None
-        return files.find_block(reference, feature.reads_files) if reference else None
-    except Reject:
-        return None
 
 
 def _first(cell: Any) -> Any:

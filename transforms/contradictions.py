@@ -18,7 +18,7 @@ import numpy as np
 from ..schemas.feature import shorten
 from ..schemas.schema import Schema
 from ..schemas.sources import is_column
-from .keys import RowFormat, path_key
+from .keys import RowFormat
 from .rows import ManifestRow
 
 __all__ = [
@@ -105,7 +105,7 @@ class LabelCollector:
     def __init__(self, schema: Schema, row_format: RowFormat):
         features = schema.features if schema.clips is None else schema.context
         inputs = {c for f in schema.features.values() if not f.is_target for c in f.columns}
-        self._key_of, self._schema = row_format.key, schema
+        self._path_key, self._schema = row_format.path_key, schema
         self._inputs = [
             (row_format.columns.index(column), column in schema.file_columns())
             for column in sorted(inputs - {row_format.key_column})
@@ -151,7 +151,7 @@ class LabelCollector:
         if label == _NO_LABEL or type(values[self._key_index]) is not str:
             return
         if self._inputs:
-            key = self._join(key, values)
+            key = self._join(key, row)
         files, rows, labels = self._columns
         data = key.encode("utf-8", "surrogatepass")
         self._images += hashlib.blake2b(data, digest_size=_HASH_BYTES).digest()
@@ -189,9 +189,10 @@ class LabelCollector:
         text = "; ".join(", ".join(found) for found in names) if any(names) else ""
         return self._texts.setdefault(text, len(self._texts))
 
-    def _join(self, key: str, values: tuple[Any, ...]) -> str:
+    def _join(self, key: str, row: ManifestRow) -> str:
+        values = row.values
         cells = [
-            path_key(values[index])
+            self._path_key(row, values[index])
             if is_path and type(values[index]) is str
             else repr(values[index])
             for index, is_path in self._inputs

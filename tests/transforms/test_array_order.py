@@ -9,7 +9,7 @@ from pixelbeam.schemas import Schema
 from pixelbeam.transforms.array_order import ArrayOrder
 from pixelbeam.transforms.arrays.array_files import ArrayBlock
 from pixelbeam.transforms.inputs import InputRoot
-from pixelbeam.transforms.keys import order_of
+from pixelbeam.transforms.keys import PathRoot, RowFormat, order_of
 from pixelbeam.transforms.rows import ManifestRow
 
 SHAPE = (30, 64, 1024)  # rows of 64 KiB
@@ -32,9 +32,8 @@ def folder(tmp_path):
 
 def finder(folder, *columns, **features):
     schema = Schema.from_dict({"features": features or {"image": IMAGE}})
-    order = ArrayOrder(
-        tuple(schema.features.values()), columns or ("path",), InputRoot(str(folder))
-    )
+    row_format = RowFormat(columns or ("path",), None, roots={"": PathRoot.find(str(folder))})
+    order = ArrayOrder(tuple(schema.features.values()), row_format, InputRoot(str(folder)))
     find = order.open()
     return lambda *cells: find(ManifestRow("m.csv", 2, cells))
 
@@ -71,6 +70,11 @@ def finder(folder, *columns, **features):
 def test_the_block_of_a_cell(folder, cell, block):
     expected = block and ArrayBlock("a.h5", block[0], block[1], 0, block[2])
     assert finder(folder)(cell) == expected
+
+
+@pytest.mark.parametrize("spelling", ["{root}/a.h5::x[12]", "../{root.name}/a.h5::x[12]"])
+def test_a_block_does_not_depend_on_where_the_folder_lies(folder, spelling):
+    assert finder(folder)(spelling.format(root=folder)) == ArrayBlock("a.h5", "x", 1, 0, CHUNK)
 
 
 def test_patterns_and_numbers_name_arrays_too(folder):

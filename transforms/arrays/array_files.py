@@ -144,11 +144,18 @@ class ArrayFiles:
                 stored.data = BlockedDataset(found.dataset, rows, self._blocks, key, self._lock)
             return stored
 
-    def find_block(self, reference: ArrayReference, of_images: bool) -> ArrayBlock | None:
+    def find_block(
+        self, reference: ArrayReference, of_images: bool, name: str
+    ) -> ArrayBlock | None:
         """The block of a dataset that the first row of a reference is read with, by the file's header.
 
         ``None`` where a reference has no block that others could share: it names a whole array, rows are
         not in compressed chunks of several, or the whole is so small that it is kept anyway.
+
+        Args:
+            reference: which rows.
+            of_images: see ``find``.
+            name: what the block is to call the file.
 
         Raises:
             Reject: stage ``load``: it cannot be found, or must not be read.
@@ -175,7 +182,7 @@ class ArrayFiles:
         if not rows or rows[0] >= layout.count:
             return None
         chunk, window = layout.place(rows[0])
-        file = posixpath.normpath(self._inputs.prefix + reference.file.replace("\\", "/"))
+        file = posixpath.normpath(self._inputs.prefix + name.replace("\\", "/"))
         return ArrayBlock(file, reference.name, chunk, window, layout.chunk * layout.row_bytes)
 
     def _chunked_rows(self, reference: ArrayReference, of_images: bool) -> ChunkedRows | None:
