@@ -79,6 +79,18 @@ class CellReader:
         cells = clips.split(value, feature) if listed is None else listed
         return ListedSteps(cells, lambda cell: self._read(feature, cell))
 
+    def listed(self, feature: Feature, clips: Clips) -> list[Any] | None:
+        """The steps that the cell of a step feature lists; ``None`` where it names what holds them.
+
+        What it names stays unopened, so this says nothing of whether it is there.
+        """
+        value = self.cells[feature.source]
+        listed = _listed(feature, value, clips)
+        if listed is not None or feature.reads_files or not isinstance(value, str):
+            return listed
+        names_array = feature.reads_arrays and parse_reference(value) is not None
+        return None if names_array else clips.split(value, feature)
+
     def forget(self) -> None:
         """Lets go of the files that were read, which are kept for other features of the same row."""
         self._files.clear()

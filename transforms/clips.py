@@ -14,7 +14,7 @@ from ..schemas.numbers import is_missing, parse_float, parse_int
 from ..schemas.schema import Schema
 from .arrays.array_files import ArrayFiles
 from .cells import CellReader
-from .frames import natural_key
+from .frames import common_length, natural_key
 from .inputs import InputRoot
 from .join_labels import join_key
 from .keys import RowFormat
@@ -122,7 +122,7 @@ def cut_row(clip_rows: ClipRows, reader: CellReader, row: ManifestRow) -> Groupe
         counts = {"seen": frames} if "seen" in counts else {}
         rejected = reject_row(clip_rows.row_format, row, reject)
         return GroupedRows(rejects=[replace(rejected, frames=frames)], counts=counts)
-    cells = [_listed(clip_rows, column, cell) for column, cell in reader.cells.items()]
+    cells = [_listed(clip_rows, reader, column) for column in reader.cells]
     kept = range(count) if clips.key else clips.keep(counts["seen"])
     rows = []
     for window in windows:
@@ -142,20 +142,19 @@ def _count_kept(clip_rows: ClipRows, reader: CellReader, counts: dict[str, int])
     clips, schema = clip_rows.clips, clip_rows.schema
     if clips.key:  # group_rows has counted them
         return count_frames(schema, reader.cells)
-    sources = [reader.steps(feature, clips) for feature in schema.steps.values()]
-    seen = max(len(source) for source in sources)
+    seen = common_length({n: reader.steps(feature, clips) for n, feature in schema.steps.items()})
     counts |= {"seen": seen, **count_skipped(clips, seen)}
     return len(clips.keep(seen))
 
 
-def _listed(clip_rows: ClipRows, column: str, cell: Any) -> Any:
-    """The cell of a column of steps as a list, where it lists them as text."""
+def _listed(clip_rows: ClipRows, reader: CellReader, column: str) -> Any:
+    """The cell of a column of steps as a list, where it lists them; else the cell."""
     for feature in clip_rows.schema.steps.values():
-        if feature.source == column and isinstance(cell, str):
-            values = clip_rows.clips.split(cell, feature)
-            if not feature.reads_files or len(values) > 1:
-                return values
-    return cell
+        if feature.source == column:
+            listed = reader.listed(feature, clip_rows.clips)
+            if listed is not None:
+                return listed
+    return reader.cells[column]
 
 
 def _check_constant(clip_rows: ClipRows, rows: Sequence[ManifestRow]) -> None:

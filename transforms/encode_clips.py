@@ -12,7 +12,7 @@ from ..schemas.feature import Encoded, Feature, FeatureValue, Steps
 from ..schemas.schema import Schema
 from ..schemas.statistics import add
 from .cells import CellReader
-from .frames import StepSource
+from .frames import SomeSteps, StepSource, common_length
 from .windows import WINDOW, count_skipped, parse_window
 
 __all__ = ["ClipEncoder"]
@@ -46,7 +46,7 @@ class ClipEncoder:
         steps = self.schema.steps
         sources = {name: self._open(name, feature) for name, feature in steps.items()}
         even = {name: feature for name, feature in steps.items() if not feature.ragged}
-        self.seen = _common_length({name: sources[name] for name in even})
+        self.seen = common_length({name: sources[name] for name in even})
         kept = self._choose(self.seen) if even else range(0)
         parts = [self._encode_even(even, sources, kept)] if even else []
         for name, feature in steps.items():
@@ -64,9 +64,16 @@ class ClipEncoder:
 
     def _open(self, name: str, feature: Feature) -> StepSource:
         try:
-            return self.reader.steps(feature, self._clips)
+            source = self.reader.steps(feature, self._clips)
         except Reject as reject:
             raise reject.of(feature=name) from None
+        window = self.reader.cells.get(WINDOW)
+        if window is None or self._clips.key is not None or not self._any_cut():
+            return source
+        # Beside steps that were listed, and so cut already, lie others that are still whole.
+        start, stop = parse_window(window)
+        whole = not self._is_cut(feature)
+        return SomeSteps(source, self._clips.keep(len(source))[start:stop]) if whole else source
 
     def _choose(self, count: int) -> range:
         """The steps to keep; rows that were grouped or cut into windows have just these already."""
@@ -75,15 +82,19 @@ class ClipEncoder:
             return range(count)
         if window is not None:
             start, stop = parse_window(window)
-            return range(count) if self._is_cut() else clips.keep(count)[start:stop]
+            return range(count) if self._any_cut() else clips.keep(count)[start:stop]
         kept = clips.keep(count)
         if len(kept) < clips.fewest:
             raise clips.too_few(len(kept))
         self.counts = {"seen": count, **count_skipped(clips, count)}
         return kept
 
-    def _is_cut(self) -> bool:
-        columns = [column for feature in self.schema.steps.values() for column in feature.columns]
+    def _any_cut(self) -> bool:
+        return any(map(self._is_cut, self.schema.steps.values()))
+
+    def _is_cut(self, feature: Feature) -> bool:
+        """Whether the steps of a window are all that its row still lists of a feature."""
+        columns = self.schema.frame_columns().intersection(feature.columns)
         return any(isinstance(self.reader.cells[column], list) for column in columns)
 
     def _encode_even(
@@ -198,12 +209,3 @@ def _encode_array(
 
 def _any_ragged(features: Mapping[str, Feature]) -> bool:
     return any(feature.ragged for feature in features.values())
-
-
-def _common_length(sources: Mapping[str, StepSource]) -> int:
-    lengths = {name: len(source) for name, source in sources.items()}
-    if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{count} steps of {name!r}" for name, count in lengths.items())
-        message = f"got {listed}, expected as many of each; or declare some of them as ragged: true"
-        raise Reject("clip", "unequal_lengths", message)
-    return next(iter(lengths.values()), 0)

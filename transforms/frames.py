@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -25,7 +25,15 @@ from .folders import is_local, lies_in
 from .formats.class_folders import is_hidden, is_image_name
 from .inputs import InputRoot
 
-__all__ = ["Animation", "ListedSteps", "StepSource", "list_frames", "natural_key"]
+__all__ = [
+    "Animation",
+    "ListedSteps",
+    "SomeSteps",
+    "StepSource",
+    "common_length",
+    "list_frames",
+    "natural_key",
+]
 
 _DIGITS = re.compile(r"(\d+)")
 
@@ -94,6 +102,35 @@ class ListedSteps:
         return cell if isinstance(cell, str) else ""
 
 
+@dataclass(frozen=True, slots=True)
+class SomeSteps:
+    """Some steps of a source, as a source of their own.
+
+    Attributes:
+        source: has them all.
+        chosen: which of them, in rising order.
+    """
+
+    source: StepSource
+    chosen: Sequence[int]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.chosen)
+
+    def __getitem__(self, step: int) -> Any:
+        """See ``StepSource``."""
+        return self.source[self.chosen[step]]
+
+    def read_steps(self, steps: Sequence[int]) -> NDArray[Any] | None:
+        """See ``StepSource``."""
+        return self.source.read_steps([self.chosen[step] for step in steps])
+
+    def describe(self, step: int) -> str:
+        """What the source says of it."""
+        return self.source.describe(self.chosen[step])
+
+
 class Animation:
     """The frames of an animated GIF, WebP or PNG, or the pages of a TIFF.
 
@@ -147,6 +184,20 @@ class Animation:
         """An animated PNG may begin with a picture for viewers that show only one."""
         image = self._opened.image
         return int(bool(image.info.get("default_image")) and getattr(image, "n_frames", 1) > 1)
+
+
+def common_length(sources: Mapping[str, StepSource]) -> int:
+    """The number of steps that sources, by the names of their features, all have; 0 without any.
+
+    Raises:
+        Reject: stage ``clip``, ``unequal_lengths``.
+    """
+    lengths = {name: len(source) for name, source in sources.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{count} steps of {name!r}" for name, count in lengths.items())
+        message = f"got {listed}, expected as many of each; or declare some of them as ragged: true"
+        raise Reject("clip", "unequal_lengths", message)
+    return next(iter(lengths.values()), 0)
 
 
 def list_frames(inputs: InputRoot, written: str) -> list[str] | None:

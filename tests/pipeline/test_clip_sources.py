@@ -159,6 +159,113 @@ def test_references_in_the_manifest(tmp_path):
     assert [r["reason"] for r in rejects_of(tmp_path / "out")] == ["no_such_row"]
 
 
+STEPS = np.arange(12 * 3, dtype=np.float32).reshape(12, 3)
+MOCAP = {"type": "float32", "source": "mocap", "shape": [3]}
+TOKEN = {"type": "int64", "source": "tokens"}
+
+
+@pytest.fixture
+def mocap(tmp_path):
+    """One clip of 12 steps in three files."""
+    with h5py.File(tmp_path / "mocap.h5", "w") as file:
+        file["c0/steps"] = STEPS
+        file["more"] = np.stack([STEPS + 100, STEPS + 200])
+    np.save(tmp_path / "w.npy", STEPS)
+    return tmp_path
+
+
+def windows_of(out, *names):
+    """The steps of each record, in the order of the clip."""
+    found = [[record[name].tolist() for name in names] for record in read_clips(out)]
+    return sorted(found)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "mocap.h5::/c0/steps",
+        "w.npy::",
+        "w.npy::[0:12]",
+        [f"w.npy::[{row}]" for row in range(12)],
+        json.dumps([f"w.npy::[{row}]" for row in range(12)]),
+        STEPS.tolist(),
+        json.dumps(STEPS.tolist()),
+    ],
+    ids=["h5", "npy", "range", "rows", "rows-json", "list", "list-json"],
+)
+@pytest.mark.parametrize(
+    ("clips", "windows", "frames"),
+    [
+        ({"window": 4}, [range(4), range(4, 8), range(8, 12)], (0, 12, {})),
+        (
+            {"window": 3, "every": 2, "max_frames": 5, "stride": 2, "min_frames": 1},
+            [range(0, 6, 2), range(4, 10, 2)],
+            (1, 6, {"every": 6, "max_frames": 1}),
+        ),
+    ],
+    ids=["window", "all"],
+)
+def test_windows_of_steps_that_a_cell_names(mocap, cell, clips, windows, frames):
+    (mocap / "m.jsonl").write_text(json.dumps({"mocap": cell}))
+    schema = clip_schema({}, {"mocap": MOCAP}, **clips)
+    dataset = build_clips(str(mocap / "m.jsonl"), schema, mocap / "out")
+    assert windows_of(mocap / "out", "mocap") == [[STEPS[window].tolist()] for window in windows]
+    repeated, in_records, skipped = frames
+    assert dataset["frames"] == {
+        "seen": 12,
+        "repeated": repeated,
+        "in_records": in_records,
+        "in_rejects": 0,
+        "skipped": skipped,
+        "dropped": {"count": 0, "by_reason": {}},
+        "gaps": {"clips": 0, "missing": 0},
+    }
+
+
+def test_windows_of_an_hdf5_manifest(tmp_path):
+    clips = np.random.default_rng(0).normal(size=(4, 12, 75)).astype(np.float32)
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["m"], file["y"] = clips, np.arange(4)
+    label = {"type": "class_label", "source": "y", "num_classes": 4}
+    steps = {"m": {"type": "float32", "source": "m", "shape": [75]}}
+    schema = clip_schema({"label": label}, steps, window=4)
+    build_clips(str(tmp_path / "w.h5"), schema, tmp_path / "out")
+    found = {(int(r["label"]), r["m"].tobytes()) for r in read_clips(tmp_path / "out")}
+    assert found == {
+        (y, clips[y, start : start + 4].tobytes()) for y in range(4) for start in (0, 4, 8)
+    }
+
+
+@pytest.mark.parametrize("source", ["mocap", "mocap.h5::/{clip}/steps"])
+def test_windows_of_steps_that_are_listed_beside_steps_that_are_named(mocap, source):
+    row = {"mocap": "w.npy::", "clip": "c0", "tokens": " ".join(map(str, range(12)))}
+    (mocap / "m.jsonl").write_text(json.dumps(row))
+    steps = {"mocap": {**MOCAP, "source": source}, "tokens": TOKEN}
+    schema = clip_schema({}, steps, window=4, every=2, min_frames=2)
+    dataset = build_clips(str(mocap / "m.jsonl"), schema, mocap / "out")
+    expected = [list(range(0, 8, 2)), list(range(8, 12, 2))]
+    assert windows_of(mocap / "out", "tokens", "mocap") == [
+        [rows, STEPS[rows].tolist()] for rows in expected
+    ]
+    assert dataset["rejects"]["count"] == 0
+
+
+def test_lists_of_different_lengths_are_no_windows(mocap):
+    rows = [{"tokens": "1 2 3", "tags": [1, 2, 3, 4]}, {"tokens": "5 6", "tags": [7, 8]}]
+    (mocap / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    steps = {"tokens": TOKEN, "tags": {**TOKEN, "source": "tags"}}
+    build_clips(str(mocap / "m.jsonl"), clip_schema({}, steps, window=2), mocap / "out")
+    assert windows_of(mocap / "out", "tokens", "tags") == [[[5, 6], [7, 8]]]
+    assert [(r["stage"], r["reason"], r["message"]) for r in rejects_of(mocap / "out")] == [
+        (
+            "clip",
+            "unequal_lengths",
+            "got 3 steps of 'tokens', 4 steps of 'tags', expected as many of each; or declare some "
+            "of them as ragged: true",
+        )
+    ]
+
+
 def test_step_features_have_as_many_steps_unless_ragged(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         for name, length in (("even", 3), ("odd", 5)):
