@@ -181,7 +181,7 @@ def _publish(job: BuildJob) -> None:
     try:
         publish(job.output, job.options.max_rejects, job.command)
     except TooManyRejects as error:
-        said = "\n".join(filter(None, [str(error), _looked_in(job, error.by_reason)]))
+        said = "\n".join(filter(None, [str(error), printable(_looked_in(job, error.by_reason))]))
         raise TooManyRejects(said, error.by_reason) from None
     except BuildError:
         # Where folders cannot be locked, the same command may have been run twice at a time. Then the

@@ -20,6 +20,7 @@ from .graph import BuildJob
 from .identity import differences
 from .own_files import COMMAND_FILE, LOCK_FILE, clear_state, has_state, is_ours, remove_build
 from .replace import finish_replacing, is_replacing, next_folder
+from .terminal import printable
 
 __all__ = ["Claim", "Found", "look_at_output", "take_output"]
 
@@ -197,7 +198,7 @@ def _refuse(what: str, reasons: list[str]) -> OutputError:
 
 
 def _join(reasons: list[str] | tuple[str, ...]) -> str:
-    return "; ".join(reasons[:_SHOWN]) + ("; …" if len(reasons) > _SHOWN else "")
+    return "; ".join(map(printable, reasons[:_SHOWN])) + ("; …" if len(reasons) > _SHOWN else "")
 
 
 @contextmanager

@@ -7,14 +7,22 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
 from rich.console import Console
 
 from ..schemas import errors
 from ..schemas.class_names import describe_names
-from ..schemas.errors import OptionError, PixelbeamError, TooManyRejects, UsageError
+from ..schemas.errors import (
+    BuildError,
+    OptionError,
+    OutputError,
+    PixelbeamError,
+    SchemaError,
+    TooManyRejects,
+    UsageError,
+)
 from ..schemas.layout import REJECTS_FILE
 from .build import Built, build
 from .claim import Claim
@@ -22,7 +30,7 @@ from .options import add_build_options, new_parser, parse_beam_options, parse_bu
 from .progress import format_seconds
 from .running import uses_processes
 from .show_schema import add_schema_command
-from .terminal import own_terminal, say
+from .terminal import own_terminal, printable, say
 from .verify import verify
 
 __all__ = ["describe", "run_command"]
@@ -55,7 +63,7 @@ def run_command(argv: Sequence[str], verbose: bool) -> int:
         if verbose and not isinstance(error, PixelbeamError):
             traceback.print_exc()
         ours = _find_ours(error)
-        return _fail(str(ours), _exit_code(ours)) if ours else _fail(_say(error), EXIT_FAILED)
+        return _fail(_lines_of(ours), _exit_code(ours)) if ours else _fail(_say(error), EXIT_FAILED)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,11 +109,11 @@ def _verify(arguments: argparse.Namespace, others: Sequence[str]) -> int:
         raise OptionError(f"{others[0]}: no such option; see pixelbeam verify --help")
     verified = verify(arguments.directory, arguments.quick, os.cpu_count() or 1)
     for fault in verified.faults:
-        say(str(fault), sys.stdout)
+        say(printable(str(fault)), sys.stdout)
     how = "sizes and counts" if arguments.quick else "every byte and record"
     found = f"{len(verified.faults):,} faults" if verified.faults else "whole"
     say(
-        f"{arguments.directory}: {found}: {verified.files:,} files and {verified.records:,} records, "
+        f"{printable(arguments.directory)}: {found}: {verified.files:,} files and {verified.records:,} records, "
         f"{how} checked",
         sys.stdout,
     )
@@ -135,30 +143,32 @@ def describe(built: Built, output: str) -> str:
         lines.append(
             f"  {name:<9} {split.num_records:,} records in {len(split.shards):,} shards, {size / 1e6:,.1f} MB"
         )
-    lines.append(_describe_rejects(built, output))
+    lines += _describe_rejects(built, output)
     for name, feature in dataset.read_schema(output).features.items():
         if names := feature.source_code(name).class_names:
             lines.append(f"  classes   {name}: {describe_names(names)}")
     lines += [f"  warning   {warning}" for warning in dataset.warnings]
     first = next((name for name, split in dataset.splits.items() if split.num_records), None)
     if first is None:
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
     lines += [
         "load it with:",
         "  from pixelbeam.readers import load",
         f"  {first} = load({output!r}, {first!r}, batch_size=64, shuffle=True)",
     ]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
-def _describe_rejects(built: Built, output: str) -> str:
+def _describe_rejects(built: Built, output: str) -> Iterator[str]:
     rejects = built.dataset.rejects
     if not rejects.count:
-        return "  rejects   none"
+        yield "  rejects   none"
+        return
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejects.by_reason.items())
     where = os.path.join(output, REJECTS_FILE)
-    said = f"  rejects   {rejects.count:,} of {built.dataset.rows:,} rows ({reasons}): {where}"
-    return f"{said}\n            {built.looked_in}" if built.looked_in else said
+    yield f"  rejects   {rejects.count:,} of {built.dataset.rows:,} rows ({reasons}): {where}"
+    if built.looked_in:
+        yield f"            {built.looked_in}"
 
 
 def _exit_code(error: PixelbeamError) -> int:
@@ -170,6 +180,12 @@ def _exit_code(error: PixelbeamError) -> int:
 def _fail(message: str, code: int) -> int:
     say(f"pixelbeam: {message}", sys.stderr)
     return code
+
+
+def _lines_of(error: PixelbeamError) -> str:
+    """What an error says: one line, but for those that are put together from several."""
+    several = isinstance(error, BuildError | OutputError | SchemaError)
+    return str(error) if several else printable(str(error))
 
 
 def _find_ours(error: Exception) -> PixelbeamError | None:

@@ -40,6 +40,7 @@ from .options import MaxRejects
 from .own_files import clear_state, is_ours, names_of
 from .publish_frames import publish_frames
 from .read_results import SplitResults, read_results
+from .terminal import printable
 
 __all__ = ["publish", "read_published"]
 
@@ -181,7 +182,7 @@ def _too_many(
             f"  {count:,} {reason}, such as {reject['manifest']}:{reject['row']}: {reject['message']}"
         )
     lines.append(f"  all of them, a line each: {where}")
-    return TooManyRejects("\n".join(lines), by_reason)
+    return TooManyRejects("\n".join(map(printable, lines)), by_reason)
 
 
 def _publish_whole(

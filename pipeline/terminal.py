@@ -13,11 +13,16 @@ __all__ = ["own_terminal", "prepare_streams", "printable", "say", "unfailing"]
 
 
 def printable(text: str) -> str:
-    """The text with every character that is not printable escaped, line breaks aside.
+    """A line with every character that is not printable escaped, line breaks too.
 
-    Terminals obey control characters, and file names, class names and cells may hold them.
+    Terminals obey control characters, and file names, class names and cells may hold them; with a line
+    break in it a name could pass for a line of ours.
     """
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    return text if text.isprintable() else "".join(map(_escape, text))
+
+
+def _escape(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]
 
 
 class _Unfailing:
@@ -51,8 +56,11 @@ def unfailing(stream: TextIO) -> TextIO:
 
 
 def say(text: str, stream: TextIO) -> None:
-    """Prints lines, ``printable``, to a stream that may be closed or full."""
-    print(printable(text), file=unfailing(stream), flush=True)
+    """Prints lines, each ``printable``, to a stream that may be closed or full.
+
+    Whoever joins lines of which one may hold a stranger's line break makes them ``printable`` first.
+    """
+    print("\n".join(map(printable, text.split("\n"))), file=unfailing(stream), flush=True)
 
 
 def prepare_streams() -> None:

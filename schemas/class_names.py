@@ -31,7 +31,9 @@ SPLIT_NAMES = frozenset(
 # Digits behind a zero are a name (a zip code, agent 007): the zero would be lost in a number.
 _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]{0,999})(\.0{0,999})?")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,1000}(\.[0-9]{1,1000})?")
+_BOOLEANS = frozenset(["false", "true"])
 _SHOWN_WHOLE, _SHOWN_AT_ENDS, _SHOWN_CHARACTERS = 10, 3, 40
+_MOST_ADVISED = 100_000  # labels that are ids or sizes would make a layer of as many outputs
 
 
 def plain_name(text: str) -> str:
@@ -72,6 +74,7 @@ def name_warnings(names: Sequence[str]) -> Iterator[str]:
         names: the class names in the order of their numbers.
     """
     yield from _gaps(names)
+    yield from _mixed(names)
     yield from _look_alikes(names)
     splits = [name for name in names if name.casefold() in SPLIT_NAMES]
     if splits:
@@ -86,15 +89,39 @@ def _gaps(names: Sequence[str]) -> Iterator[str]:
     if not all(map(_WHOLE.fullmatch, names)):
         return
     values = [int(plain_name(name)) for name in names]
-    moved = [f"{value} is {number}" for number, value in enumerate(values) if value != number]
+    moved = _moved(names)
     if moved:
-        advice = (
-            "" if min(values) < 0 else f"; to keep them, declare num_classes: {max(values) + 1}"
-        )
+        fits = min(values) >= 0 and max(values) < _MOST_ADVISED
+        advice = f"; to keep them, declare num_classes: {max(values) + 1}" if fits else ""
         yield (
             "the class names are numbers, but not those of their classes: "
             f"class {_listed(moved)}{advice}"
         )
+
+
+def _mixed(names: Sequence[str]) -> Iterator[str]:
+    """Of numbers that a few other names keep from being sorted as such, and of booleans beside them."""
+    others = [name for name in names if not _NUMBER.fullmatch(name)]
+    numbers, words = len(names) - len(others), [n for n in others if n not in _BOOLEANS]
+    if not others or not numbers or numbers < len(words) or list(names) != sorted(names):
+        return
+    moved = _moved(names)
+    if moved or len(words) < len(others):
+        shown = _listed(map(shorten, others))
+        example = f": class {_listed(moved)}" if moved else ""
+        yield (
+            f"{numbers:,} of {len(names):,} class names are numbers; {shown} "
+            f"{'is' if len(others) == 1 else 'are'} not, so all are sorted as text{example}"
+        )
+
+
+def _moved(names: Sequence[str]) -> list[str]:
+    """The whole numbers among the names that are not those of their classes."""
+    return [
+        f"{_cut(name)} is {number}"
+        for number, name in enumerate(names)
+        if _WHOLE.fullmatch(name) and int(plain_name(name)) != number
+    ]
 
 
 def _look_alikes(names: Sequence[str]) -> Iterator[str]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import apache_beam as beam
 
 from ..schemas.errors import OptionError
+from ..schemas.feature import shorten
 from ..schemas.layout import STATE_FOLDER
 from ..schemas.schema import Schema
 from ..schemas.statistics import merge_all
@@ -148,12 +149,15 @@ class RowSummary:
         classes: distinct class names by feature.
         sample: packed rows, among them the ``_SAMPLE_ROWS`` with the smallest places.
         bound: only rows with a smaller place can still be among those.
+        broken: class names and cells that name files or rows and have a line break: the first by file
+            and row, by what they are.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     classes: dict[str, dict[str, None]] = field(default_factory=dict)
     sample: list[bytes] = field(default_factory=list)
     bound: bytes = b"\xff" * 32
+    broken: dict[str, tuple[str, int, str]] = field(default_factory=dict)
 
     def prune(self) -> None:
         """Forgets the rows that are not in the sample."""
@@ -161,6 +165,18 @@ class RowSummary:
         if len(self.sample) > _SAMPLE_ROWS:
             del self.sample[_SAMPLE_ROWS:]
             self.bound = self.sample[-1]
+
+    def note_broken(self, what: str, row: tuple[str, int, str]) -> None:
+        """Takes down the file, row and text of what has a line break."""
+        self.broken[what] = min(row, self.broken.get(what, row))
+
+    def warnings(self) -> Iterator[str]:
+        """A sentence for each kind of text that has line breaks."""
+        for what, (file, row, text) in sorted(self.broken.items()):
+            yield (
+                f"{what} with line breaks, such as {shorten(text)} ({file}:{row}); in CSV a stray quote "
+                "makes one row of all lines up to the next quote"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +187,15 @@ class RowSummarizer:
     row_format: RowFormat
     vocabularies: dict[str, str] = field(init=False)
     """The columns of the features whose vocabulary is still to be found, by feature."""
+    named: tuple[str, ...] = field(init=False)
+    """The columns that name files or rows."""
 
     def __post_init__(self) -> None:
         wanted = {n: f.source for n, f in self.schema.features.items() if f.needs_vocabulary}
         object.__setattr__(self, "vocabularies", wanted)
+        named = {*self.schema.file_columns(), self.row_format.key_column}
+        present = tuple(column for column in self.row_format.columns if column in named)
+        object.__setattr__(self, "named", present)
 
     def add(self, summary: RowSummary, split: str, packed: bytes) -> None:
         """Adds a packed row to a summary, in place."""
@@ -183,7 +204,8 @@ class RowSummarizer:
             summary.sample.append(packed)
             if len(summary.sample) > 4 * _SAMPLE_ROWS:
                 summary.prune()
-        if self.vocabularies:
+        # Bytes that only look like line breaks cost no more than a look.
+        if self.vocabularies or b"\n" in packed or b"\r" in packed:
             self._observe(summary, unpack_row(packed))
 
     def _observe(self, summary: RowSummary, row: ManifestRow) -> None:
@@ -191,8 +213,15 @@ class RowSummarizer:
             names = summary.classes.setdefault(name, {})
             cell = self.row_format.cell(row, column)
             # Nearly every cell is a name that is known already; a name observed is itself.
-            if not isinstance(cell, str) or cell not in names:
-                names.update(dict.fromkeys(self.schema.observe(name, cell)))
+            if not isinstance(cell, str) or cell not in names or _has_break(cell):
+                found = self.schema.observe(name, cell)
+                names.update(dict.fromkeys(found))
+                for text in filter(_has_break, found):
+                    summary.note_broken(f"{name}: got class names", (row.file, row.row, text))
+        for column in self.named:
+            cell = self.row_format.cell(row, column)
+            if isinstance(cell, str) and _has_break(cell):
+                summary.note_broken(f"column {column!r}: got values", (row.file, row.row, cell))
 
     def merge(self, into: RowSummary, other: RowSummary) -> None:
         """Adds a summary to another, in place."""
@@ -200,8 +229,14 @@ class RowSummarizer:
             into.counts[split] = into.counts.get(split, 0) + count
         for name, names in other.classes.items():
             into.classes.setdefault(name, {}).update(names)
+        for what, row in other.broken.items():
+            into.note_broken(what, row)
         into.sample.extend(other.sample)
         into.prune()
+
+
+def _has_break(text: str) -> bool:
+    return "\n" in text or "\r" in text
 
 
 class _SummarizeFn(beam.CombineFn):
@@ -272,7 +307,7 @@ class Planner:
                     f"--shard_size, --records_per_shard: they make {split.num_shards:,} shards of split "
                     f"{name!r}, expected at most {_MOST_SHARDS:,}; ask for larger ones"
                 )
-        warnings = tuple((contradictions or Contradictions()).warnings())
+        warnings = (*summary.warnings(), *(contradictions or Contradictions()).warnings())
         return self._write(Plan(schema, splits, rows_seen, dict(frames or {}), warnings))
 
     def _write(self, plan: Plan) -> Plan:

@@ -207,3 +207,37 @@ def test_names_from_strangers_do_not_steer_the_terminal(tmp_path, capsys):
     printed = capsys.readouterr()
     assert "\x1b" not in printed.out + printed.err
     assert "gone.jpg" in printed.err
+
+
+def test_names_from_strangers_make_no_lines(tmp_path, capsys):
+    from pixelbeam.pipeline.main import main
+
+    make_image(tmp_path / "1.jpg", 1)
+    rows = [("1.jpg", "a\n  rejects   none"), ("gone\n.jpg", "b")]
+    manifest = write_csv(tmp_path / "rows\n.csv", rows)
+    (tmp_path / "schema.yaml").write_text(json.dumps(IMAGE_SCHEMA.to_dict()))
+    arguments = ["build", "--manifest", str(manifest), "--schema", str(tmp_path / "schema.yaml")]
+    arguments += ["--output", str(tmp_path / "out"), "--max_rejects"]
+    assert main([*arguments, "0"]) == 3
+    said = capsys.readouterr().err.splitlines()
+    assert said[1] == f"  manifest  {tmp_path}/rows\\n.csv (1 file)"
+    assert said[-3:-1] == [
+        "  1 file_not_found, such as rows\\n.csv:4: no such file: 'gone\\n.jpg'",
+        f"  all of them, a line each: {tmp_path}/out/rejects.jsonl",
+    ]
+    assert main([*arguments, "1"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line[2:11] for line in said[1:-3]] == (
+        ["train    ", "rejects  ", "         ", "classes  "] + ["warning  "] * 2
+    )
+    assert said[4] == "  classes   label: a\\n  rejects   none=0, b=1"
+    joined = "in CSV a stray quote makes one row of all lines up to the next quote"
+    assert said[-4] == (
+        "  warning   label: got class names with line breaks, such as 'a\\n  rejects   none' "
+        f"(rows\\n.csv:2); {joined}"
+    )
+    missing = str(tmp_path / "gone\n.csv")
+    assert main(["build", "--manifest", missing, *arguments[3:], "1"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"pixelbeam: {tmp_path}/gone\\n.csv: no such file or directory"
+    ]

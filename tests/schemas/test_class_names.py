@@ -40,7 +40,18 @@ def test_describing_few_and_many():
     assert describe_names(["x" * 99]) == "x" * 39 + "…=0"
 
 
-MEANT = ["cat", "dog", "hot dog"], ["0", "1", "2"], ["00", "01"], ["007", "7"], ["a"], []
+MEANT = [
+    ["cat", "dog", "hot dog"],
+    ["0", "1", "2"],
+    ["00", "01"],
+    ["007", "7"],
+    ["0", "1", "background"],
+    ["5", "ball", "cat", "dog"],
+    ["7", "x", "10"],  # in an order that was declared
+    ["false", "true"],
+    ["a"],
+    [],
+]
 
 
 @pytest.mark.parametrize("names", MEANT, ids=str)
@@ -64,6 +75,25 @@ def test_what_is_usual_is_not_warned_of(names):
             [str(n) for n in range(1, 6)],
             "the class names are numbers, but not those of their classes: "
             "class 1 is 0, 2 is 1, 3 is 2, …; to keep them, declare num_classes: 6",
+        ),
+        (
+            ["3", "100000000000000000000"],
+            "the class names are numbers, but not those of their classes: "
+            "class 3 is 0, 100000000000000000000 is 1",
+        ),
+        (
+            ["0", "00", "10", "1e1", "2", "3"],
+            "5 of 6 class names are numbers; '1e1' is not, so all are sorted as text: "
+            "class 10 is 2, 2 is 4, 3 is 5",
+        ),
+        (
+            ["2", "a", "false", "true"],
+            "1 of 4 class names are numbers; 'a', 'false', 'true' are not, so all are sorted as "
+            "text: class 2 is 0",
+        ),
+        (
+            ["0", "1", "false", "true"],
+            "2 of 4 class names are numbers; 'false', 'true' are not, so all are sorted as text",
         ),
         (["Cat", "cat"], "got classes that differ only in case: 'Cat' and 'cat'"),
         (

@@ -32,6 +32,7 @@ SCHEMA = Schema.from_dict(
     }
 )
 FORMAT = RowFormat(("label", "text"), None)
+BY_TEXT = RowFormat(("label", "text"), "text")
 SUMMARIZER = RowSummarizer(SCHEMA, FORMAT)
 
 
@@ -87,6 +88,25 @@ def test_the_plan(tmp_path):
         schema, {"test": SplitPlan(0, 1), "train": SplitPlan(30, -int(-30 * mean // 1000))}, 31
     )
     assert Plan.from_json(folder.read(PLAN_FILE)) == plan
+
+
+def test_line_breaks_in_names_are_warned_of_with_the_first_place(tmp_path):
+    encoder = RowEncoder(SCHEMA, BY_TEXT, InputRoot(""))
+    size = ShardSize(num_shards=1)
+    planner = Planner(encoder, "", (), size, 2, 60.0, Folder(str(tmp_path)))
+    cells = [("cat", "x"), ("a\nb", "y"), ("a\nb", "z"), ("dog", "k\r1"), ("c\nd", "w")]
+    broken = [ManifestRow("m.csv", n, values) for n, values in enumerate(cells, 1)]
+    summarizer = RowSummarizer(SCHEMA, BY_TEXT)
+    total = RowSummary()
+    for row in reversed(broken):
+        summary = RowSummary()
+        summarizer.add(summary, "train", pack_row(order_of(3, "", row), row))
+        summarizer.merge(total, summary)
+    joined = "; in CSV a stray quote makes one row of all lines up to the next quote"
+    assert planner.plan(total, 5).warnings == (
+        f"column 'text': got values with line breaks, such as 'k\\r1' (m.csv:4){joined}",
+        f"label: got class names with line breaks, such as 'a\\nb' (m.csv:2){joined}",
+    )
 
 
 @pytest.mark.parametrize(
