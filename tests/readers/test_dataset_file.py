@@ -11,11 +11,12 @@ from datasets import edit_info
 from pixelbeam.readers import HDF5Dataset, HDF5Records, input_fn, load
 from pixelbeam.schemas.errors import DatasetError
 
+NAMES = ["raw", "label"]
 READERS = {
-    "load of TFRecords": lambda out: load(out, "train", source="tfrecord"),
-    "load of HDF5": lambda out: load(out, "train", source="hdf5"),
-    "input_fn of TFRecords": lambda out: input_fn(out, "train", source="tfrecord"),
-    "input_fn of HDF5": lambda out: input_fn(out, "train", source="hdf5"),
+    "load of TFRecords": lambda out: load(out, "train", features=NAMES, source="tfrecord"),
+    "load of HDF5": lambda out: load(out, "train", features=NAMES, source="hdf5"),
+    "input_fn of TFRecords": lambda out: input_fn(out, "train", features=NAMES, source="tfrecord"),
+    "input_fn of HDF5": lambda out: input_fn(out, "train", features=NAMES, source="hdf5"),
     "HDF5Dataset": lambda out: HDF5Dataset(
         out, "train", features={"raw": "input", "label": "target"}
     ),
