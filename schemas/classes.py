@@ -17,9 +17,9 @@ from typing_extensions import Self
 from .class_names import name_warnings, plain_name, sort_names
 from .errors import Reject
 from .feature import Feature, FeatureValue, SettingError, shorten
-from .numbers import is_missing, parse_int
+from .numbers import is_missing, parse_float, parse_int, split_values
 
-__all__ = ["ClassFeature", "class_name", "is_nan", "observed_name"]
+__all__ = ["ClassFeature", "class_name", "flags_hint", "is_nan", "observed_name"]
 
 FROM_MANIFEST = "from_manifest"
 # What a schema may say, of which the field holds what was read.
@@ -192,9 +192,30 @@ def observed_name(value: Any) -> str | None:
     return name if name and _is_unicode(name) else None
 
 
+def flags_hint(value: Any) -> str:
+    """How a row of zeros and ones, one for each class, is stored; empty for any other value.
+
+    Read as class numbers such a row would be the classes 0 and 1.
+    """
+    items = value.tolist() if isinstance(value, np.ndarray) else split_values(value, None)
+    if not isinstance(items, list) or len(items) < 2 or not all(map(_is_flag, items)):
+        return ""
+    return (
+        "; a row of zeros and ones, one for each class, is "
+        f"type: float32 with shape: [{len(items)}] and target: true"
+    )
+
+
 def is_nan(value: Any) -> bool:
     """Whether a value is the NaN that tables write for a missing class."""
     return isinstance(value, float) and math.isnan(value)
+
+
+def _is_flag(value: Any) -> bool:
+    try:
+        return parse_float(value) in (0, 1)
+    except (ValueError, OverflowError):
+        return False
 
 
 def _read_names(path: Path) -> list[str]:
@@ -244,4 +265,5 @@ def _suggest(name: str, names: Sequence[str]) -> str:
 
 
 def _unknown(value: Any, expected: str) -> Reject:
-    return Reject("encode", "unknown_class", f"got {shorten(value)}, expected {expected}")
+    message = f"got {shorten(value)}, expected {expected}{flags_hint(value)}"
+    return Reject("encode", "unknown_class", message)

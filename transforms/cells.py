@@ -15,7 +15,7 @@ from ..schemas.feature import Feature
 from ..schemas.numbers import is_missing, parse_list
 from ..schemas.sources import ARRAY_MARK, fill_source, is_column
 from .arrays.array_files import ArrayFiles
-from .arrays.references import parse_reference
+from .arrays.references import parse_reference, suggest_reference
 from .arrays.stored import StoredArray
 from .frames import Animation, ListedSteps, StepSource, list_frames
 from .inputs import InputRoot
@@ -126,6 +126,9 @@ class CellReader:
         reference = parse_reference(value)
         if reference is None and declared:
             message = f"got {value!r}, expected an array like videos.h5::/clip/frames"
+            raise Reject("load", "bad_path", message, path=value)
+        if reference is None and not feature.reads_files and (hint := suggest_reference(value)):
+            message = f"got {value!r}, expected numbers; {hint}"
             raise Reject("load", "bad_path", message, path=value)
         return None if reference is None else self.arrays.find(reference, feature.reads_files)
 

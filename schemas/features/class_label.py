@@ -20,6 +20,9 @@ __all__ = ["ClassLabel"]
 class ClassLabel(ClassFeature):
     """``type: class_label``: the one class of a record, stored as the int64 number of its class.
 
+    A row of zeros and ones, one for each class (one-hot), names no class: that is ``type: float32`` with
+    ``shape: [n]`` and ``target: true``.
+
     Attributes:
         default: the class of a row whose cell is empty; without it the row is rejected.
     """

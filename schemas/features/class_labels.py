@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
-from ..classes import ClassFeature, class_name, is_nan, observed_name
+from ..classes import ClassFeature, class_name, flags_hint, is_nan, observed_name
 from ..errors import Reject
 from ..feature import ArrayLayout, Encoded, FeatureSource, SettingError, literal, shorten
 from ..numbers import is_missing, parse_list
@@ -32,6 +33,10 @@ class ClassLabels(ClassFeature):
 
     ``decode`` turns them into a multi-hot float32 vector. A row with an empty list (``[]``) has no
     class; a row with an empty cell is rejected unless ``default: []`` says the same of it.
+
+    A row that names a class twice is rejected, and so are booleans as class numbers, for they are most
+    often flags: a row of zeros and ones, one for each class (multi-hot), is ``type: float32`` with
+    ``shape: [n]`` and ``target: true``.
 
     Attributes:
         separator: what stands between the classes in text; a comma, a semicolon or a bar by default
@@ -73,7 +78,7 @@ class ClassLabels(ClassFeature):
         """The sorted numbers of the classes, ``[count]``; see ``Feature.encode``.
 
         Raises:
-            Reject: ``missing_value``, ``unknown_class`` or ``not_utf8``.
+            Reject: ``missing_value``, ``unknown_class``, ``duplicate_class`` or ``not_utf8``.
         """
         if is_missing(value) or is_nan(value):
             if self.default is None:
@@ -99,7 +104,19 @@ class ClassLabels(ClassFeature):
         return {name: ArrayLayout("int64", (None,), ("class",))}
 
     def _class_ids(self, value: Any) -> list[int]:
-        return sorted({self.class_id(item) for item in self._split(value)})
+        items = self._split(value)
+        if self.vocabulary is None and any(map(_is_boolean, items)):
+            expected = f"class numbers from 0 to {self.class_count - 1}, not booleans"
+            message = f"got {shorten(value)}, expected {expected}{flags_hint(items)}"
+            raise Reject("encode", "unknown_class", message)
+        numbers = sorted(map(self.class_id, items))
+        for number, following in pairwise(numbers):
+            if number == following:
+                named = self.class_names[number] if self.class_names else number
+                got = f"got {shorten(value)}, which names class {shorten(named)} more than once"
+                message = f"{got}, expected each class once{flags_hint(items)}"
+                raise Reject("encode", "duplicate_class", message)
+        return numbers
 
     def _split(self, value: Any) -> list[Any]:
         if not isinstance(value, str):
@@ -118,3 +135,7 @@ class ClassLabels(ClassFeature):
 
     def _default_names(self) -> Iterable[str]:
         return map(class_name, self.default or ())
+
+
+def _is_boolean(item: Any) -> bool:
+    return isinstance(item, bool) or (isinstance(item, str) and item.lower() in ("true", "false"))

@@ -250,6 +250,27 @@ def test_windows_of_steps_that_are_listed_beside_steps_that_are_named(mocap, sou
     assert dataset["rejects"]["count"] == 0
 
 
+@pytest.mark.parametrize("clips", [{}, {"window": 4}], ids=["whole", "window"])
+def test_a_file_of_arrays_alone_is_no_number(mocap, clips):
+    cells = ["w.npy", "mocap.h5", ["w.npy::[0]", "w.npy"], "w.npy::"]
+    (mocap / "m.jsonl").write_text("".join(json.dumps({"mocap": cell}) + "\n" for cell in cells))
+    schema = clip_schema({}, {"mocap": MOCAP}, **{"min_frames": 2, **clips})
+    build_clips(str(mocap / "m.jsonl"), schema, mocap / "out")
+    npy = "got 'w.npy', expected numbers; to read an array write 'w.npy::'"
+    found = {(r["stage"], r["reason"], r["message"].removeprefix("frame 1: "))
+             for r in rejects_of(mocap / "out")}  # fmt: skip
+    assert found >= {
+        ("load", "bad_path", npy),
+        (
+            "load",
+            "bad_path",
+            "got 'mocap.h5', expected numbers; to read an array write 'mocap.h5::NAME', with its "
+            "name in the file",
+        ),
+    }
+    assert len(read_clips(mocap / "out")) == (3 if clips else 1)
+
+
 def test_lists_of_different_lengths_are_no_windows(mocap):
     rows = [{"tokens": "1 2 3", "tags": [1, 2, 3, 4]}, {"tokens": "5 6", "tags": [7, 8]}]
     (mocap / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

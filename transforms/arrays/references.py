@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from ...schemas.sources import ARRAY_MARK
 
-__all__ = ["ArrayReference", "parse_reference"]
+__all__ = ["ArrayReference", "parse_reference", "suggest_reference"]
 
+_WHOLE_FILES = (".npy",)
+_FILES_OF_ARRAYS = (".h5", ".hdf5", ".hdf", ".he5", ".mat", ".npz")
 _REFERENCE = re.compile(
     rf"(?P<file>.+?\.(?:h5|hdf5|hdf|he5|mat|npy|npz)){ARRAY_MARK}(?P<name>.*?)"
     r"(?:\[(?P<columns>:, ?)?"
@@ -63,3 +65,13 @@ def parse_reference(text: str) -> ArrayReference | None:
         (match["keys"], match["key"]) if match["keys"] else None,
         match["columns"] is not None,
     )
+
+
+def suggest_reference(text: str) -> str:
+    """How to name the array in a file that is named alone; empty where text names no such file."""
+    path = text.strip()
+    if path.lower().endswith(_WHOLE_FILES):
+        return f"to read an array write '{path}{ARRAY_MARK}'"
+    if path.lower().endswith(_FILES_OF_ARRAYS):
+        return f"to read an array write '{path}{ARRAY_MARK}NAME', with its name in the file"
+    return ""

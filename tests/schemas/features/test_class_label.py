@@ -44,6 +44,25 @@ CASES = [
     Case(NUMBERED, 10, **unknown("got 10, expected a class number from 0 to 9")),
     Case(NUMBERED, -1, **unknown("got -1, expected a class number from 0 to 9")),
     Case(NUMBERED, "cat", **unknown("got 'cat', expected a class number from 0 to 9")),
+    *(
+        Case(
+            feature,
+            flags,
+            **unknown(
+                f"got {flags!r}, expected {expected}; a row of zeros and ones, one for each class, is "
+                "type: float32 with shape: [3] and target: true"
+            ),
+        )
+        for feature, flags, expected in (
+            (NUMBERED, [0, 1, 0], "a class number from 0 to 9"),
+            (NUMBERED, [0.0, 1.0, 0.0], "a class number from 0 to 9"),
+            (NUMBERED, [False, True, False], "a class number from 0 to 9"),
+            (NUMBERED, "[0, 1, 0]", "a class number from 0 to 9"),
+            (ANIMALS, [0, 1, 0], "a class name"),
+            (ANIMALS, "0 1 0", "one of 'cat', 'dog', '7', 'true'"),
+        )
+    ),
+    Case(NUMBERED, [0, 2], **unknown("got [0, 2], expected a class number from 0 to 9")),
     Case(ANIMALS, None, rejected=("missing_value", "got an empty cell, expected a class")),
     Case(ANIMALS, " ", rejected=("missing_value", "got an empty cell, expected a class")),
     Case(ANIMALS, math.nan, rejected=("missing_value", "got an empty cell, expected a class")),

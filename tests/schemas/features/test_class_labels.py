@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from feature_cases import Case, check, round_trip
@@ -9,6 +10,8 @@ from pixelbeam.schemas.statistics import merge_all
 TAGS = ClassLabels(source="tags", vocabulary=["sea", "sand", "blue sky"])
 SPACED = ClassLabels(source="tags", vocabulary=["haze", "primary"], separator=" ")
 NUMBERED = ClassLabels(source="tags", num_classes=4)
+ZERO_ONE = ClassLabels(source="tags", vocabulary=["0", "1"])
+FLAGS = "; a row of zeros and ones, one for each class, is type: float32 with shape: [4] and target: true"
 COLLECTED = ClassLabels(source="tags", vocabulary="from_manifest")
 
 CASES = [
@@ -16,7 +19,6 @@ CASES = [
     Case(TAGS, "sea;blue sky", [1.0, 0.0, 1.0]),
     Case(TAGS, "sea, sand", [1.0, 1.0, 0.0]),
     Case(TAGS, "sea|sand|", [1.0, 1.0, 0.0]),
-    Case(TAGS, "sea;sea", [1.0, 0.0, 0.0]),
     Case(TAGS, '["sea", "sand"]', [1.0, 1.0, 0.0]),
     Case(TAGS, "['sea', 'blue sky']", [1.0, 0.0, 1.0]),
     Case(TAGS, "[sea, blue sky]", [1.0, 0.0, 1.0]),
@@ -37,6 +39,67 @@ CASES = [
     ),
     Case(NUMBERED, [4], rejected=("unknown_class", "got 4, expected a class number from 0 to 3")),
     Case(TAGS, [None], rejected=("unknown_class", "got None, expected a class name")),
+    Case(
+        TAGS,
+        "sea;sand;sea",
+        rejected=(
+            "duplicate_class",
+            "got 'sea;sand;sea', which names class 'sea' more than once, expected each class once",
+        ),
+    ),
+    Case(
+        NUMBERED,
+        [3, 0, 3],
+        rejected=(
+            "duplicate_class",
+            "got [3, 0, 3], which names class 3 more than once, expected each class once",
+        ),
+    ),
+    *(
+        Case(
+            feature,
+            flags,
+            rejected=(
+                "duplicate_class",
+                f"got {flags!r}, which names class {named} more than once, expected each class once"
+                f"{FLAGS}",
+            ),
+        )
+        for feature, flags, named in (
+            (NUMBERED, [0, 1, 0, 1], "0"),
+            (NUMBERED, [0.0, 1.0, 0.0, 0.0], "0"),
+            (NUMBERED, [0, 0, 0, 0], "0"),
+            (NUMBERED, [1, 1, 1, 1], "1"),
+            (NUMBERED, "[0, 1, 0, 1]", "0"),
+            (NUMBERED, "0 1 0 1", "0"),
+            (ZERO_ONE, [0, 1, 0, 1], "'0'"),
+        )
+    ),
+    *(
+        Case(
+            NUMBERED,
+            flags,
+            rejected=(
+                "unknown_class",
+                f"got {flags!r}, expected class numbers from 0 to 3, not booleans{hint}",
+            ),
+        )
+        for flags, hint in (
+            ([True, False, True, False], FLAGS),
+            ("[false, true, false, true]", FLAGS),
+            ("False,True,False,True", FLAGS),
+            ([True], ""),
+            (True, ""),
+        )
+    ),
+    Case(
+        NUMBERED,
+        np.array([0, 1, 0, 1]),
+        rejected=(
+            "unknown_class",
+            f"got array([0, 1, 0, 1]), expected a class number from 0 to 3{FLAGS}",
+        ),
+    ),
 ]
 
 
@@ -45,8 +108,8 @@ def test_cases(case):
     check(case)
 
 
-def test_stores_sorted_distinct_numbers():
-    assert TAGS.encode("tags", "blue sky;sea;sea").values["tags"].tolist() == [0, 2]
+def test_stores_sorted_numbers():
+    assert TAGS.encode("tags", "blue sky;sea").values["tags"].tolist() == [0, 2]
 
 
 def test_batches_know_their_width():

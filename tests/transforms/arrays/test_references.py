@@ -1,5 +1,9 @@
 import pytest
-from pixelbeam.transforms.arrays.references import ArrayReference, parse_reference
+from pixelbeam.transforms.arrays.references import (
+    ArrayReference,
+    parse_reference,
+    suggest_reference,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,3 +40,21 @@ from pixelbeam.transforms.arrays.references import ArrayReference, parse_referen
 )
 def test_references(text, expected):
     assert parse_reference(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("w.npy", "to read an array write 'w.npy::'"),
+        (" x/W.NPY ", "to read an array write 'x/W.NPY::'"),
+        *(
+            (f"w.{suffix}", f"to read an array write 'w.{suffix}::NAME', with its name in the file")
+            for suffix in ("h5", "hdf5", "hdf", "he5", "mat", "npz")
+        ),
+        ("1 2", ""),
+        ("w.npy::", ""),
+        ("w.jpg", ""),
+    ],
+)
+def test_suggests_references(text, expected):
+    assert suggest_reference(text) == expected
