@@ -46,6 +46,8 @@ class Built:
         unseen: of a dataset that had been published before: why its sources were not compared with what
             they were; empty if they were.
         looked_in: a sentence that says where files were looked for, if some were not found.
+        by_content: whether content was asked for, of sources and of the dataset's own files.
+        in_parts: array files that were compared by size and time alone nevertheless.
     """
 
     claim: Claim
@@ -53,6 +55,8 @@ class Built:
     seconds: float
     unseen: str = ""
     looked_in: str = ""
+    by_content: bool = False
+    in_parts: int = 0
 
 
 def build(
@@ -94,7 +98,8 @@ def build(
     dataset = read_published(job.output)
     looked_in = _looked_in(job, dataset.rejects.by_reason)
     seconds = time.monotonic() - started
-    return Built(found.claim, dataset, seconds, found.unseen, looked_in)
+    by_content = options.check_sources == "content"
+    return Built(found.claim, dataset, seconds, found.unseen, looked_in, by_content, found.in_parts)
 
 
 def _looked_in(job: BuildJob, by_reason: Mapping[str, int]) -> str:

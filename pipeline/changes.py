@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ..schemas.dataset import DatasetInfo
 from ..schemas.errors import PASSING_REASONS
 from ..schemas.layout import REJECTS_FILE, ShardName
 from ..transforms.check_sources import SourceCheck
+from ..transforms.folders import Folder
 from ..transforms.sources import SOURCES_FOLDER, ShardSources, SourceState
 from .graph import BuildJob
-from .own_files import sizes_of
+from .own_files import hashes_of, sizes_of
 
 __all__ = ["Changes", "find_changes"]
 
 _SHOWN = 3
+_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +30,15 @@ class Changes:
 
     Attributes:
         inputs: what it was made from.
-        missing: files of its own that are gone or of another size.
+        missing: files of its own that are gone or of another size, or by content are others.
         unseen: what was not compared, and why; empty if all was.
+        in_parts: array files that were compared by size and time alone though content was asked for.
     """
 
     inputs: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     unseen: str = ""
+    in_parts: int = 0
 
 
 def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
@@ -50,15 +57,21 @@ def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
     if lost:
         said = f"{_count(len(lost), 'file')} missing or of another size: {_list(sorted(lost))}"
         return Changes(missing=(said,))
+    by_content = job.options.check_sources == "content"
+    if by_content and (other := _other_content(job.output, info)):
+        said = f"{_count(len(other), 'file')} of other content: {_list(other)}"
+        return Changes(missing=(said,))
     changed: set[str] = set()
     known: set[str] = set()
     check = SourceCheck(job.inputs, job.options.check_sources)
+    in_parts: set[str] = set()
     unseen = 0
     for noted in _noted(job, info):
         if noted is None:
             unseen += 1
             continue
         known.update(written for written, state in noted.states.items() if state.fault)
+        in_parts.update(written for written, state in noted.states.items() if state.in_parts)
         changed.update(check.changed(noted))
     changed.update(check.changed(ShardSources(job.inputs.place, _early(job, known))))
     if changed:
@@ -67,7 +80,21 @@ def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
         return Changes((said,))
     if unseen:
         return Changes(unseen=f"what they were is no longer known ({SOURCES_FOLDER} was deleted)")
-    return Changes()
+    return Changes(in_parts=len(in_parts) if by_content else 0)
+
+
+def _other_content(output: Folder, info: DatasetInfo) -> list[str]:
+    """The dataset's files whose bytes are not those that were published, sorted."""
+
+    def differs(expected: tuple[str, str]) -> str | None:
+        digest = hashlib.sha256()
+        with output.open(expected[0]) as file:
+            while block := file.read(_READ_BYTES):
+                digest.update(block)
+        return None if digest.hexdigest() == expected[1] else expected[0]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return sorted(filter(None, pool.map(differs, hashes_of(info).items())))
 
 
 def _noted(job: BuildJob, info: DatasetInfo) -> Iterator[ShardSources | None]:

@@ -44,6 +44,8 @@ class Found:
         job: the build, writing to where it is to write.
         changes: of an unfinished build that continues: what has changed since it was started.
         unseen: of a published dataset: what was not compared, and why; empty if all was.
+        in_parts: of a published dataset: array files that were compared by size and time alone though
+            content was asked for.
         needs_work: whether the folder holds something that has to be finished or cleared away.
     """
 
@@ -51,6 +53,7 @@ class Found:
     job: BuildJob
     changes: tuple[str, ...] = ()
     unseen: str = ""
+    in_parts: int = 0
     needs_work: bool = True
 
 
@@ -128,7 +131,13 @@ def _look_at_dataset(job: BuildJob, published: bytes) -> Found:
             f"--output: {place} holds a dataset whose inputs have changed: {_join(changes.inputs)}\n"
             "replace it with --overwrite, or name another directory"
         )
-    return Found(Claim.PUBLISHED, job, unseen=changes.unseen, needs_work=has_state(output))
+    return Found(
+        Claim.PUBLISHED,
+        job,
+        unseen=changes.unseen,
+        in_parts=changes.in_parts,
+        needs_work=has_state(output),
+    )
 
 
 def _look_at_replaced(job: BuildJob) -> Found | None:

@@ -126,7 +126,16 @@ def describe(built: Built, output: str) -> str:
     records = sum(split.num_records for split in dataset.splits.values())
     lines = []
     if built.claim is Claim.PUBLISHED:
-        looked = "nothing to do"
+        looked = "nothing to do, as far as sizes and times tell"
+        if built.by_content:
+            looked = "nothing to do"
+        if built.in_parts:
+            files = (
+                "1 array file was"
+                if built.in_parts == 1
+                else f"{built.in_parts:,} array files were"
+            )
+            looked = f"nothing to do, though {files} compared by size and time alone"
         if built.unseen:
             looked = f"whether its sources have changed was not looked at, {built.unseen}"
         lines.append(

@@ -23,6 +23,7 @@ __all__ = [
     "LOCK_FILE",
     "clear_state",
     "has_state",
+    "hashes_of",
     "is_ours",
     "names_of",
     "remove_build",
@@ -54,6 +55,21 @@ def sizes_of(info: DatasetInfo) -> dict[str, int | None]:
     for file in filter(None, [rejects, info.dropped_frames.get("file")]):
         sizes[file["path"]] = file["bytes"]
     return sizes
+
+
+def hashes_of(info: DatasetInfo) -> dict[str, str]:
+    """The same with their SHA-256."""
+    hashes = {info.description.path: info.description.sha256}
+    for split in info.splits.values():
+        files = [
+            *split.files.values(),
+            *(f for shard in split.shards for f in shard.files.values()),
+        ]
+        hashes.update((file.path, file.sha256) for file in files)
+    rejects = getattr(info.rejects, "file", None)  # stands beside the fixed keys
+    for file in filter(None, [rejects, info.dropped_frames.get("file")]):
+        hashes[file["path"]] = file["sha256"]
+    return hashes
 
 
 def has_state(output: Folder) -> bool:

@@ -74,7 +74,7 @@ class SourceCheck:
             return noted if self._list(written) == noted else None
         # Whether a file can be read that could not is only seen by reading it.
         doubtful = noted.fault == "unreadable"
-        in_parts = not noted.sha256 and not noted.fault
+        in_parts = noted.in_parts
         inputs, path = self.inputs.find(written)
         now = inputs.look(path, read=doubtful, in_parts=in_parts)
         if noted.fault or now.fault:

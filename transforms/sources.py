@@ -36,6 +36,11 @@ class SourceState:
     listing: bool = False
 
     @property
+    def in_parts(self) -> bool:
+        """Whether it is an array file, which is read in parts: its content is not compared."""
+        return not self.sha256 and not self.fault and not self.listing
+
+    @property
     def stamp(self) -> tuple[int, int, str] | None:
         """What differs after a change, as far as it is seen without reading; ``None`` if nothing is."""
         return (self.size, self.mtime_ns, self.tag) if self.mtime_ns or self.tag else None

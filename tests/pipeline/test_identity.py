@@ -8,10 +8,13 @@ import shutil
 import time
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from pixelbeam.pipeline import build as build_module
 from pixelbeam.pipeline.build import build
 from pixelbeam.pipeline.claim import Claim
+from pixelbeam.pipeline.command_line import describe
 from pixelbeam.pipeline.main import main
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.schemas.errors import BuildError, OptionError, OutputError, TooManyRejects
@@ -196,6 +199,35 @@ def test_a_lost_shard_is_seen(options, tmp_path):
     assert refusal(options()) == (
         "a dataset that is not whole: 1 file missing or of another size: "
         "train-00002-of-00004.tfrecord\nbuild it anew with --overwrite"
+    )
+
+
+def test_a_shard_that_was_damaged_at_its_size_is_found_by_content(options, tmp_path):
+    build(options())
+    assert build(options(check_sources="content")).claim is Claim.PUBLISHED
+    shard = tmp_path / "out" / "train-00002-of-00004.tfrecord"
+    data = bytearray(shard.read_bytes())
+    data[100] ^= 1
+    shard.write_bytes(data)
+    assert "nothing to do, as far as sizes and times tell (" in describe(build(options()), "out")
+    assert refusal(options(check_sources="content")) == (
+        "a dataset that is not whole: 1 file of other content: "
+        "train-00002-of-00004.tfrecord\nbuild it anew with --overwrite"
+    )
+
+
+def test_content_says_which_files_it_did_not_compare(options, tmp_path, roots):
+    with h5py.File(roots[0] / "a.h5", "w") as file:
+        file["im"] = np.zeros((2, 40, 40, 3), np.uint8)
+    manifest = str(write_csv(tmp_path / "h5.csv", [(f"a.h5::/im[{n}]", "a") for n in range(2)]))
+    build(options(manifest=manifest))
+    built = build(options(manifest=manifest, check_sources="content"))
+    assert describe(built, "out").splitlines()[0] == (
+        "out is already built: 2 records; nothing to do, though 1 array file was compared by size and "
+        "time alone (--overwrite builds it anew)"
+    )
+    assert ", as far as sizes and times tell (" in describe(
+        build(options(manifest=manifest)), "out"
     )
 
 
