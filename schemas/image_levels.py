@@ -23,7 +23,7 @@ from .errors import Reject
 
 __all__ = [
     "DEEP_MODES", "FULL_RANGE", "SCALED", "Levels",
-    "declared_levels", "file_levels", "read_array", "scale_levels",
+    "declared_levels", "file_levels", "read_array", "scale_levels", "to_8_bits",
 ]  # fmt: skip
 
 DEEP_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N", "I", "F"})
@@ -42,8 +42,9 @@ class Levels:
         white: the level that is white, black being 0; ``None`` where nothing says it.
         inverted: 0 is white, and ``white`` is black.
         kind: what the numbers are, for messages.
-        scaled: they are 0 to 65535 already, whatever a schema declares.
         colour: of several channels, whose lower 8 bits Pillow drops.
+        scaled: they are 0 to 65535 already, whatever a schema declares.
+        declared: a schema says what is white. 8 bits of them are then the nearest, else the upper 8 of 16.
     """
 
     white: float | None
@@ -51,10 +52,11 @@ class Levels:
     kind: str = "16 bits"
     colour: bool = False
     scaled: bool = False
+    declared: bool = False
 
 
 FULL_RANGE = Levels(65535)
-SCALED = Levels(65535, scaled=True)
+SCALED = Levels(65535, scaled=True, declared=True)
 
 
 def file_levels(image: ImageFile.ImageFile | Image.Image) -> Levels | None:
@@ -82,13 +84,15 @@ def declared_levels(levels: Levels | None, max_value: float | None) -> Levels:
     Raises:
         Reject: ``unsupported_pixels``: nothing says it, or it cannot be applied.
     """
-    if levels is None or levels.scaled:
+    if levels is None:
         return FULL_RANGE
+    if levels.scaled:
+        return levels
     if max_value is not None:
         if levels.colour:
             got = f"got several channels of {levels.kind}"
             raise _unsupported(got, f"grey with max_value {max_value:g}, or 8 bits")
-        return Levels(max_value, levels.inverted, levels.kind)
+        return Levels(max_value, levels.inverted, levels.kind, declared=True)
     if levels.white is None:
         got = f"got pixels of {levels.kind}, whose white is not defined"
         raise _unsupported(got, "max_value to say it, or pixels of 1, 8 or 16 bits")
@@ -119,6 +123,20 @@ def scale_levels(pixels: NDArray[Any], levels: Levels) -> NDArray[np.uint16]:
     return np.subtract(65535, deep, dtype=np.uint16) if levels.inverted else deep
 
 
+def to_8_bits(deep: NDArray[np.uint16], levels: Levels) -> NDArray[np.uint8]:
+    """The 8 bits that are kept of 16.
+
+    Args:
+        deep: from ``scale_levels``.
+        levels: what it was called with.
+    """
+    if not levels.declared:
+        return (deep >> 8).astype(np.uint8)
+    # 255 is 65535, so the bounds between two of the 8 bits lie halfway between two of the 16: that these
+    # are rounded themselves moves no level over a bound.
+    return ((deep.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
 def read_array(pixels: NDArray[Any], max_value: float | None) -> tuple[Image.Image, Levels | None]:
     """An image of an array, and its levels; for what is taken see ``imaging.open_pixels``.
 
@@ -143,7 +161,7 @@ def read_array(pixels: NDArray[Any], max_value: float | None) -> tuple[Image.Ima
         flat = scale_levels(flat, Levels(max_value))
         levels = SCALED
         if not grey:
-            flat, levels = (flat >> 8).astype(np.uint8), None
+            flat, levels = to_8_bits(flat, SCALED), None
     return Image.fromarray(np.ascontiguousarray(flat)), levels
 
 

@@ -6,7 +6,7 @@ one channel until the end, and opaque images get their alpha last: less work, eq
 
 =============================  =====================================================================
 1, L                           grey
-I;16, I, F                     grey of 16 bits by ``image_levels``; for uint8 the upper 8 bits (``>> 8``)
+I;16, I, F                     grey of 16 bits, or of 8 for uint8, by ``image_levels``
 P                              its palette's colours
 LA, PA, RGBA, a tRNS colour    laid on the background, or kept with channels 4
 CMYK, YCCK, YCbCr, LAB, RGBX   RGB by Pillow's own formulas, or into sRGB by a colour profile
@@ -21,7 +21,7 @@ from PIL import Image, ImageColor
 
 from .colour_profiles import to_srgb
 from .errors import Reject
-from .image_levels import DEEP_MODES, FULL_RANGE, Levels, scale_levels
+from .image_levels import DEEP_MODES, FULL_RANGE, Levels, scale_levels, to_8_bits
 
 __all__ = ["DEEP", "final_mode", "parse_colour", "to_final", "to_working"]
 
@@ -157,7 +157,7 @@ def _from_deep(
             pixels = np.where(opaque, pixels, parse_colour(background, 1)[0] * 257)
         return _deepen(pixels.astype(np.float32))
     # Pillow's own conversion clips at 255 instead of scaling.
-    grey = Image.fromarray((pixels >> 8).astype(np.uint8))
+    grey = Image.fromarray(to_8_bits(pixels, levels))
     if opaque is not None:
         alpha = Image.fromarray(opaque.astype(np.uint8) * 255)
         grey = Image.merge("RGBA", (grey, grey, grey, alpha))

@@ -65,7 +65,8 @@ class Image(Feature):
             transparent pixels, where alpha is not kept, and around padded images.
         encoding: what a record holds. ``raw`` is pixels [height, width, channels].
         dtype: ``uint16`` keeps 16-bit grey, as ``png`` or ``raw`` with one channel; images of 8 bits
-            are then scaled by 257. With ``uint8`` 16-bit grey keeps its upper 8 bits.
+            are then scaled by 257. With ``uint8`` 16-bit grey keeps its upper 8 bits (``level >> 8``, cut, not
+            rounded); with ``max_value`` it is rounded to the nearest of 255.
         quality: 1 to 100 for ``jpeg`` and ``webp``; 90 unless declared.
         subsampling: of the colours in ``jpeg``; ``4:2:0`` unless declared.
         lossless: for ``webp``.
@@ -78,9 +79,10 @@ class Image(Feature):
         max_pixels: width times height above which a file is a decompression bomb. A decoded pixel
             takes up to 7 bytes, in each thread. A fixed size may not be larger either.
         max_value: the level that is white in images of more than 8 bits a channel, such as 4095 for 12
-            bits in files of 16, or 1.0 for floats; theirs are scaled to it, and an image with a level
-            above it is rejected. Without it 16 bits reach to 65535, and what has no such range (TIFF of
-            32 bits, floats) is rejected. Of images of 8 bits white is 255.
+            bits in files of 16, or 1.0 for floats; theirs are scaled to it and rounded to the nearest level
+            of the ``dtype``, and an image with a level above it is rejected. Without it 16 bits reach to
+            65535, and what has no such range (TIFF of 32 bits, floats) is rejected. Of images of 8 bits
+            white is 255.
         colour: ``srgb`` converts images that have an ICC profile of another colour space to sRGB, relative
             to white; one whose profile cannot be read is rejected. ``as_is`` takes the numbers as they
             are, as most code that serves models does.

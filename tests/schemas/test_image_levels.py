@@ -125,6 +125,27 @@ def test_max_value_is_white(make):
     )
 
 
+@pytest.mark.parametrize("make", [png, tiff, lambda pixels: pixels], ids=["png", "tiff", "array"])
+@pytest.mark.parametrize("white", [1023, 4095, 16383, 65535])
+def test_8_bits_of_max_value_are_the_nearest(make, white):
+    pixels = np.arange(white + 1)
+    # Of an odd white, no level lies halfway between two of 255.
+    nearest = (pixels * 510 + white) // (2 * white)
+    got = levels(make(pixels.astype(np.uint16)[np.newaxis]), max_value=white)
+    assert got == nearest.tolist()
+
+
+def test_8_bits_of_colours_with_max_value_are_the_nearest():
+    colours = np.array([[[0.0, 0.00195, 0.00197], [0.5, 0.998, 0.999]]], np.float32)
+    assert levels(colours, max_value=1.0, channels=3) == [0, 0, 1, 128, 254, 255]
+
+
+def test_8_bits_without_max_value_are_the_upper_ones():
+    pixels = np.arange(65536).astype(np.uint16).reshape(256, 256)
+    for value in (png(pixels), tiff(pixels), pixels):
+        assert levels(value) == (np.arange(65536) >> 8).tolist()
+
+
 def test_max_value_leaves_8_bits_alone():
     assert levels(png(SMALL.astype(np.uint8)), max_value=4095) == [0, 100, 255]
     assert levels(SMALL.astype(np.uint8), max_value=4095) == [0, 100, 255]
