@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ..schemas import Schema
 
-__all__ = ["MASK", "SAMPLINGS", "ClipOptions", "even_steps"]
+__all__ = ["MASK", "SAMPLINGS", "ClipOptions", "check_examples", "even_steps"]
 
 SAMPLINGS = ("random", "uniform", "head", "window")
 MASK = "mask"
@@ -46,16 +46,13 @@ class ClipOptions:
         self._check_buckets()
 
     def check(self, schema: Schema, batch_size: int | None) -> None:
-        """Checks that the options fit a dataset.
+        """Checks that the options fit a dataset of clips.
 
         Raises:
             ValueError: they do not.
         """
         if self == ClipOptions():
             return
-        if schema.record != "sequence_example":
-            given = next(name for name, value in vars(self).items() if value)
-            raise ValueError(f"{given}: got it for a dataset of examples, expected one of clips")
         if (self.frames or self.mask or self.buckets) and not even_steps(schema):
             raise ValueError(
                 "frames: every step feature of the dataset is ragged, expected one that is not"
@@ -82,6 +79,27 @@ class ClipOptions:
         if not bounds or sorted(set(bounds)) != bounds or bounds[0] < 1:
             raise ValueError(
                 f"buckets: got {bounds}, expected rising numbers of steps, such as [16, 64]"
+            )
+
+
+def check_examples(schema: Schema, options: object) -> None:
+    """Checks that no option for clips is given for a dataset of examples.
+
+    To be called before they are looked at more closely: what is said then is of use for clips alone.
+
+    Args:
+        schema: the dataset's.
+        options: has the attributes of ``ClipOptions``.
+
+    Raises:
+        ValueError: one is given.
+    """
+    if schema.record == "sequence_example":
+        return
+    for field in fields(ClipOptions):
+        if getattr(options, field.name) != field.default:
+            raise ValueError(
+                f"{field.name}: got it for a dataset of examples, expected one of clips"
             )
 
 

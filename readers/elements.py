@@ -8,6 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from ..schemas import ClassLabel, Image, Schema
+from .applicable import check_applicable
+from .clip_options import check_examples
 from .dataset_file import read_moments
 from .options import ReadOptions
 from .published import Published
@@ -24,7 +26,9 @@ class Elements:
     """
 
     def __init__(self, dataset: Published, split: str, options: ReadOptions) -> None:
+        check_examples(dataset.schema, options)
         options.clips.check(dataset.schema, options.batch_size)
+        check_applicable(dataset.schema, vars(options))
         self._schema = dataset.schema
         self._options = options
         self._targets = _choose_targets(dataset.schema, options.targets)
@@ -47,6 +51,9 @@ class Elements:
 
     def arrange(self, features: Mapping[str, Any]) -> Any:
         """Lays out a batch, or one element, and splits it into inputs and targets."""
+        size = self._options.batch_size
+        if self._options.drop_remainder and size is not None:
+            features = {name: _fix_size(value, size) for name, value in features.items()}
         if self._options.channels_first:
             moved = {name: _move_channels(features[name]) for name in self._images}
             features = {**features, **moved}
@@ -101,6 +108,12 @@ def _check_image(name: str, image: Image, options: ReadOptions) -> None:
             f"image_dtype: got {dtype.name!r}, but feature {name!r} is stored as {image.dtype}; "
             "expected that or a floating-point type"
         )
+    if dtype == tf.float16 and image.dtype == "uint16" and options.scaling is None:
+        raise ValueError(
+            f"image_dtype: got 'float16' without a scaling, but feature {name!r} has levels up to 65535, "
+            "which float16 does not reach (65504, then infinity); expected scaling='[0,1]' or "
+            "'standardize' beside it, or float32"
+        )
     if options.channels_first and options.batch_size is not None and image.fixed_size is None:
         raise ValueError(
             f"channels_first: feature {name!r} has images of different sizes, which a batch cannot "
@@ -121,6 +134,16 @@ def _read_scale(dataset: Published, split: str, name: str) -> tuple[Any, Any]:
     """Scale and offset [channels] that standardise an image of [0, 1]: (x - mean) / std."""
     mean, std = map(tf.constant, read_moments(dataset.info, split, name, dataset.directory))
     return 1.0 / std, -mean / std
+
+
+def _fix_size(value: Any, size: int) -> Any:
+    """A batch that is known to be full, with its size in its static shape."""
+    if not isinstance(value, tf.RaggedTensor):
+        return tf.ensure_shape(value, [size, *value.shape[1:]])
+    if value.uniform_row_length is not None:
+        return value
+    splits = tf.ensure_shape(value.row_splits, [size + 1])
+    return tf.RaggedTensor.from_row_splits(value.values, splits, validate=False)
 
 
 def _move_channels(image: Any) -> Any:

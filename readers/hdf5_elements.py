@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..schemas import ClassLabel, Image
+from .applicable import check_applicable
 from .dataset_file import read_moments
 from .hdf5_records import HDF5Records
 from .selection import SCALINGS
@@ -49,6 +50,8 @@ class ArrayElements:
         self, records: HDF5Records, targets: Sequence[str], options: ElementOptions
     ) -> None:
         self._options = options
+        if records.schema is not None:
+            check_applicable(records.schema, asdict(options))
         self._images = _find_images(records, targets)
         self._classes = {}
         if options.one_hot:

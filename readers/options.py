@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, TypedDict
 
 import tensorflow as tf
@@ -70,6 +71,7 @@ class ReadOptions:
     def __post_init__(self) -> None:
         for name in ("batch_size", "shuffle", "repeat"):
             _check_count(name, getattr(self, name))
+        _check_seed(self.seed)
         if self.batch_size is None and self.drop_remainder:
             raise ValueError("drop_remainder: got True without a batch_size, expected both")
         check_features(self.features)
@@ -129,3 +131,10 @@ def _check_count(name: str, value: Any) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name}: got {value!r}, expected an integer of at least 1")
+
+
+def _check_seed(seed: Any) -> None:
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, Integral)):
+        raise ValueError(
+            f"seed: got {seed!r}, expected an integer, or None for another order each run"
+        )

@@ -20,6 +20,8 @@ from .remote import explain_remote, is_remote
 
 __all__ = ["Published", "make_description", "open_dataset"]
 
+_HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5")
+
 
 @dataclass(frozen=True)
 class Published:
@@ -142,6 +144,10 @@ def _read(directory: str, name: str) -> bytes:
     except tf.errors.UnimplementedError:
         # Of filesystems, only that there is none for the scheme is said so.
         raise DatasetError(explain_remote(directory, f"TensorFlow {tf.__version__}")) from None
+    except tf.errors.FailedPreconditionError as error:
+        if os.path.isfile(directory):
+            raise DatasetError(_explain_file(directory)) from None
+        raise DatasetError(f"{directory}: cannot read {name}: {error.message}") from None
     except tf.errors.OpError as error:  # no permission, no network, …
         raise DatasetError(f"{directory}: cannot read {name}: {error.message}") from None
 
@@ -155,6 +161,12 @@ def _explain_missing(directory: str, name: str) -> str:
         f"{directory}: no {DATASET_FILE}, so this is not a published dataset; if a build into it was "
         "interrupted, run the same `pixelbeam build` command again"
     )
+
+
+def _explain_file(path: str) -> str:
+    said = f"{path}: got a file, expected the directory of a dataset that `pixelbeam build` has written"
+    hdf5 = path.lower().endswith(_HDF5_SUFFIXES)
+    return said + "; HDF5Dataset and HDF5Records read HDF5 files" * hdf5
 
 
 def _list_sizes(directory: str) -> dict[str, Any]:

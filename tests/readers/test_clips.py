@@ -10,7 +10,7 @@ import tensorflow as tf
 from clips import FRAME, clip_schema, pixels, png
 from datasets import write_info
 from pixelbeam.readers import load
-from pixelbeam.readers.clip_options import ClipOptions
+from pixelbeam.readers.clip_options import ClipOptions, check_examples
 from pixelbeam.readers.clips import choose_steps
 from pixelbeam.schemas import DatasetInfo, write_description
 from pixelbeam.schemas.dataset import FileInfo, ShardFile, ShardInfo, SplitInfo
@@ -205,6 +205,24 @@ def test_scaling_and_channels_first(clips):
     assert next(iter(load(clips, "train", channels_first=True)))[0]["frames"].shape == (3, 3, 6, 8)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"frames": 2, "mask": True, "channels_first": True, "scaling": "[0,1]"},
+        {"pad_to": "longest"},
+        {"buckets": [6], "pad_to": 30},
+    ],
+)
+def test_drop_remainder_makes_the_number_of_clips_static(clips, options):
+    dataset = load(clips, "train", batch_size=2, drop_remainder=True, targets=[], **options)
+    shapes = {name: spec.shape.as_list() for name, spec in dataset.element_spec.items()}
+    assert {name: shape[0] for name, shape in shapes.items()} == dict.fromkeys(shapes, 2)
+    usual = load(clips, "train", batch_size=2, targets=[], **options).element_spec
+    assert {name: [2, *spec.shape.as_list()[1:]] for name, spec in usual.items()} == shapes
+    assert all(clip["number"].shape[0] == 2 for clip in dataset)
+
+
 def test_the_number_of_batches_is_known(clips):
     assert load(clips, "train", batch_size=4, frames=2).cardinality() == 2
     assert load(clips, "train", batch_size=4, drop_remainder=True).cardinality() == 1
@@ -250,7 +268,9 @@ def test_options_of_clips_need_clips():
     with pytest.raises(
         ValueError, match=r"^frames: got it for a dataset of examples, expected one of clips$"
     ):
-        ClipOptions(frames=2).check(IMAGE_SCHEMA, None)
+        check_examples(IMAGE_SCHEMA, ClipOptions(frames=2))
+    check_examples(IMAGE_SCHEMA, ClipOptions())
+    check_examples(SCHEMA, ClipOptions(frames=2))
 
 
 def test_steps_of_every_kind_are_chosen_alike():

@@ -148,3 +148,17 @@ def sources():
         return opened
 
     return open_all
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "kind"),
+    [
+        ("scaling", "[0,1]", "an image"),
+        ("channels_first", True, "an image"),
+        ("one_hot", True, "a class label"),
+    ],
+)
+def test_options_that_would_do_nothing(all_kinds, option, value, kind):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
+        HDF5Dataset(all_kinds, "train", features={"box": "input"}, **{option: value})
+    assert str(caught.value) == f"{option}: got it for a dataset of box, expected one with {kind}"

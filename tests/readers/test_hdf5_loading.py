@@ -39,6 +39,17 @@ def test_elements_are_those_of_the_tfrecord_reader(all_kinds, options):
         assert_same(left, right)
 
 
+@pytest.mark.parametrize("source", ["tfrecord", "hdf5"])
+@pytest.mark.parametrize("options", [{}, {"scaling": "[0,1]", "one_hot": True}])
+def test_drop_remainder_makes_the_batch_size_static(all_kinds, source, options):
+    options = {"batch_size": 7, "drop_remainder": True, "targets": [], "source": source, **options}
+    dataset = load(all_kinds, "train", **options)
+    sizes = {name: spec.shape[0] for name, spec in dataset.element_spec.items()}
+    assert sizes == dict.fromkeys(sizes, 7)
+    assert list(sizes) == list(SCHEMA.features)
+    assert [batch["raw"].shape[0] for batch in dataset] == [7] * (RECORDS // 7)
+
+
 def keys(dataset):
     return [row.tobytes() for batch in dataset for row in batch["raw"].numpy()]
 

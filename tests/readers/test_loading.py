@@ -385,6 +385,16 @@ def test_dataset_info(labelled):
             {"batch_size": 100, "drop_remainder": True},
             "batch_size: got 100 with drop_remainder, which leaves nothing of 23 records",
         ),
+        ({"seed": "a"}, "seed: got 'a', expected an integer, or None for another order each run"),
+        ({"seed": True}, "seed: got True, expected an integer, or None for another order each run"),
+        ({"seed": 1.5}, "seed: got 1.5, expected an integer, or None for another order each run"),
+        ({"mask": True}, "mask: got it for a dataset of examples, expected one of clips"),
+        ({"frames": 0}, "frames: got it for a dataset of examples, expected one of clips"),
+        ({"sampling": "head"}, "sampling: got it for a dataset of examples, expected one of clips"),
+        (
+            {"frames": 2, "pad_to": 2, "buckets": [1]},
+            "frames: got it for a dataset of examples, expected one of clips",
+        ),
         ({"targets": "label"}, "targets: got 'label', expected a list: ['label']"),
         ({"targets": ["labels"]}, "targets: got 'labels', expected some of image, label"),
         (
@@ -414,6 +424,50 @@ def test_arguments_that_cannot_be(labelled, options, message):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
         load(labelled, "train", **options)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scaling": "[0,1]"}, "scaling: got it for a dataset of n, expected one with an image"),
+        (
+            {"image_dtype": "float32"},
+            "image_dtype: got it for a dataset of n, expected one with an image",
+        ),
+        (
+            {"channels_first": True},
+            "channels_first: got it for a dataset of n, expected one with an image",
+        ),
+        ({"one_hot": True}, "one_hot: got it for a dataset of n, expected one with a class label"),
+    ],
+)
+def test_options_that_would_do_nothing(numbered, options, message):
+    for read in (load, input_fn):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
+            read(numbered, "train", **options)
+        assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_white_of_16_bits_is_more_than_float16_holds(tmp_path, batch_size):
+    image = Image(source="path", height=1, width=3, encoding="raw", channels=1, dtype="uint16")
+    row = {"deep": np.array([[0, 257, 65535]], np.uint16)}
+    folder = write_dataset(tmp_path, Schema(features={"deep": image}), {"train": [[row, row]]})
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
+        load(folder, "train", image_dtype="float16")
+    assert str(caught.value) == (
+        "image_dtype: got 'float16' without a scaling, but feature 'deep' has levels up to 65535, which "
+        "float16 does not reach (65504, then infinity); expected scaling='[0,1]' or 'standardize' beside "
+        "it, or float32"
+    )
+
+    def levels(**options):
+        pixels = next(iter(load(folder, "train", batch_size=batch_size, **options)))
+        return tf.cast(pixels, tf.float64).numpy().ravel()[:3].tolist()
+
+    assert levels(image_dtype="float16", scaling="[0,1]") == [0, float(np.float16(1 / 255)), 1]
+    assert levels(image_dtype="bfloat16") == [0, 256, 65536]
+    assert levels(image_dtype="float32") == [0, 257, 65535]
 
 
 def test_channels_first_needs_one_size_in_a_batch(several):

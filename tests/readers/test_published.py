@@ -31,6 +31,13 @@ def test_no_such_directory(tmp_path):
     )
 
 
+def test_a_file_instead_of_a_directory(tmp_path):
+    said = "got a file, expected the directory of a dataset that `pixelbeam build` has written"
+    for name, also in (("a.H5", "; HDF5Dataset and HDF5Records read HDF5 files"), ("a.csv", "")):
+        (tmp_path / name).touch()
+        assert fault(tmp_path / name) == f"{tmp_path / name}: {said}{also}"
+
+
 def test_a_directory_that_is_not_published(folder):
     (folder / "dataset.json").unlink()
     assert fault(folder) == (
