@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from pixelbeam.pipeline import build as build_module
 from pixelbeam.pipeline.build import build
 from pixelbeam.pipeline.options import BuildOptions
-from pixelbeam.schemas.feature import RecordValue
+from pixelbeam.schemas.features.base import RecordValue
 from pixelbeam.schemas.schema import Schema
 from pixelbeam.transforms.encode_rows import EncodedRow
 from pixelbeam.transforms.plan import Planner, ShardSize

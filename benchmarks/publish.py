@@ -22,7 +22,7 @@ from typing import Any
 from pixelbeam.pipeline.options import MaxRejects
 from pixelbeam.pipeline.progress import ProgressWatch
 from pixelbeam.pipeline.publish import publish, read_published
-from pixelbeam.schemas.layout import ShardName
+from pixelbeam.schemas.dataset.file_names import ShardName
 from pixelbeam.schemas.schema import Schema
 from pixelbeam.transforms.folders import Folder, PublishedFile
 from pixelbeam.transforms.plan import PLAN_FILE, Plan, SplitPlan

@@ -124,9 +124,9 @@ def build(folder: Path, photos: Path | None, count: int, storage: str) -> None:
     """A published dataset of one HDF5 shard, by the sink itself."""
     import hashlib
 
-    from pixelbeam.schemas.checksum import BLANK, fill_checksum
-    from pixelbeam.schemas.dataset import DatasetInfo
-    from pixelbeam.schemas.description import write_description
+    from pixelbeam.schemas.dataset.checksum import BLANK, fill_checksum
+    from pixelbeam.schemas.dataset.info import DatasetInfo
+    from pixelbeam.schemas.description.tensorflow_module import write_description
     from pixelbeam.transforms.hdf5_sink import HDF5Sink
 
     folder.mkdir()

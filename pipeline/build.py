@@ -14,9 +14,9 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from apache_beam.runners.runner import PipelineRunner, PipelineState
 from rich.console import Console
 
-from ..schemas.dataset import DatasetInfo
+from ..schemas.dataset.file_names import DATASET_FILE
+from ..schemas.dataset.info import DatasetInfo
 from ..schemas.errors import BuildError, OptionError, TooManyRejects
-from ..schemas.layout import DATASET_FILE
 from ..transforms.folders import is_local
 from ..transforms.manifests import Manifest
 from ..transforms.plan import PLAN_FILE

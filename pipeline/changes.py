@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ..schemas.dataset import DatasetInfo
+from ..schemas.dataset.file_names import REJECTS_FILE, ShardName
+from ..schemas.dataset.info import DatasetInfo
 from ..schemas.errors import PASSING_REASONS
-from ..schemas.layout import REJECTS_FILE, ShardName
 from ..transforms.check_sources import SourceCheck
 from ..transforms.folders import Folder
 from ..transforms.sources import SOURCES_FOLDER, ShardSources, SourceState

@@ -11,14 +11,21 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from ..schemas.dataset import DatasetInfo
+from ..schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
+from ..schemas.dataset.info import DatasetInfo
 from ..schemas.errors import OutputError
-from ..schemas.layout import DATASET_FILE, STATE_FOLDER
 from ..transforms.folders import TEMPORARY_FOLDER, Folder, is_local
 from .changes import Changes, find_changes
 from .graph import BuildJob
 from .identity import differences
-from .own_files import COMMAND_FILE, LOCK_FILE, clear_state, has_state, is_ours, remove_build
+from .own_files import (
+    COMMAND_FILE,
+    LOCK_FILE,
+    clear_state,
+    has_state,
+    is_ours,
+    remove_build,
+)
 from .replace import finish_replacing, is_replacing, next_folder
 from .terminal import printable
 

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from rich.console import Console
 
 from ..schemas import errors
-from ..schemas.class_names import describe_names
+from ..schemas.dataset.file_names import REJECTS_FILE
 from ..schemas.errors import (
     BuildError,
     OptionError,
@@ -23,10 +23,15 @@ from ..schemas.errors import (
     TooManyRejects,
     UsageError,
 )
-from ..schemas.layout import REJECTS_FILE
+from ..schemas.features.class_spelling import describe_names
 from .build import Built, build
 from .claim import Claim
-from .options import add_build_options, new_parser, parse_beam_options, parse_build_options
+from .options import (
+    add_build_options,
+    new_parser,
+    parse_beam_options,
+    parse_build_options,
+)
 from .progress import format_seconds
 from .running import uses_processes
 from .show_schema import add_schema_command

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ..schemas.dataset import DatasetInfo
-from ..schemas.layout import (
+from ..schemas.dataset.file_names import (
     DATASET_FILE,
     DESCRIPTION_FILE,
     DROPPED_FILE,
@@ -14,6 +13,7 @@ from ..schemas.layout import (
     ShardName,
     split_file,
 )
+from ..schemas.dataset.info import DatasetInfo
 from ..transforms.folders import TEMPORARY_FOLDER, Folder, is_local
 from ..transforms.sinks import SINKS
 from ..transforms.sources import SOURCES_FOLDER

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from ..schemas.layout import STATE_FOLDER
+from ..schemas.dataset.file_names import STATE_FOLDER
 from ..transforms.folders import Folder
 from ..transforms.plan import PLAN_FILE, Plan
 from ..transforms.shard_task import ShardResult

@@ -10,8 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..schemas.checksum import BLANK, fill_checksum
-from ..schemas.dataset import (
+from ..schemas.dataset.checksum import BLANK, fill_checksum
+from ..schemas.dataset.file_names import DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE
+from ..schemas.dataset.info import (
     DatasetInfo,
     FileInfo,
     RejectsInfo,
@@ -19,15 +20,10 @@ from ..schemas.dataset import (
     ShardInfo,
     SplitInfo,
 )
-from ..schemas.description import write_description
+from ..schemas.dataset.statistics import merge_all
+from ..schemas.description.tensorflow_module import write_description
 from ..schemas.errors import BuildError, ManifestError, TooManyRejects
-from ..schemas.layout import (
-    DATASET_FILE,
-    DESCRIPTION_FILE,
-    REJECTS_FILE,
-)
 from ..schemas.schema import Schema
-from ..schemas.statistics import merge_all
 from ..transforms.folders import Folder, PublishedFile
 from ..transforms.hdf5_virtual import publish_virtual
 from ..transforms.plan import PLAN_FILE, Plan

@@ -10,8 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..schemas.layout import DROPPED_FILE
-from ..schemas.statistics import merge_all
+from ..schemas.dataset.file_names import DROPPED_FILE
+from ..schemas.dataset.statistics import merge_all
 from ..transforms.folders import Folder
 from ..transforms.frame_counts import FrameBooks
 from ..transforms.plan import Plan

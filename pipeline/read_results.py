@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..schemas.dataset.file_names import ShardName
+from ..schemas.dataset.statistics import add
 from ..schemas.errors import BuildError
-from ..schemas.layout import ShardName
-from ..schemas.statistics import add
 from ..transforms.folders import Folder
 from ..transforms.plan import Plan
 from ..transforms.shard_task import ShardResult

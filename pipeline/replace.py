@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..schemas.dataset import DatasetInfo
-from ..schemas.layout import DATASET_FILE, STATE_FOLDER
+from ..schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
+from ..schemas.dataset.info import DatasetInfo
 from ..transforms.folders import Folder
 from ..transforms.sources import SOURCES_FOLDER
 from .own_files import is_ours, names_of

@@ -15,11 +15,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..schemas.checksum import has_right_checksum
-from ..schemas.dataset import DatasetInfo, ShardFile, ShardInfo
+from ..schemas.dataset.checksum import has_right_checksum
+from ..schemas.dataset.file_names import DATASET_FILE, DROPPED_FILE, REJECTS_FILE
+from ..schemas.dataset.info import DatasetInfo, ShardFile, ShardInfo
 from ..schemas.errors import DatasetError, OptionError
-from ..schemas.feature import RecordValue, Steps
-from ..schemas.layout import DATASET_FILE, DROPPED_FILE, REJECTS_FILE
+from ..schemas.features.base import RecordValue, Steps
 from ..schemas.schema import Schema
 from ..transforms.check_records import check_record
 from ..transforms.folders import Folder, check_filesystem, is_local

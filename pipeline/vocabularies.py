@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..schemas.dataset import DatasetInfo
+from ..schemas.dataset.file_names import DATASET_FILE
+from ..schemas.dataset.info import DatasetInfo
 from ..schemas.errors import DatasetError, OptionError
-from ..schemas.layout import DATASET_FILE
 from ..schemas.schema import Schema
 from ..transforms.folders import Folder, check_filesystem
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..schemas.checksum import has_right_checksum
-from ..schemas.dataset import DatasetInfo
+from ..schemas.dataset.checksum import has_right_checksum
+from ..schemas.dataset.file_names import DATASET_FILE
+from ..schemas.dataset.info import DatasetInfo
 from ..schemas.errors import DatasetError
-from ..schemas.layout import DATASET_FILE
 
 __all__ = ["check_description", "parse_info", "read_moments"]
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..schemas import Schema
-from ..schemas.hdf5_columns import Column, columns
+from ..schemas.dataset.hdf5_layout import Column, columns
 from .hdf5_arrays import Ragged, Values
 from .hdf5_table import open_table
 

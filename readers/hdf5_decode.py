@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 
 from ..schemas import ClassLabels, Image, Schema, String
-from ..schemas.feature import Feature
+from ..schemas.features.base import Feature
 from .hdf5_arrays import Ragged, Values
 
 __all__ = ["Decoder"]

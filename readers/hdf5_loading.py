@@ -16,7 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ..schemas import Image, Schema
-from ..schemas.hdf5_columns import Column, columns
+from ..schemas.dataset.hdf5_layout import Column, columns
 from .hdf5_arrays import Ragged, Values
 from .hdf5_table import Table, open_table
 from .published import make_description

@@ -9,8 +9,8 @@ from copy import copy
 from typing import Any
 
 from ..schemas import Schema
+from ..schemas.dataset.hdf5_layout import columns
 from ..schemas.errors import DatasetError
-from ..schemas.hdf5_columns import columns
 from .hdf5_arrays import Array, Ragged, Rows
 from .hdf5_decode import Decoder
 from .hdf5_sources import FilePath, find_files, open_file

@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 
 import h5py
 
-from ..schemas.dataset import DatasetInfo, ShardFile
+from ..schemas.dataset.file_names import DATASET_FILE
+from ..schemas.dataset.info import DatasetInfo, ShardFile
 from ..schemas.errors import DatasetError
-from ..schemas.layout import DATASET_FILE
 from .dataset_file import check_description, parse_info
 from .hdf5_filters import check_filters
 from .remote import explain_remote, is_remote

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..schemas import Schema
+from ..schemas.dataset.hdf5_layout import OFFSETS, STEP_OFFSETS, VALUES
 from ..schemas.errors import DatasetError, SchemaError
-from ..schemas.hdf5_columns import OFFSETS, STEP_OFFSETS, VALUES
 from .hdf5_arrays import Array, Job, Ragged, Rows, Values, open_array, open_ragged
 from .hdf5_buffers import empty
 from .hdf5_filters import check_filters

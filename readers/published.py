@@ -11,9 +11,9 @@ from typing import Any
 import tensorflow as tf
 
 from ..schemas import DatasetInfo, Schema, write_description
-from ..schemas.dataset import ShardFile, ShardInfo, SplitInfo
+from ..schemas.dataset.file_names import DATASET_FILE
+from ..schemas.dataset.info import ShardFile, ShardInfo, SplitInfo
 from ..schemas.errors import DatasetError
-from ..schemas.layout import DATASET_FILE
 from .dataset_file import check_description, parse_info
 from .options import SOURCES
 from .remote import explain_remote, is_remote

@@ -1,9 +1,9 @@
 """What a dataset is: the declared features, what is derived from them, the on-disk contract."""
 
-from .dataset import DatasetInfo
-from .description import write_description
+from .dataset.info import DatasetInfo
+from .description.tensorflow_module import write_description
 from .errors import PixelbeamError
-from .feature import Feature
+from .features.base import Feature
 from .features.class_label import ClassLabel
 from .features.class_labels import ClassLabels
 from .features.image import Image

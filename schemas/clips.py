@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 from .errors import Reject
-from .feature import Feature, SettingError
-from .numbers import is_missing, split_values
+from .features.base import Feature, SettingError
+from .features.cell_text import is_missing, split_values
 
 __all__ = ["Clips"]
 

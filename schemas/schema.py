@@ -21,10 +21,10 @@ from pydantic import (
 
 from .clips import Clips
 from .errors import ManifestError, SchemaError
-from .faults import explain, fault
-from .feature import Feature
 from .features import feature_kinds
-from .sources import is_column
+from .features.base import Feature
+from .features.source import is_column
+from .validation import explain, fault
 
 __all__ = ["Schema", "load_schema", "preset_names", "preset_text"]
 

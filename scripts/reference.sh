@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from pixelbeam.schemas.reference import json_schema, reference
+from pixelbeam.schemas.description.reference import json_schema, reference
 
 docs = Path(sys.argv[1])
 (docs / "schema.md").write_text(reference(), encoding="utf-8")

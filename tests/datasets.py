@@ -11,9 +11,9 @@ from typing import Any
 import tensorflow as tf
 from feature_cases import serialize
 from pixelbeam.schemas import DatasetInfo, Schema, write_description
-from pixelbeam.schemas.checksum import BLANK, fill_checksum
-from pixelbeam.schemas.dataset import FileInfo, ShardFile, ShardInfo, SplitInfo
-from pixelbeam.schemas.statistics import merge_all
+from pixelbeam.schemas.dataset.checksum import BLANK, fill_checksum
+from pixelbeam.schemas.dataset.info import FileInfo, ShardFile, ShardInfo, SplitInfo
+from pixelbeam.schemas.dataset.statistics import merge_all
 
 
 def write_dataset(folder: Path, schema: Schema, splits: dict[str, list[list[Any]]]) -> Path:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..schemas.errors import Reject
-from ..schemas.feature import Feature
-from ..schemas.sources import ARRAY_MARK, fill_source, is_column
+from ..schemas.features.base import Feature
+from ..schemas.features.source import ARRAY_MARK, fill_source, is_column
 from .arrays.array_files import ArrayBlock, ArrayFiles
 from .arrays.references import parse_reference
 from .inputs import InputRoot

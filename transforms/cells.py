@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..schemas.clips import Clips
 from ..schemas.errors import Reject
-from ..schemas.feature import Feature
-from ..schemas.numbers import is_missing, parse_list
-from ..schemas.sources import ARRAY_MARK, fill_source, is_column
+from ..schemas.features.base import Feature
+from ..schemas.features.cell_text import is_missing, parse_list
+from ..schemas.features.source import ARRAY_MARK, fill_source, is_column
 from .arrays.array_files import ArrayFiles
 from .arrays.references import parse_reference, suggest_reference
 from .arrays.stored import StoredArray

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from ..schemas.feature import ArrayLayout, Feature, FeatureValue, RecordValue, Steps
+from ..schemas.features.base import ArrayLayout, Feature, FeatureValue, RecordValue, Steps
 from ..schemas.schema import Schema
 
 __all__ = ["check_record"]

@@ -10,7 +10,7 @@ from typing import Any
 import apache_beam as beam
 
 from ..schemas.errors import Reject
-from ..schemas.numbers import is_missing, parse_float, parse_int
+from ..schemas.features.cell_text import is_missing, parse_float, parse_int
 from ..schemas.schema import Schema
 from .arrays.array_files import ArrayFiles
 from .cells import CellReader

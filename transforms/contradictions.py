@@ -15,9 +15,9 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
-from ..schemas.feature import shorten
+from ..schemas.features.base import shorten
+from ..schemas.features.source import is_column
 from ..schemas.schema import Schema
-from ..schemas.sources import is_column
 from .keys import RowFormat
 from .rows import ManifestRow
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..schemas.clips import Clips
+from ..schemas.dataset.statistics import add
 from ..schemas.errors import Reject
-from ..schemas.feature import Encoded, Feature, FeatureValue, Steps
+from ..schemas.features.base import Encoded, Feature, FeatureValue, Steps
 from ..schemas.schema import Schema
-from ..schemas.statistics import add
 from .cells import CellReader
 from .frames import SomeSteps, StepSource, common_length
 from .windows import WINDOW, count_skipped, parse_window

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..schemas.errors import Reject
-from ..schemas.feature import Encoded, Feature, RecordValue
+from ..schemas.features.base import Encoded, Feature, RecordValue
 from ..schemas.schema import Schema
 from .arrays.array_files import ArrayFiles
 from .cells import CellReader

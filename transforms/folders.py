@@ -21,8 +21,8 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from ..schemas.dataset.file_names import STATE_FOLDER
 from ..schemas.errors import OptionError
-from ..schemas.layout import STATE_FOLDER
 from .s3 import share_s3_client
 
 __all__ = [

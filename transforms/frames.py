@@ -20,7 +20,7 @@ from apache_beam.io.filesystems import FileSystems
 from numpy.typing import NDArray
 
 from ..schemas.errors import Reject
-from ..schemas.imaging import PILLOW_FAULTS, Opened, open_frame, open_image
+from ..schemas.images.files import PILLOW_FAULTS, Opened, open_frame, open_image
 from .folders import is_local, lies_in
 from .formats.class_folders import is_hidden, is_image_name
 from .inputs import InputRoot

@@ -11,9 +11,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ..schemas.dataset.hdf5_layout import Column
 from ..schemas.errors import OptionError
-from ..schemas.feature import Feature
-from ..schemas.hdf5_columns import Column
+from ..schemas.features.base import Feature
 
 __all__ = [
     "ARRAY_TYPES",

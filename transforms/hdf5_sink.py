@@ -18,10 +18,10 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 
-from ..schemas.dataset import FORMAT
+from ..schemas.dataset.hdf5_layout import OFFSETS, STEP_OFFSETS, VALUES, Column, columns
+from ..schemas.dataset.info import FORMAT
 from ..schemas.errors import Reject
-from ..schemas.feature import FeatureValue, RecordValue, Steps, shorten
-from ..schemas.hdf5_columns import OFFSETS, STEP_OFFSETS, VALUES, Column, columns
+from ..schemas.features.base import FeatureValue, RecordValue, Steps, shorten
 from ..schemas.schema import Schema
 from .hdf5_files import (
     ARRAY_TYPES,
@@ -41,7 +41,7 @@ _BLOCK_RECORDS = 1024
 
 
 class HDF5Sink:
-    """HDF5 files as ``schemas/hdf5_columns.py`` describes them."""
+    """HDF5 files as ``schemas/dataset/hdf5_layout.py`` describes them."""
 
     suffix = "h5"
 

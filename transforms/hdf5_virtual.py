@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
-from ..schemas.hdf5_columns import OFFSETS, STEP_OFFSETS, VALUES, columns
-from ..schemas.layout import split_file
+from ..schemas.dataset.file_names import split_file
+from ..schemas.dataset.hdf5_layout import OFFSETS, STEP_OFFSETS, VALUES, columns
 from ..schemas.schema import Schema
 from .folders import Folder, PublishedFile
 from .hdf5_files import create_file, label_axes, require_group, text_array

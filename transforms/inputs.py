@@ -17,7 +17,14 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from ..schemas.errors import OptionError, Reject
-from .folders import absolute, check_filesystem, is_local, join_path, real_folder, real_path
+from .folders import (
+    absolute,
+    check_filesystem,
+    is_local,
+    join_path,
+    real_folder,
+    real_path,
+)
 from .sources import SourceLog, SourceState
 from .split_roots import SplitRoots
 

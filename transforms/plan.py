@@ -14,11 +14,11 @@ from typing import Any
 
 import apache_beam as beam
 
+from ..schemas.dataset.file_names import STATE_FOLDER
+from ..schemas.dataset.statistics import merge_all
 from ..schemas.errors import OptionError
-from ..schemas.feature import shorten
-from ..schemas.layout import STATE_FOLDER
+from ..schemas.features.base import shorten
 from ..schemas.schema import Schema
-from ..schemas.statistics import merge_all
 from .contradictions import Contradictions, FindContradictions
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .folders import Folder

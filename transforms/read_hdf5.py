@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import h5py
 import numpy as np
 
-from ..schemas.feature import RecordValue, Steps
-from ..schemas.hdf5_columns import OFFSETS, STEP_OFFSETS, VALUES, Column, columns
+from ..schemas.dataset.hdf5_layout import OFFSETS, STEP_OFFSETS, VALUES, Column, columns
+from ..schemas.features.base import RecordValue, Steps
 from ..schemas.schema import Schema
 from .hdf5_files import load_plugins, needs_plugins
 

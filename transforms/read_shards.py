@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from ..schemas.feature import RecordValue, Steps
+from ..schemas.features.base import RecordValue, Steps
 from .records import message_class
 from .sinks import masked_crc
 

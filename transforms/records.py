@@ -15,7 +15,7 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from numpy.typing import NDArray
 
-from ..schemas.feature import FeatureValue, RecordValue, Steps
+from ..schemas.features.base import FeatureValue, RecordValue, Steps
 
 __all__ = ["message_class", "serialize_example", "serialize_record", "serialize_sequence_example"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from ..schemas.dataset.file_names import STATE_FOLDER
 from ..schemas.errors import Reject
-from ..schemas.layout import STATE_FOLDER
 from .folders import Folder
 from .formats.json_lines import LEFT_OUT
 from .keys import RowFormat, stable_hash

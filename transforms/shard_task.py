@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..schemas.dataset.file_names import STATE_FOLDER, ShardName
+from ..schemas.dataset.statistics import add
 from ..schemas.errors import PASSING_REASONS
-from ..schemas.layout import STATE_FOLDER, ShardName
 from ..schemas.schema import Schema
-from ..schemas.statistics import add
 from .check_sources import SourceCheck
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .folders import Folder, PublishedFile

@@ -8,7 +8,7 @@ from functools import lru_cache
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from ..schemas.layout import ShardName
+from ..schemas.dataset.file_names import ShardName
 from .keys import shard_index
 from .plan import Plan
 from .row_pool import RowPool

@@ -14,7 +14,7 @@ from typing import BinaryIO, Protocol
 import google_crc32c
 
 from ..schemas.errors import OptionError
-from ..schemas.feature import RecordValue
+from ..schemas.features.base import RecordValue
 from ..schemas.schema import Schema
 from .hdf5_sink import HDF5Sink
 from .records import serialize_record

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 
-from ..schemas.layout import STATE_FOLDER
+from ..schemas.dataset.file_names import STATE_FOLDER
 
 __all__ = ["SOURCES_FOLDER", "ShardSources", "SourceLog", "SourceState"]
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..schemas.dataset.file_names import SPLIT_NAME
 from ..schemas.errors import ManifestError, OptionError
-from ..schemas.layout import SPLIT_NAME
 from .folders import is_local
 from .manifests import SPLIT_COLUMN, Manifest, open_manifest
 from .split_roots import SplitRoots

@@ -11,8 +11,8 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 
+from ..schemas.dataset.file_names import SPLIT_NAME
 from ..schemas.errors import OptionError, Reject
-from ..schemas.layout import SPLIT_NAME
 from .array_order import ArrayOrder
 from .contradictions import LabelCollector
 from .keys import RowFormat, order_of, pack_row, stable_hash

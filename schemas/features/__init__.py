@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from functools import cache
 
-from ..feature import Feature
+from .base import Feature
 
 __all__ = ["feature_kinds"]
 

@@ -9,10 +9,10 @@ import numpy as np
 from pydantic import field_validator, model_validator
 from typing_extensions import Self
 
-from ..classes import ClassFeature, class_name, is_nan, observed_name
 from ..errors import Reject
-from ..feature import ArrayLayout, Encoded, FeatureSource, SettingError, shorten
-from ..numbers import is_missing
+from .base import ArrayLayout, Encoded, FeatureSource, SettingError, shorten
+from .cell_text import is_missing
+from .class_names import ClassFeature, class_name, is_nan, observed_name
 
 __all__ = ["ClassLabel"]
 

@@ -11,10 +11,10 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
-from ..classes import ClassFeature, class_name, flags_hint, is_nan, observed_name
 from ..errors import Reject
-from ..feature import ArrayLayout, Encoded, FeatureSource, SettingError, literal, shorten
-from ..numbers import is_missing, parse_list
+from .base import ArrayLayout, Encoded, FeatureSource, SettingError, literal, shorten
+from .cell_text import is_missing, parse_list
+from .class_names import ClassFeature, class_name, flags_hint, is_nan, observed_name
 
 __all__ = ["ClassLabels"]
 

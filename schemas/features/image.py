@@ -11,9 +11,15 @@ import PIL.Image
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import Self
 
-from ..colour_profiles import is_srgb
 from ..errors import Reject
-from ..feature import (
+from ..images.colour_profiles import is_srgb
+from ..images.files import Filter, Opened, decode, encode, open_image, open_pixels, resize
+from ..images.levels import declared_levels
+from ..images.modes import final_mode, parse_colour, to_final, to_working
+from ..images.pixel_sums import sum_pixels
+from ..images.resizing import Placement, Resize, Size, pad_offset, place, size_text
+from ..images.tensorflow_source import DECODE_IMAGES, DECODE_ONE, DECODE_RAW, DECODE_RAW_RAGGED
+from .base import (
     ArrayLayout,
     Encoded,
     Feature,
@@ -22,22 +28,8 @@ from ..feature import (
     literal,
     shorten,
 )
-from ..image_checks import check_colours, check_depth, check_encoding, check_size
-from ..image_decoders import DECODE_IMAGES, DECODE_ONE, DECODE_RAW, DECODE_RAW_RAGGED
-from ..image_levels import declared_levels
-from ..image_modes import final_mode, parse_colour, to_final, to_working
-from ..image_warnings import tell_image, warn_of_images
-from ..imaging import (
-    Filter,
-    Opened,
-    decode,
-    encode,
-    open_image,
-    open_pixels,
-    resize,
-)
-from ..pixel_sums import sum_pixels
-from ..placement import Placement, Resize, Size, pad_offset, place, size_text
+from .image_checks import check_colours, check_depth, check_encoding, check_size
+from .image_warnings import tell_image, warn_of_images
 
 __all__ = ["Image"]
 

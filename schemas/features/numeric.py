@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from pydantic import Field, field_serializer, field_validator, model_validator
 from typing_extensions import Self
 
+from ..dataset.moments import float_moments, int_moments, row_blocks
 from ..errors import Reject
-from ..feature import (
+from .base import (
     ArrayLayout,
     Encoded,
     Feature,
@@ -22,8 +23,7 @@ from ..feature import (
     literal,
     shorten,
 )
-from ..moments import float_moments, int_moments, row_blocks
-from ..numbers import is_missing, parse_float, parse_int, split_values
+from .cell_text import is_missing, parse_float, parse_int, split_values
 
 __all__ = ["Float32", "Int64"]
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import field_validator
 
 from ..errors import Reject
-from ..feature import ArrayLayout, Encoded, Feature, FeatureSource, shorten
+from .base import ArrayLayout, Encoded, Feature, FeatureSource, shorten
 
 __all__ = ["Bytes", "String"]
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutate_images import mutate, originals
 from pixelbeam.schemas import Schema
-from pixelbeam.schemas.description import write_description
+from pixelbeam.schemas.description.tensorflow_module import write_description
 from pixelbeam.schemas.errors import BuildError, ManifestError, Reject, SchemaError
-from pixelbeam.schemas.feature import Encoded
+from pixelbeam.schemas.features.base import Encoded
 from pixelbeam.transforms.formats.format import Projection
 from pixelbeam.transforms.manifests import open_manifest
 from pixelbeam.transforms.read_manifest import row_of, split_file

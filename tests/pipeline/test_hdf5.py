@@ -14,7 +14,7 @@ from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.pipeline.own_files import is_ours, remove_build
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import DatasetError
-from pixelbeam.schemas.feature import Steps
+from pixelbeam.schemas.features.base import Steps
 from pixelbeam.transforms.folders import Folder
 from pixelbeam.transforms.hdf5_sink import HDF5Sink
 from pixelbeam.transforms.hdf5_virtual import publish_virtual

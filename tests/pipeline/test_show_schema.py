@@ -4,7 +4,7 @@ import json
 
 import pytest
 from pixelbeam.pipeline.main import main
-from pixelbeam.schemas.reference import describe, json_schema, overview
+from pixelbeam.schemas.description.reference import describe, json_schema, overview
 from pixelbeam.schemas.schema import preset_text
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pixelbeam.pipeline.main import main
 from pixelbeam.pipeline.verify import verify
-from pixelbeam.schemas.checksum import BLANK, fill_checksum, has_right_checksum
+from pixelbeam.schemas.dataset.checksum import BLANK, fill_checksum, has_right_checksum
 from pixelbeam.schemas.errors import DatasetError
 from pixelbeam.transforms.plan import ShardSize
 from pixelbeam.transforms.records import serialize_example

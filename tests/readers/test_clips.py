@@ -13,9 +13,9 @@ from pixelbeam.readers import load
 from pixelbeam.readers.clip_options import ClipOptions, check_examples
 from pixelbeam.readers.clips import choose_steps
 from pixelbeam.schemas import DatasetInfo, write_description
-from pixelbeam.schemas.dataset import FileInfo, ShardFile, ShardInfo, SplitInfo
-from pixelbeam.schemas.feature import Steps
-from pixelbeam.schemas.image_decoders import DECODE_ONE
+from pixelbeam.schemas.dataset.info import FileInfo, ShardFile, ShardInfo, SplitInfo
+from pixelbeam.schemas.features.base import Steps
+from pixelbeam.schemas.images.tensorflow_source import DECODE_ONE
 from pixelbeam.transforms.records import serialize_sequence_example
 
 LENGTHS = (3, 20, 8, 5, 12, 20)

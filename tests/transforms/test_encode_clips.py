@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from pixelbeam.schemas import Schema
+from pixelbeam.schemas.dataset.statistics import merge_all
 from pixelbeam.schemas.errors import Reject
-from pixelbeam.schemas.statistics import merge_all
 from pixelbeam.transforms.arrays.array_files import ArrayFiles
 from pixelbeam.transforms.cells import CellReader
 from pixelbeam.transforms.encode_clips import ClipEncoder

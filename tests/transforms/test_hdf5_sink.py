@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import OptionError, Reject, SchemaError
-from pixelbeam.schemas.feature import Steps
+from pixelbeam.schemas.features.base import Steps
 from pixelbeam.transforms.hdf5_sink import HDF5Sink
 
 FEATURES = {

@@ -7,13 +7,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas.errors import BuildError, ManifestError
-from pixelbeam.transforms.join_labels import (
-    Join,
-    JoinLabels,
-    join_key,
-    join_rows,
-    joined_columns,
-)
+from pixelbeam.transforms.join_labels import Join, JoinLabels, join_key, join_rows, joined_columns
 from pixelbeam.transforms.rows import InlineBytes, ManifestRow, RejectedRow
 
 JOIN = Join(("id", "path"), ("id", "label"), "id", ("label", "path", "id"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from pixelbeam.schemas.feature import Steps
+from pixelbeam.schemas.features.base import Steps
 from pixelbeam.transforms.records import (
     serialize_example,
     serialize_record,

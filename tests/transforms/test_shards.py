@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pixelbeam.schemas.layout import ShardName
+from pixelbeam.schemas.dataset.file_names import ShardName
 from pixelbeam.transforms.keys import shard_index
 from pixelbeam.transforms.plan import Plan, SplitPlan
 from pixelbeam.transforms.shards import assign_shards, empty_shards

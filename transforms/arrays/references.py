@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...schemas.sources import ARRAY_MARK
+from ...schemas.features.source import ARRAY_MARK
 
 __all__ = ["ArrayReference", "parse_reference", "suggest_reference"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
 
-from ...schemas.class_names import SPLIT_NAMES
 from ...schemas.errors import BuildError, ManifestError
+from ...schemas.features.class_spelling import SPLIT_NAMES
 from ..folders import lies_in
 from .files import is_local
 from .format import NOT_UTF8, Malformed, ManifestFormat, Part, Projection, Record

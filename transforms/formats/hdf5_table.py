@@ -12,11 +12,19 @@ import h5py
 import numpy as np
 
 from ...schemas.errors import BuildError, ManifestError, PixelbeamError, Reject
-from ...schemas.sources import ARRAY_MARK
+from ...schemas.features.source import ARRAY_MARK
 from ..arrays.array_files import open_hdf5
 from ..arrays.hdf5 import find_dataset, open_object
 from ..arrays.stored import ARRAY_FAULTS
-from .format import NOT_UTF8, Malformed, ManifestFormat, Part, Projection, Record, check_names
+from .format import (
+    NOT_UTF8,
+    Malformed,
+    ManifestFormat,
+    Part,
+    Projection,
+    Record,
+    check_names,
+)
 
 __all__ = ["GROUP_COLUMN", "HDF5Table"]
 

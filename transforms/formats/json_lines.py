@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...schemas.errors import ManifestError
-from ...schemas.feature import shorten
-from .format import MALFORMED_ROW, NOT_UTF8, Malformed, Part, Projection, Record, check_names
+from ...schemas.features.base import shorten
+from .format import (
+    MALFORMED_ROW,
+    NOT_UTF8,
+    Malformed,
+    Part,
+    Projection,
+    Record,
+    check_names,
+)
 from .json_arrays import is_array, read_elements, whole_elements
 from .text import Body, Head, TextFormat, decode_line, read_lines
 

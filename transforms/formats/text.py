@@ -9,7 +9,15 @@ from typing import ClassVar
 
 from .encodings import check_encoding
 from .files import is_gzipped, read_chunks, read_head
-from .format import MALFORMED_ROW, NOT_UTF8, Malformed, ManifestFormat, Part, Projection, Record
+from .format import (
+    MALFORMED_ROW,
+    NOT_UTF8,
+    Malformed,
+    ManifestFormat,
+    Part,
+    Projection,
+    Record,
+)
 
 __all__ = ["LINE_BYTES", "Body", "Head", "TextFormat", "decode_line", "read_lines", "split_lines"]
 

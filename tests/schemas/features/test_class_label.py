@@ -5,8 +5,8 @@ from feature_cases import Case, check
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas import ClassLabel, Schema
+from pixelbeam.schemas.dataset.statistics import merge_all
 from pixelbeam.schemas.errors import Reject
-from pixelbeam.schemas.statistics import merge_all
 from pydantic import ValidationError
 
 ANIMALS = ClassLabel(source="label", vocabulary=["cat", "dog", "7", "true"])

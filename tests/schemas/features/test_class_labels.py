@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from feature_cases import Case, check, round_trip
 from pixelbeam.schemas import ClassLabels, Schema
-from pixelbeam.schemas.statistics import merge_all
+from pixelbeam.schemas.dataset.statistics import merge_all
 
 TAGS = ClassLabels(source="tags", vocabulary=["sea", "sand", "blue sky"])
 SPACED = ClassLabels(source="tags", vocabulary=["haze", "primary"], separator=" ")

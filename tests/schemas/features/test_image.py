@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from PIL import ImageOps
+from pixelbeam.schemas.dataset.statistics import merge, merge_all
 from pixelbeam.schemas.errors import Reject, SchemaError
 from pixelbeam.schemas.features.image import Image
 from pixelbeam.schemas.schema import Schema
-from pixelbeam.schemas.statistics import merge, merge_all
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\..*")
 

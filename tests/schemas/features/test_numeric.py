@@ -7,7 +7,7 @@ from feature_cases import Case, as_plain, check, round_trip
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas import Float32, Int64, Schema
-from pixelbeam.schemas.statistics import merge_all
+from pixelbeam.schemas.dataset.statistics import merge_all
 
 INT = Int64(source="n")
 FLOAT = Float32(source="n")

@@ -6,7 +6,7 @@ from feature_cases import Case, check
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas import Bytes, String
-from pixelbeam.schemas.statistics import merge_all
+from pixelbeam.schemas.dataset.statistics import merge_all
 
 STRING = String(source="s")
 BYTES = Bytes(source="s")

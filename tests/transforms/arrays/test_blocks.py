@@ -9,12 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pixelbeam.transforms.arrays.blocks import (
-    BlockCache,
-    BlockedDataset,
-    ChunkedRows,
-    chunked_rows,
-)
+from pixelbeam.transforms.arrays.blocks import BlockCache, BlockedDataset, ChunkedRows, chunked_rows
 
 MIB = 1 << 20
 

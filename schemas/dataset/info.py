@@ -1,0 +1,179 @@
+"""``dataset.json``: what a published dataset says of itself, and the sign that it is published."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import from_json
+from typing_extensions import Self
+
+from ..errors import DatasetError, SchemaError
+from ..features.base import shorten
+from ..schema import Schema
+from .file_names import DATASET_FILE
+
+__all__ = [
+    "FORMAT",
+    "DatasetInfo",
+    "FileInfo",
+    "RejectsInfo",
+    "ShardFile",
+    "ShardInfo",
+    "SplitInfo",
+]
+
+FORMAT = "pixelbeam/1"
+_FAMILY = "pixelbeam/"
+
+
+def _check_file_name(name: str) -> str:
+    """Refuses what could lead out of the dataset's directory, on any system."""
+    if not name or name in (".", "..") or any(mark in name for mark in "/\\:\0"):
+        raise ValueError(f"got {shorten(name)}, expected the name of a file beside {DATASET_FILE}")
+    return name
+
+
+_FileName = Annotated[str, AfterValidator(_check_file_name)]
+_Count = Annotated[int, Field(ge=0)]
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    """Part of ``dataset.json``; keys that this version does not know are kept beside its own."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+
+
+class FileInfo(_Part):
+    """A file of the dataset, by its name in the dataset's directory."""
+
+    path: _FileName
+    sha256: _Sha256
+
+
+class ShardFile(_Part):
+    """A shard in one format; ``bytes`` is its size."""
+
+    path: _FileName
+    bytes: _Count
+    sha256: _Sha256
+
+
+class ShardInfo(_Part):
+    """A shard: its number of records, and its files by sink (``tfrecord``, ``hdf5``)."""
+
+    num_records: _Count
+    files: dict[str, ShardFile]
+
+
+class SplitInfo(_Part):
+    """A split: its shards in the order of their index, and statistics by feature name.
+
+    ``files`` are those that lead to the whole split, by sink: the virtual file over HDF5 shards.
+    """
+
+    num_records: _Count
+    shards: list[ShardInfo]
+    files: dict[str, ShardFile] = Field(default_factory=dict)
+    statistics: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_records(self) -> Self:
+        total = sum(shard.num_records for shard in self.shards)
+        if total != self.num_records:
+            raise ValueError(f"got {self.num_records} in num_records, but {total} in its shards")
+        return self
+
+
+class RejectsInfo(_Part):
+    """The rows that did not become records, counted by reason."""
+
+    count: _Count = 0
+    by_reason: dict[str, _Count] = Field(default_factory=dict)
+
+
+class DatasetInfo(_Part):
+    """The content of ``dataset.json``.
+
+    Attributes:
+        format: the version of the layout of the directory.
+        fingerprint: of the command and the manifest that the dataset was built from.
+        declared: the schema as plain dicts, vocabularies filled in; ``schema`` in the file. See
+            ``read_schema``.
+        description: the generated module.
+        splits: the splits by name.
+        rows: the number of manifest rows.
+        rejects: the rows that did not become records.
+        warnings: what is right as far as anybody can tell, and yet seldom meant; a sentence each.
+    """
+
+    format: str = FORMAT
+    fingerprint: str
+    declared: dict[str, Any] = Field(alias="schema")
+    description: FileInfo
+    splits: dict[str, SplitInfo]
+    rows: _Count
+    rejects: RejectsInfo = RejectsInfo()
+    warnings: list[str] = Field(default_factory=list)
+
+    @property
+    def dropped_frames(self) -> dict[str, Any]:
+        """The frames dropped from clips: ``count``, ``by_reason`` and, where there are any, their ``file``."""
+        frames = (self.model_extra or {}).get("frames") or {}
+        return frames.get("dropped") or {"count": 0, "by_reason": {}}
+
+    def dumps(self) -> bytes:
+        """The file's bytes: indented UTF-8 JSON in the order of the attributes, a newline at the end."""
+        return self.model_dump_json(indent=2, by_alias=True).encode() + b"\n"
+
+    @classmethod
+    def loads(cls, data: bytes | str, directory: str) -> DatasetInfo:
+        """Reads what ``dumps`` wrote.
+
+        Args:
+            data: the content of ``dataset.json``.
+            directory: where it lies, for messages.
+
+        Raises:
+            DatasetError: it is not JSON, was not written by pixelbeam or by a newer one, or is damaged.
+        """
+        where = f"{directory}: {DATASET_FILE}"
+        try:
+            parsed = from_json(data)
+        except ValueError as error:
+            raise DatasetError(f"{where} is not JSON: {error}") from None
+        _check_format(parsed.get("format") if isinstance(parsed, dict) else None, where)
+        try:
+            return cls.model_validate(parsed)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            place = ".".join(map(str, fault["loc"]))
+            message = fault["msg"].removeprefix("Value error, ")
+            raise DatasetError(f"{where} is damaged: {place}: {message}") from None
+
+    def read_schema(self, directory: str) -> Schema:
+        """The dataset's schema.
+
+        Raises:
+            DatasetError: it has a kind or setting that this version does not know.
+        """
+        try:
+            return Schema.from_dict(self.declared)
+        except SchemaError as error:
+            raise DatasetError(
+                f"{directory}: {DATASET_FILE} has a schema that is not: {error}"
+            ) from None
+
+
+def _check_format(found: Any, where: str) -> None:
+    if found == FORMAT:
+        return
+    if isinstance(found, str) and found.startswith(_FAMILY):
+        raise DatasetError(
+            f"{where} has the format {shorten(found)}, this version reads {FORMAT!r}; "
+            "read it with another version of pixelbeam"
+        )
+    raise DatasetError(
+        f"{where} was not written by pixelbeam: got {shorten(found)} as its format, expected {FORMAT!r}"
+    )

@@ -1,0 +1,309 @@
+"""What a feature kind is: the interface that each file in ``schemas/features/`` implements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from typing_extensions import Self
+
+from .source import check_source, source_columns
+
+__all__ = [
+    "ArrayLayout",
+    "Encoded",
+    "Feature",
+    "FeatureSource",
+    "FeatureValue",
+    "RecordValue",
+    "SettingError",
+    "Steps",
+    "literal",
+    "shorten",
+]
+
+FeatureValue: TypeAlias = (
+    "bytes | list[bytes] | NDArray[np.int64] | NDArray[np.float32] "
+    "| NDArray[np.uint8] | NDArray[np.uint16]"
+)
+"""One value, as every sink takes it.
+
+``bytes``: one string; ``list[bytes]``: a list of strings; an int64 or float32 array of any shape:
+numbers; a uint8 or uint16 array ``[height, width, channels]``: raw pixels.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The value of a step feature: one ``FeatureValue`` for each step of a record, in order.
+
+    Attributes:
+        values: the steps; numbers that all have one shape may be one array ``[steps, *shape]``.
+    """
+
+    values: tuple[FeatureValue, ...] | NDArray[np.int64] | NDArray[np.float32]
+
+
+RecordValue: TypeAlias = "FeatureValue | Steps"
+"""One value of a record: ``Steps`` for what a ``sequence_example`` declares under ``steps``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What a row's value became.
+
+    Attributes:
+        values: the record's values by Example key, most often just the feature's name.
+        summary: this value's share of the statistics, added up by ``statistics.merge``.
+    """
+
+    values: dict[str, FeatureValue]
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSource:
+    """How the generated ``feature_description.py`` reads a feature.
+
+    Every string is Python source. Names that come from users enter it through ``literal`` only.
+
+    Attributes:
+        parse: Example key to the source of its ``tf.io`` feature configuration. The keys depend on
+            the feature's name and settings alone, never on its class names.
+        decode: the source of an expression over the dict ``features`` (a parsed batch) that gives the
+            feature's decoded batch; empty when the parsed value is already the final one.
+        functions: the source of module-level functions that ``decode`` calls, by function name. The
+            same name always has the same source: what differs between features is an argument.
+        class_names: the class names, when the feature has classes with names.
+        num_classes: how many classes there are, when they are numbers without names.
+    """
+
+    parse: Mapping[str, str]
+    decode: str = ""
+    functions: Mapping[str, str] = field(default_factory=dict)
+    class_names: tuple[str, ...] | None = None
+    num_classes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayLayout:
+    """How a format of arrays, such as HDF5, holds one value of a record.
+
+    Attributes:
+        dtype: of the numbers; ``text`` is UTF-8 text and ``bytes`` binary, both of any length.
+        shape: sizes of one record's value, ``None`` where they differ from record to record: first
+            those that differ, then those that do not. Text and bytes have ``()``.
+        axes: what the axes of the shape are called.
+        encoding: the image format that bytes are in; empty where they are in none.
+    """
+
+    dtype: Literal["int64", "float32", "uint8", "uint16", "text", "bytes"]
+    shape: tuple[int | None, ...] = ()
+    axes: tuple[str, ...] = ()
+    encoding: str = ""
+
+    @property
+    def is_ragged(self) -> bool:
+        """Whether a record's value is an array with a size of its own."""
+        return None in self.shape
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether a record's value is an array of numbers."""
+        return self.dtype not in ("text", "bytes")
+
+
+class Feature(BaseModel):
+    """One declared value of a record.
+
+    Attributes:
+        source: the manifest column that the value comes from, or a path with columns in braces, such
+            as ``frames/{clip}/{frame}.jpg`` or ``audio.h5::/{label}``: see docs/clips.md.
+        target: whether ``load`` yields it among the targets; classes are, and others are not, unless
+            it is declared.
+        ragged: of a step feature, whether it may have another number of steps than the others.
+        storage: how HDF5 files store numbers: as they are, which can be memory-mapped, or in compressed
+            chunks. TFRecord files do not know it.
+
+    A kind is a subclass in a file of its own in ``schemas/features/`` with a ``type`` field whose
+    ``Literal`` default is the name that schemas use. It is found by being there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reads_files: ClassVar[bool] = False
+    """True when a text value in the manifest is the path of a file; ``encode`` then gets its bytes."""
+
+    reads_arrays: ClassVar[bool] = False
+    """True when a text value such as ``a.h5::/b`` is an array in a file; ``encode`` then gets the array."""
+
+    encodes_steps: ClassVar[bool] = False
+    """True when ``encode_steps`` takes the steps of a clip as one array."""
+
+    target_by_default: ClassVar[bool] = False
+    """What ``is_target`` is while a schema says nothing of it: true for classes."""
+
+    is_text: ClassVar[bool] = False
+    """True when values are text or bytes, which are no input of a network beside others."""
+
+    type: str
+    source: str = Field(min_length=1)
+    target: bool | None = None
+    ragged: bool = False
+    storage: Literal["contiguous", "lzf", "gzip", "zstd", "blosc2"] = "contiguous"
+
+    @model_validator(mode="after")
+    def _check_storage(self) -> Self:
+        compressed = self.storage != "contiguous"
+        if compressed and not any(layout.is_numeric for layout in self.arrays("").values()):
+            got = f"got {self.storage!r} for values that HDF5 does not compress"
+            raise SettingError("storage", f"{got}, expected contiguous")
+        return self
+
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, source: str) -> str:
+        return check_source(source)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The manifest columns that the source names; none when it is a file as a whole."""
+        return source_columns(self.source)
+
+    @property
+    def is_target(self) -> bool:
+        """Whether ``load`` yields the feature among the targets when it is not told otherwise."""
+        return self.target_by_default if self.target is None else self.target
+
+    def encode(self, name: str, value: Any) -> Encoded:
+        """Turns a manifest value into record values.
+
+        Args:
+            name: the feature's name, the key of the record value.
+            value: what the manifest holds: ``str`` from text manifests, any JSON or Arrow scalar or
+                list from the typed ones, ``bytes`` when ``reads_files``; ``None`` when the cell is
+                missing or empty. A source that is an array in a file gives a NumPy array, or a Python
+                scalar; several rows that share a key, where the feature ``takes_rows``, a list of arrays.
+
+        Raises:
+            Reject: the value cannot become what is declared; the message names the value.
+        """
+        raise NotImplementedError
+
+    def encode_steps(self, name: str, steps: NDArray[Any]) -> Encoded | None:
+        """Turns all steps of a clip into record values at once; asked only where ``encodes_steps``.
+
+        Args:
+            name: the feature's name.
+            steps: an array ``[steps, …]`` of at least one step; each is what ``encode`` would be given.
+
+        Returns:
+            The values as arrays ``[steps, *shape]``, and one summary: what ``encode`` gives for the steps
+            one by one. ``None`` where it would not take one of them, or must look at each.
+        """
+        return None
+
+    def source_code(self, name: str) -> FeatureSource:
+        """How the generated module parses and decodes the feature."""
+        raise NotImplementedError
+
+    def check(self, value: FeatureValue) -> None:
+        """Checks a value that was read back, beyond its type and shape.
+
+        Args:
+            value: the value under the feature's own name: a list of bytes, or an array [n].
+
+        Raises:
+            ValueError: it cannot be what ``encode`` made; the text says what was got and expected.
+        """
+
+    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+        """How HDF5 holds the record values that ``encode`` gives, by the same keys."""
+        raise NotImplementedError
+
+    def statistics(self, summary: dict[str, Any]) -> dict[str, Any]:
+        """Turns the merged summaries of a split into what ``dataset.json`` says of the feature."""
+        return summary
+
+    def warnings(self, name: str, summary: Mapping[str, Any]) -> Iterable[str]:
+        """What a user should know of a dataset that was built without a fault: a sentence each.
+
+        Args:
+            name: the feature's name.
+            summary: the merged summaries of the whole dataset; empty when there is no record.
+        """
+        return ()
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether several rows of an array that share a key are the value; they come as a list."""
+        return False
+
+    @property
+    def rows_advice(self) -> str:
+        """How to declare the feature so that it ``takes_rows``; empty where that cannot be."""
+        return ""
+
+    @property
+    def needs_vocabulary(self) -> bool:
+        """Whether the classes are still to be collected from the manifest."""
+        return False
+
+    def observe(self, value: Any) -> tuple[str, ...]:
+        """The class names that a manifest value names; asked only while ``needs_vocabulary``."""
+        return ()
+
+    def with_vocabulary(self, names: tuple[str, ...]) -> Self:
+        """The feature with the collected class names (unsorted, distinct) filled in."""
+        raise NotImplementedError
+
+
+class SettingError(ValueError):
+    """A setting that does not go with the others; for the validators of whole features.
+
+    Attributes:
+        setting: the field at fault, which joins the place that the message starts with.
+        message: what was got and what was expected.
+    """
+
+    def __init__(self, setting: str, message: str) -> None:
+        super().__init__(setting, message)
+        self.setting = setting
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.message}"
+
+
+def shorten(value: Any, limit: int = 80) -> str:
+    """A value as messages show it: its ``repr``, cut to ``limit`` characters."""
+    if isinstance(value, str | bytes | list | tuple) and len(value) > limit:
+        value = value[:limit]  # before repr, which would write out megabytes
+        return repr(value)[: limit - 1] + "…"
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def literal(value: Any) -> str:
+    """Python source of a plain value, ASCII only, so that no name can end a line or a string.
+
+    Args:
+        value: a ``str``, ``bytes``, ``bool``, ``int``, finite ``float``, ``None``, or lists of these.
+
+    Raises:
+        TypeError: the value is of another type, whose ``repr`` could be anything, or not finite.
+    """
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(literal, value))}]"
+    plain = type(value) in (str, bytes, bool, int, float, type(None))
+    if not plain or (isinstance(value, float) and not math.isfinite(value)):
+        raise TypeError(f"got {value!r} of {type(value).__name__}, expected a plain value")
+    source = ascii(value)
+    if isinstance(value, str) and '"' not in source:  # then nothing in it escapes a quote
+        source = f'"{source[1:-1]}"'
+    return source

@@ -1,0 +1,64 @@
+"""What a build tells of images that it took, though something about them is seldom meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..images.files import Decoded
+from ..images.levels import FULL_RANGE, Levels
+
+__all__ = ["tell_image", "warn_of_images"]
+
+_USUAL_BITS = (8, 10, 12, 14)
+
+
+def tell_image(decoded: Decoded, levels: Levels | None, foreign: bool) -> dict[str, Any]:
+    """An image's share of what ``warn_of_images`` tells; most have none.
+
+    Args:
+        decoded: the image before anything is changed in it.
+        levels: what the file says of them, if they are scaled by that.
+        foreign: whether it has the profile of another colour space than sRGB.
+
+    Returns:
+        ``other_profiles``: 1; ``decoder_warnings``: by text, 1; ``max_level`` of 16 bits.
+    """
+    found: dict[str, Any] = {}
+    if foreign:
+        found["other_profiles"] = 1
+    if decoded.warning:
+        found["decoder_warnings"] = {decoded.warning: 1}
+    if levels == FULL_RANGE and decoded.image.width and decoded.image.height:
+        found["max_level"] = int(np.asarray(decoded.image).max())
+    return found
+
+
+def warn_of_images(name: str, summary: Mapping[str, Any], converted: bool) -> Iterable[str]:
+    """The sentences for ``Feature.warnings``.
+
+    Args:
+        name: the feature's name.
+        summary: of all images.
+        converted: whether colours are turned into sRGB.
+    """
+    profiles = summary.get("other_profiles", 0)
+    if profiles and not converted:
+        yield (
+            f"{name}: {profiles} images have a colour profile other than sRGB, which was not applied; "
+            "colour: srgb converts them"
+        )
+    for text, count in sorted(summary.get("decoder_warnings", {}).items()):
+        yield (
+            f"{name}: {count} images are damaged and were decoded all the same ({text}); "
+            "strict: true rejects them"
+        )
+    highest = summary.get("max_level")
+    bits = next((bits for bits in _USUAL_BITS if highest is not None and highest < 2**bits), None)
+    if bits is not None:
+        yield (
+            f"{name}: no 16-bit image has a level above {highest} of 65535, so all are dark; "
+            f"if they hold {bits} bits, max_value: {2**bits - 1} makes that white"
+        )

@@ -1,0 +1,1 @@
+"""Pixels as plain functions: opened, turned upright, scaled and encoded."""

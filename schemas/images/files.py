@@ -1,0 +1,408 @@
+"""Images as plain functions: open, decode upright, place, resize, encode.
+
+Bytes in, pixels or bytes out; no files and no pipeline. The steps, in their order::
+
+    opened = open_image(data, max_pixels)                  # header, EXIF orientation
+    placement = place(opened.size, "crop", 224, 224, ...)  # what is scaled to what
+    decoded = decode(opened, placement.size, grey=False)   # pixels, upright, maybe DCT-scaled
+    image = resize(to_working(decoded.image, ...), decoded.region, opened.size, placement, ...)
+
+JPEG, PNG, WebP, GIF (first frame), BMP, TIFF (first page) and MPO (first picture) are opened by
+their own Pillow plug-in; no other plug-in ever sees a byte. Whatever is wrong with a file is a
+``Reject`` of the stage ``decode``. Only the exceptions in ``PILLOW_FAULTS``, and only out of
+Pillow's calls that parse the file, become one: a fault of our own fails the task.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from ..errors import Reject
+from .encoding import encode_jpeg
+from .jpeg_decoding import decode_jpeg
+from .levels import Levels, file_levels, read_array
+from .resizing import Box, Placement, Size, size_text
+from .tiff_messages import collect_messages, join_messages
+
+__all__ = [
+    "FILTERS",
+    "LARGEST_SIDE",
+    "PILLOW_FAULTS",
+    "Decoded",
+    "Filter",
+    "Opened",
+    "decode",
+    "encode",
+    "open_frame",
+    "open_image",
+    "open_pixels",
+    "resize",
+]
+
+Filter = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+LARGEST_SIDE = {"jpeg": 65500, "webp": 16383}
+"""Pixels a side that an encoding can hold at most (libjpeg's and libwebp's own limits)."""
+
+PILLOW_FAULTS = (
+    OSError,  # truncated data, a decoder's error code
+    SyntaxError,  # a broken header or chunk
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    EOFError,
+    OverflowError,
+    ZeroDivisionError,
+    AttributeError,
+    AssertionError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow's plug-ins raise on damaged files.
+
+``MemoryError`` is not among them: that is the machine's fault, and another run may have the memory.
+"""
+
+JPEG_MARGIN = 2
+"""Fast decoding stays at least this many times larger than what is asked for.
+
+What is left is resampled; ``Image.thumbnail`` has the same margin.
+"""
+
+# Pillow warns of damaged metadata that nothing here uses. Its warnings are silenced once and for
+# all, because ``warnings.catch_warnings`` around each image is not safe with threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+_PLUGINS: tuple[tuple[tuple[bytes, ...], Callable[[io.BytesIO], ImageFile.ImageFile]], ...] = (
+    # An MPO file is a JPEG file with further pictures behind the first.
+    ((b"\xff\xd8\xff",), JpegImagePlugin.JpegImageFile),
+    ((b"\x89PNG\r\n\x1a\n",), PngImagePlugin.PngImageFile),
+    ((b"RIFF",), WebPImagePlugin.WebPImageFile),
+    ((b"GIF87a", b"GIF89a"), GifImagePlugin.GifImageFile),
+    ((b"BM",), BmpImagePlugin.BmpImageFile),
+    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImagePlugin.TiffImageFile),
+)
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = (5, 6, 7, 8)
+_ORIENTED_BY = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An image file whose header was read.
+
+    Attributes:
+        image: Pillow's image, its pixels loaded for all formats but JPEG.
+        data: the file.
+        mode: the file's own, before anything converts it.
+        size: width and height of the upright image.
+        orientation: EXIF's, 1 to 8; 1 where Pillow has already turned the pixels (TIFF).
+        levels: what its numbers mean; ``None`` with at most 8 bits a channel.
+        warning: what libtiff said of a file that it decoded all the same.
+    """
+
+    image: Image.Image
+    data: bytes
+    mode: str
+    size: Size
+    orientation: int
+    levels: Levels | None
+    warning: str = ""
+
+    @property
+    def profile(self) -> bytes:
+        """The ICC colour profile that the file has; empty without one."""
+        found = self.image.info.get("icc_profile")
+        return found if isinstance(found, bytes) else b""
+
+    @property
+    def format(self) -> str:
+        """``jpeg``, ``png``, ``webp``, ``gif``, ``bmp`` or ``tiff``."""
+        return str(self.image.format).lower()
+
+    @property
+    def plain(self) -> bool:
+        """Whether the file is one picture and its mode says all: no frames, no transparent colour."""
+        frames = getattr(self.image, "is_animated", False)
+        return not frames and "transparency" not in self.image.info
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The pixels of an image, upright.
+
+    Attributes:
+        image: of the mode that the file has.
+        region: where in it the whole original lies. A DCT-scaled JPEG is rounded up to whole
+            pixels, so that the original may end inside of its last row and column.
+        warning: what the decoder warned of, its numbers as ``N``; empty for a sound file.
+    """
+
+    image: Image.Image
+    region: Box
+    warning: str = ""
+
+
+def open_image(data: bytes, max_pixels: int) -> Opened:
+    """Reads the header of an image file, and the pixels where the format puts metadata after them.
+
+    Args:
+        data: the file.
+        max_pixels: width times height that the header may declare, checked before decoding.
+
+    Raises:
+        Reject: ``empty_file``, ``unknown_format``, ``decompression_bomb``, ``truncated_image`` or
+            ``corrupt_image``.
+    """
+    if not data:
+        raise Reject("decode", "empty_file", "got 0 bytes, expected an image file")
+    plugin = _plugin_for(data)
+    said: list[str] = []
+    try:
+        image = plugin(io.BytesIO(data))
+        _check_pixels(image.size, max_pixels)
+        levels = file_levels(image)
+        if image.format == "TIFF":
+            with collect_messages() as said:
+                image.load()
+        elif image.format != "JPEG":
+            image.load()
+    except Image.DecompressionBombError as error:
+        raise Reject("decode", "decompression_bomb", str(error)) from error
+    except PILLOW_FAULTS as error:
+        raise _fault(data, error, said) from error
+    orientation = _orientation(image)
+    width, height = image.size
+    size = (height, width) if orientation in _SIDEWAYS else (width, height)
+    return Opened(image, data, image.mode, size, orientation, levels, join_messages(said))
+
+
+def open_frame(animation: Image.Image, max_pixels: int) -> Opened:
+    """A copy of the frame that an animation, or a TIFF of several pages, stands at.
+
+    Raises:
+        Reject: ``decompression_bomb`` for a page that is larger than the first, or ``unsupported_pixels``.
+    """
+    _check_pixels(animation.size, max_pixels)
+    levels = file_levels(animation)
+    with collect_messages() as said:  # an animation may be a TIFF of several pages
+        frame = animation.copy()
+    return Opened(frame, b"", frame.mode, frame.size, 1, levels, join_messages(said))
+
+
+def open_pixels(pixels: NDArray[Any], max_pixels: int, max_value: float | None = None) -> Opened:
+    """An image that is decoded already: an array from a file.
+
+    Args:
+        pixels: uint8 [height, width], [height, width, 1], RGB or RGBA; uint16 with one channel; with
+            ``max_value``, numbers of any type in these shapes.
+        max_pixels: width times height that it may have.
+        max_value: the level that is white; of uint8 it is 255.
+
+    Raises:
+        Reject: ``unsupported_pixels`` or ``decompression_bomb``.
+    """
+    _check_pixels((pixels.shape[1] if pixels.ndim > 1 else 0, len(pixels)), max_pixels)
+    image, levels = read_array(pixels, max_value)
+    return Opened(image, b"", image.mode, image.size, 1, levels)
+
+
+def decode(opened: Opened, draft: Size | None, grey: bool) -> Decoded:
+    """Decodes the pixels and turns them upright.
+
+    Args:
+        opened: from ``open_image``; it can be decoded once.
+        draft: for JPEG, the size (upright) that the image will be resized to, which lets the
+            decoder scale by 1/2, 1/4 or 1/8 on the way; ``None`` decodes every pixel.
+        grey: with ``draft``, decode only the luma of a JPEG in colour.
+
+    Raises:
+        Reject: ``truncated_image`` or ``corrupt_image``.
+    """
+    image, orientation = opened.image, opened.orientation
+    extent: tuple[float, float] = image.size
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        # Loaded by open_image.
+        return replace(_turn(image, extent, orientation), warning=opened.warning)
+    try:
+        if draft is not None:
+            wanted = draft[::-1] if orientation in _SIDEWAYS else draft
+            at_least = (wanted[0] * JPEG_MARGIN, wanted[1] * JPEG_MARGIN)
+            drafted = image.draft("L" if grey else None, at_least)
+            if drafted is not None:
+                extent = drafted[1][2:]
+        pixels, warning = decode_jpeg(image, opened.data)
+    except PILLOW_FAULTS as error:
+        raise _fault(opened.data, error) from error
+    return replace(_turn(pixels, extent, orientation), warning=warning)
+
+
+def resize(
+    image: Image.Image, region: Box, size: Size, placement: Placement, resample: Filter
+) -> Image.Image:
+    """Crops and scales in one pass of Pillow's antialiasing resampler.
+
+    Args:
+        image: the decoded image in a mode that can be resampled.
+        region: where in it the original lies, from ``decode``.
+        size: width and height of the upright original, which ``placement`` was made for.
+        placement: from ``place``; the canvas is not painted here.
+        resample: a key of ``FILTERS``.
+    """
+    left, top, right, bottom = region
+    x, y = (right - left) / size[0], (bottom - top) / size[1]
+    a, b, c, d = placement.box
+    # Rounding of floats must not put the box outside of the image.
+    box = (
+        left + a * x,
+        top + b * y,
+        min(left + c * x, image.width),
+        min(top + d * y, image.height),
+    )
+    if placement.size == image.size and box == (0, 0, *image.size):
+        return image
+    return image.resize(placement.size, FILTERS[resample], box)
+
+
+def encode(
+    image: Image.Image,
+    encoding: Literal["jpeg", "png", "webp"],
+    *,
+    quality: int | None = None,
+    subsampling: str | None = None,
+    lossless: bool = False,
+) -> bytes:
+    """Encodes an image without any metadata: no EXIF, colour profile or comment.
+
+    The same pixels and settings give the same bytes with the same Pillow.
+
+    Args:
+        image: ``L``, ``RGB``, ``RGBA`` (PNG, WebP) or ``I;16`` (PNG).
+        encoding: the format.
+        quality: of JPEG and lossy WebP.
+        subsampling: of JPEG in colour, such as ``4:2:0``.
+        lossless: WebP without loss, the colours under full transparency included.
+
+    Raises:
+        Reject: ``image_too_large`` (stage ``encode``) for a side that the format cannot hold.
+    """
+    largest = LARGEST_SIDE.get(encoding)
+    if largest is not None and max(image.size) > largest:
+        got = f"got {size_text(image.size)} pixels, expected at most {largest} a side"
+        raise Reject("encode", "image_too_large", f"{got} with encoding {encoding}")
+    image.info = {}  # comments, profiles and colour keys would be written from here
+    if encoding == "jpeg":
+        chroma = {} if subsampling is None else {"subsampling": subsampling}
+        return encode_jpeg(image, {"quality": quality, **chroma})
+    buffer = io.BytesIO()
+    if encoding == "png":
+        # On photos level 4 is as small as zlib's usual 6, in less than half of the time.
+        image.save(buffer, "PNG", compress_level=4)
+    elif lossless:
+        image.save(buffer, "WEBP", lossless=True, exact=True)
+    else:
+        image.save(buffer, "WEBP", quality=quality)
+    return buffer.getvalue()
+
+
+def _plugin_for(data: bytes) -> Callable[[io.BytesIO], ImageFile.ImageFile]:
+    for prefixes, plugin in _PLUGINS:
+        if data.startswith(prefixes) and (prefixes != (b"RIFF",) or data[8:12] == b"WEBP"):
+            return plugin
+    got = f"got a file that starts with {data[:12]!r}"
+    expected = "expected JPEG, PNG, WebP, GIF, BMP, TIFF or MPO"
+    raise Reject("decode", "unknown_format", f"{got}, {expected}")
+
+
+def _check_pixels(size: Size, max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
+        message = (
+            f"got {size_text(size)} pixels in the header, expected at most {max_pixels} in all"
+        )
+        raise Reject("decode", "decompression_bomb", message)
+
+
+def _fault(data: bytes, error: Exception, messages: Sequence[str] = ()) -> Reject:
+    """The reject of what Pillow raised; whether the end is missing is told by Pillow's words."""
+    text = str(error)
+    cut = isinstance(error, EOFError | struct.error | IndexError) or "truncated" in text.lower()
+    if data.startswith(b"RIFF"):
+        cut = int.from_bytes(data[4:8], "little") + 8 > len(data)
+    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    said = "; ".join([said, *messages])
+    if cut:
+        message = f"got {len(data)} bytes that end too early, expected a whole image ({said})"
+        return Reject("decode", "truncated_image", message)
+    message = f"got {len(data)} bytes that cannot be decoded, expected a valid image ({said})"
+    return Reject("decode", "corrupt_image", message)
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """EXIF's orientation; 1 when there is none, or none that can be read.
+
+    A damaged EXIF block says nothing about the pixels, which every viewer shows as they lie.
+    """
+    if image.format == "TIFF" or not any(key in image.info for key in _ORIENTED_BY):
+        return 1
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except PILLOW_FAULTS:
+        return 1
+    return found if isinstance(found, int) and found in _UPRIGHT else 1
+
+
+def _turn(image: Image.Image, extent: tuple[float, float], orientation: int) -> Decoded:
+    """Turns an image upright, and with it the part ``extent`` from its left top corner."""
+    right, bottom = extent
+    if orientation not in _UPRIGHT:
+        return Decoded(image, (0, 0, right, bottom))
+    spare_x, spare_y = image.width - right, image.height - bottom
+    if orientation in (2, 3, 7, 8):
+        left, right = spare_x, right + spare_x
+    else:
+        left = 0.0
+    if orientation in (3, 4, 6, 7):
+        top, bottom = spare_y, bottom + spare_y
+    else:
+        top = 0.0
+    box = (top, left, bottom, right) if orientation in _SIDEWAYS else (left, top, right, bottom)
+    return Decoded(image.transpose(_UPRIGHT[orientation]), box)

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pixelbeam.schemas.dataset.file_names import SPLIT_NAME, ShardName
+
+
+@given(st.from_regex(SPLIT_NAME, fullmatch=True), st.integers(0, 10**6), st.integers(1, 10**6))
+def test_parsing_gives_the_name_back(split, index, count):
+    assert ShardName.parse(str(ShardName(split, index, count))) == ShardName(split, index, count)
+
+
+def test_names():
+    name = ShardName("train", 3, 16)
+    assert str(name) == "train-00003-of-00016"
+    assert name.file("tfrecord") == "train-00003-of-00016.tfrecord"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "train", "train-3-of-16", "train-00003-of-00016.h5", "../x-00003-of-00016"]
+)
+def test_other_names_are_refused(text):
+    with pytest.raises(ValueError, match="expected a shard name like 'train-00003-of-00016'"):
+        ShardName.parse(text)

@@ -1,0 +1,101 @@
+"""The reference says of each setting what the models say."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from pixelbeam.schemas.description.reference import (
+    Setting,
+    describe,
+    json_schema,
+    overview,
+    reference,
+    settings,
+)
+from pixelbeam.schemas.errors import SchemaError
+from pixelbeam.schemas.features import feature_kinds
+from pixelbeam.schemas.features.class_label import ClassLabel
+from pixelbeam.schemas.features.image import Image
+from pixelbeam.schemas.schema import Schema, preset_names, preset_text
+
+DOCS = Path(__file__).parents[3] / "docs"
+MODELS = [*feature_kinds(), "clips", "schema"]
+
+
+def test_the_reference_is_that_of_the_models() -> None:
+    """``scripts/reference.sh`` makes both files."""
+    assert (DOCS / "schema.md").read_text(encoding="utf-8") == reference()
+    assert json.loads((DOCS / "schema.json").read_text(encoding="utf-8")) == json_schema()
+
+
+def test_a_setting_has_its_values_default_and_meaning() -> None:
+    found = {setting.name: setting for setting in settings(Image)}
+    assert "type" not in found
+    assert found["quality"] == Setting(
+        "quality",
+        "integer 1 to 100",
+        "",
+        "1 to 100 for ``jpeg`` and ``webp``; 90 unless declared.",
+    )
+    assert found["source"].default == "required"
+    assert found["upscale"] == Setting(
+        "upscale",
+        "`true`, `false`",
+        "`false`",
+        "Whether images may be enlarged. Where they may not, a smaller image is rejected by ``crop`` and "
+        "``stretch`` and keeps its pixels in the other modes.",
+    )
+    assert "differ by up to some 19 of 255 levels" in found["decode"].meaning
+
+
+def test_settings_of_shared_bases_are_those_of_the_kind_too() -> None:
+    found = {setting.name: setting for setting in settings(ClassLabel)}
+    assert found["num_classes"].values == "integer, at least 1"
+    assert found["vocabulary"].values == "list of text or integer or `from_manifest` or file"
+    assert found["default"].meaning.startswith("The class of a row whose cell is empty")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_setting_has_a_meaning(name: str) -> None:
+    """``settings`` looks the meaning of each up in the docstrings; what has none is a ``KeyError``."""
+    assert describe(name).count("\n") > 2
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_is_its_yaml(name: str) -> None:
+    assert describe(name) == preset_text(name).rstrip("\n")
+    assert Schema.from_dict(yaml.safe_load(describe(name))).features
+
+
+def test_an_unknown_name_is_said_with_those_that_there_are() -> None:
+    with pytest.raises(SchemaError) as caught:
+        describe("picture")
+    names = ", ".join([*preset_names(), *MODELS])
+    assert str(caught.value) == f"schema: got 'picture', expected one of {names}"
+
+
+def test_the_overview_names_presets_and_kinds() -> None:
+    lines = [line.split() for line in overview().splitlines() if line.startswith("  ")]
+    assert [words[0] for words in lines] == [*preset_names(), *feature_kinds()]
+    assert all(len(words) > 3 for words in lines)
+
+
+def test_the_json_schema_has_a_branch_for_each_kind() -> None:
+    made = json_schema()
+    assert made["properties"]["features"]["additionalProperties"] == {"$ref": "#/$defs/feature"}
+    feature = made["$defs"]["feature"]
+    assert feature["properties"]["type"] == {"enum": list(feature_kinds())}
+    assert [branch["then"]["$ref"] for branch in feature["allOf"]] == [
+        f"#/$defs/{name}" for name in feature_kinds()
+    ]
+    image = made["$defs"]["image"]
+    assert image["additionalProperties"] is False
+    assert image["required"] == ["source"]
+    assert image["properties"]["type"] == {"const": "image"}
+    assert image["properties"]["channels"] == {
+        "description": "1 grey, 3 RGB, 4 RGB and alpha.",
+        "default": 3,
+        "enum": [1, 3, 4],
+        "type": "integer",
+    }

@@ -1,0 +1,93 @@
+"""Crop, pad and scale against the arithmetic that they promise."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+from pixelbeam.schemas.errors import Reject
+from pixelbeam.schemas.images.resizing import Placement, pad_offset, place
+
+SIDES = st.integers(1, 300)
+
+CASES = [
+    # size, resize, width, height, upscale, scaled, box, canvas
+    ((40, 20), "crop", 10, 10, False, (10, 10), (10, 0, 30, 20), (10, 10)),
+    ((20, 40), "crop", 10, 10, False, (10, 10), (0, 10, 20, 30), (10, 10)),
+    ((40, 20), "crop", 20, 10, False, (20, 10), (0, 0, 40, 20), (20, 10)),
+    ((5, 5), "crop", 10, 10, True, (10, 10), (0, 0, 5, 5), (10, 10)),
+    ((40, 20), "pad", 10, 10, False, (10, 5), (0, 0, 40, 20), (10, 10)),
+    ((4, 2), "pad", 10, 10, False, (4, 2), (0, 0, 4, 2), (10, 10)),
+    ((4, 2), "pad", 10, 10, True, (10, 5), (0, 0, 4, 2), (10, 10)),
+    ((1000, 1), "pad", 10, 10, False, (10, 1), (0, 0, 1000, 1), (10, 10)),
+    ((40, 20), "stretch", 10, 15, False, (10, 15), (0, 0, 40, 20), (10, 15)),
+    ((40, 20), "shortest_side", 10, 10, False, (20, 10), (0, 0, 40, 20), (20, 10)),
+    ((40, 20), "longest_side", 10, 10, False, (10, 5), (0, 0, 40, 20), (10, 5)),
+    ((40, 20), "shortest_side", 30, 30, False, (40, 20), (0, 0, 40, 20), (40, 20)),
+    ((40, 20), "shortest_side", 30, 30, True, (60, 30), (0, 0, 40, 20), (60, 30)),
+    ((40, 20), "longest_side", 80, 80, False, (40, 20), (0, 0, 40, 20), (40, 20)),
+    ((40, 20), "none", None, None, False, (40, 20), (0, 0, 40, 20), (40, 20)),
+    ((40, 20), "none", 40, 20, False, (40, 20), (0, 0, 40, 20), (40, 20)),
+]
+
+
+@pytest.mark.parametrize(
+    ("size", "resize", "width", "height", "upscale", "scaled", "box", "canvas"), CASES
+)
+def test_place(size, resize, width, height, upscale, scaled, box, canvas):
+    assert place(size, resize, width, height, upscale) == Placement(scaled, box, canvas)
+
+
+@pytest.mark.parametrize("resize", ["crop", "stretch"])
+@pytest.mark.parametrize("size", [(9, 20), (20, 9)])
+def test_images_are_not_enlarged_unless_told(resize, size):
+    with pytest.raises(Reject) as caught:
+        place(size, resize, 10, 10, upscale=False)
+    assert (caught.value.stage, caught.value.reason) == ("decode", "image_too_small")
+    assert caught.value.message == (
+        f"got {size[0]}x{size[1]} (width x height) pixels, expected at least 10x10 "
+        f"(width x height) with resize {resize}; "
+        "to keep small images set upscale: true, or resize: pad"
+    )
+
+
+def test_a_declared_size_is_checked_when_nothing_is_resized():
+    with pytest.raises(Reject) as caught:
+        place((9, 10), "none", 10, 10, upscale=False)
+    assert caught.value.reason == "wrong_size"
+    assert caught.value.message == (
+        "got 9x10 (width x height) pixels, expected 10x10 (width x height) with resize none"
+    )
+
+
+@given(width=SIDES, height=SIDES, target=st.tuples(SIDES, SIDES))
+def test_pad_has_the_size_and_place_of_imageops_pad(width, height, target):
+    placement = place((width, height), "pad", *target, upscale=True)
+    image = Image.new("L", (width, height), 255)
+    # Where Pillow's rounding leaves no pixel at all, it resizes to zero pixels and fails.
+    if min(width * target[1] / height, height * target[0] / width) < 0.5:
+        assert min(placement.size) == 1
+        return
+    padded = ImageOps.pad(image, target, Image.Resampling.NEAREST, color=0)
+    left, top = pad_offset(placement)
+    expected = (left, top, left + placement.size[0], top + placement.size[1])
+    assert padded.getbbox() == expected
+    assert placement.canvas == target
+
+
+@given(
+    width=SIDES,
+    height=SIDES,
+    side=SIDES,
+    resize=st.sampled_from(["shortest_side", "longest_side"]),
+    upscale=st.booleans(),
+)
+def test_sides_keep_the_shape(width, height, side, resize, upscale):
+    placement = place((width, height), resize, side, side, upscale)
+    chosen = min if resize == "shortest_side" else max
+    expected = side if upscale else min(side, chosen(width, height))
+    assert chosen(placement.size) == expected
+    assert abs(placement.size[0] - width * expected / chosen(width, height)) <= 0.5 or (
+        placement.size[0] == 1
+    )
+    assert placement.canvas == placement.size
+    assert placement.box == (0, 0, width, height)
