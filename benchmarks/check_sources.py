@@ -14,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from pixelbeam.transforms.check_sources import SourceCheck
-from pixelbeam.transforms.inputs import InputRoot
-from pixelbeam.transforms.sources import ShardSources, SourceState
+from pixelbeam.transforms.shards.check_sources import SourceCheck
+from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.sources import ShardSources, SourceState
 
 A_FOLDER, A_SHARD, OLD = 1000, 6500, 10**18
 

@@ -22,12 +22,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 from pixelbeam.schemas import Schema
-from pixelbeam.transforms.array_order import ArrayOrder
-from pixelbeam.transforms.encode_rows import EncodedRow, RowEncoder, encode_rows
-from pixelbeam.transforms.inputs import InputRoot
-from pixelbeam.transforms.keys import RowFormat, order_of
-from pixelbeam.transforms.row_pool import RowPool
+from pixelbeam.transforms.row_order import RowFormat, order_of
 from pixelbeam.transforms.rows import ManifestRow
+from pixelbeam.transforms.shards.encode_rows import EncodedRow, RowEncoder, encode_rows
+from pixelbeam.transforms.shards.thread_pool import RowPool
+from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.values.array_order import ArrayOrder
 
 IMAGE = {"type": "image", "source": "path", "resize": "none", "encoding": "raw"}
 SCHEMA = Schema.from_dict({"features": {"image": IMAGE}})

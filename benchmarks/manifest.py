@@ -24,10 +24,10 @@ from pixelbeam.pipeline.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas.features.base import RecordValue
 from pixelbeam.schemas.schema import Schema
-from pixelbeam.transforms.encode_rows import EncodedRow
-from pixelbeam.transforms.plan import Planner, ShardSize
-from pixelbeam.transforms.shard_task import ShardTask
-from pixelbeam.transforms.sinks import SINKS, TFRecordSink
+from pixelbeam.transforms.shards.encode_rows import EncodedRow
+from pixelbeam.transforms.shards.plan_shards import Planner, ShardSize
+from pixelbeam.transforms.shards.shard_task import ShardTask
+from pixelbeam.transforms.sinks.registry import SINKS, TFRecordSink
 from pixelbeam.transforms.splits import Splits
 
 FRAME = bytes(64)

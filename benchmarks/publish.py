@@ -24,9 +24,9 @@ from pixelbeam.pipeline.progress import ProgressWatch
 from pixelbeam.pipeline.publish import publish, read_published
 from pixelbeam.schemas.dataset.file_names import ShardName
 from pixelbeam.schemas.schema import Schema
-from pixelbeam.transforms.folders import Folder, PublishedFile
-from pixelbeam.transforms.plan import PLAN_FILE, Plan, SplitPlan
-from pixelbeam.transforms.shard_task import ShardResult
+from pixelbeam.transforms.shards.plan_shards import PLAN_FILE, Plan, SplitPlan
+from pixelbeam.transforms.shards.shard_task import ShardResult
+from pixelbeam.transforms.storage.output_folder import Folder, PublishedFile
 
 ROWS = 100
 CLASSES = [f"class {number}" for number in range(1000)]

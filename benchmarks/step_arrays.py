@@ -23,12 +23,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 from pixelbeam.schemas import Schema
-from pixelbeam.transforms.encode_rows import EncodedRow, RowEncoder, encode_rows
-from pixelbeam.transforms.inputs import InputRoot
-from pixelbeam.transforms.keys import RowFormat
-from pixelbeam.transforms.records import message_class, serialize_sequence_example
-from pixelbeam.transforms.row_pool import RowPool
+from pixelbeam.transforms.row_order import RowFormat
 from pixelbeam.transforms.rows import ManifestRow
+from pixelbeam.transforms.shards.encode_rows import EncodedRow, RowEncoder, encode_rows
+from pixelbeam.transforms.shards.thread_pool import RowPool
+from pixelbeam.transforms.sinks.examples import message_class, serialize_sequence_example
+from pixelbeam.transforms.storage.input_files import InputRoot
 
 
 def by_hand(folder: Path, clips: int) -> int:

@@ -17,10 +17,10 @@ from rich.console import Console
 from ..schemas.dataset.file_names import DATASET_FILE
 from ..schemas.dataset.info import DatasetInfo
 from ..schemas.errors import BuildError, OptionError, TooManyRejects
-from ..transforms.folders import is_local
-from ..transforms.manifests import Manifest
-from ..transforms.plan import PLAN_FILE
-from ..transforms.split_manifests import name_manifests
+from ..transforms.manifests.open_manifest import Manifest
+from ..transforms.manifests.split_manifests import name_manifests
+from ..transforms.shards.plan_shards import PLAN_FILE
+from ..transforms.storage.output_folder import is_local
 from .claim import Claim, Found, look_at_output, take_output
 from .graph import BuildJob, open_job, wire
 from .identity import check_unchanged

@@ -14,7 +14,7 @@ from typing import Any
 from ..schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
 from ..schemas.dataset.info import DatasetInfo
 from ..schemas.errors import OutputError
-from ..transforms.folders import TEMPORARY_FOLDER, Folder, is_local
+from ..transforms.storage.output_folder import TEMPORARY_FOLDER, Folder, is_local
 from .changes import Changes, find_changes
 from .graph import BuildJob
 from .identity import differences

@@ -13,9 +13,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from ..schemas.errors import OptionError
 from ..schemas.schema import Schema, load_schema, preset_names
-from ..transforms.check_sources import CHECKS
-from ..transforms.plan import ShardSize
-from ..transforms.sinks import SINKS, check_sinks
+from ..transforms.shards.check_sources import CHECKS
+from ..transforms.shards.plan_shards import ShardSize
+from ..transforms.sinks.registry import SINKS, check_sinks
 from ..transforms.splits import Splits
 from .vocabularies import with_vocabularies_of
 

@@ -14,9 +14,9 @@ from ..schemas.dataset.file_names import (
     split_file,
 )
 from ..schemas.dataset.info import DatasetInfo
-from ..transforms.folders import TEMPORARY_FOLDER, Folder, is_local
-from ..transforms.sinks import SINKS
-from ..transforms.sources import SOURCES_FOLDER
+from ..transforms.sinks.registry import SINKS
+from ..transforms.storage.output_folder import TEMPORARY_FOLDER, Folder, is_local
+from ..transforms.storage.sources import SOURCES_FOLDER
 
 __all__ = [
     "COMMAND_FILE",

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from ..schemas.dataset.file_names import STATE_FOLDER
-from ..transforms.folders import Folder
-from ..transforms.plan import PLAN_FILE, Plan
-from ..transforms.shard_task import ShardResult
+from ..transforms.shards.plan_shards import PLAN_FILE, Plan
+from ..transforms.shards.shard_task import ShardResult
+from ..transforms.storage.output_folder import Folder
 
 __all__ = ["Progress", "ProgressWatch", "format_seconds", "report_progress"]
 

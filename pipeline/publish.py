@@ -24,14 +24,14 @@ from ..schemas.dataset.statistics import merge_all
 from ..schemas.description.tensorflow_module import write_description
 from ..schemas.errors import BuildError, ManifestError, TooManyRejects
 from ..schemas.schema import Schema
-from ..transforms.folders import Folder, PublishedFile
-from ..transforms.hdf5_virtual import publish_virtual
-from ..transforms.plan import PLAN_FILE, Plan
 from ..transforms.rejects import EARLY_REJECT_FILES, early_rejects_path
-from ..transforms.shard_task import ShardResult
-from ..transforms.sinks import SINKS, sink_versions
-from ..transforms.sources import SOURCES_FOLDER
-from ..transforms.versions import codec_versions
+from ..transforms.shards.library_versions import codec_versions
+from ..transforms.shards.plan_shards import PLAN_FILE, Plan
+from ..transforms.shards.shard_task import ShardResult
+from ..transforms.sinks.hdf5.virtual_file import publish_virtual
+from ..transforms.sinks.registry import SINKS, sink_versions
+from ..transforms.storage.output_folder import Folder, PublishedFile
+from ..transforms.storage.sources import SOURCES_FOLDER
 from .options import MaxRejects
 from .own_files import clear_state, is_ours, names_of
 from .publish_frames import publish_frames

@@ -8,9 +8,9 @@ from typing import Any
 from ..schemas.dataset.file_names import ShardName
 from ..schemas.dataset.statistics import add
 from ..schemas.errors import BuildError
-from ..transforms.folders import Folder
-from ..transforms.plan import Plan
-from ..transforms.shard_task import ShardResult
+from ..transforms.shards.plan_shards import Plan
+from ..transforms.shards.shard_task import ShardResult
+from ..transforms.storage.output_folder import Folder
 
 __all__ = ["SplitResults", "read_results"]
 

@@ -21,10 +21,10 @@ from ..schemas.dataset.info import DatasetInfo, ShardFile, ShardInfo
 from ..schemas.errors import DatasetError, OptionError
 from ..schemas.features.base import RecordValue, Steps
 from ..schemas.schema import Schema
-from ..transforms.check_records import check_record
-from ..transforms.folders import Folder, check_filesystem, is_local
-from ..transforms.read_hdf5 import read_hdf5_records
-from ..transforms.read_shards import CorruptShard, parse_record, read_frames
+from ..transforms.sinks.check_records import check_record
+from ..transforms.sinks.hdf5.reader import read_hdf5_records
+from ..transforms.sinks.tfrecord import CorruptShard, parse_record, read_frames
+from ..transforms.storage.output_folder import Folder, check_filesystem, is_local
 from .own_files import is_ours
 
 __all__ = ["Fault", "Verified", "verify"]

@@ -6,7 +6,7 @@ from ..schemas.dataset.file_names import DATASET_FILE
 from ..schemas.dataset.info import DatasetInfo
 from ..schemas.errors import DatasetError, OptionError
 from ..schemas.schema import Schema
-from ..transforms.folders import Folder, check_filesystem
+from ..transforms.storage.output_folder import Folder, check_filesystem
 
 __all__ = ["with_vocabularies_of"]
 

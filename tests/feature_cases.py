@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from pixelbeam.schemas import Feature, Schema, write_description
 from pixelbeam.schemas.errors import Reject
-from pixelbeam.transforms.records import serialize_example
+from pixelbeam.transforms.sinks.examples import serialize_example
 
 
 @dataclass(frozen=True)

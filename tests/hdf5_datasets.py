@@ -7,7 +7,7 @@ from pathlib import Path
 from pixelbeam.pipeline.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas import Schema
-from pixelbeam.transforms.plan import ShardSize
+from pixelbeam.transforms.shards.plan_shards import ShardSize
 from support import make_image, write_csv
 
 RECORDS = 30

@@ -18,7 +18,7 @@ import numpy as np
 from ..schemas.features.base import shorten
 from ..schemas.features.source import is_column
 from ..schemas.schema import Schema
-from .keys import RowFormat
+from .row_order import RowFormat
 from .rows import ManifestRow
 
 __all__ = [

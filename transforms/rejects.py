@@ -13,10 +13,10 @@ from apache_beam.metrics import Metrics
 
 from ..schemas.dataset.file_names import STATE_FOLDER
 from ..schemas.errors import Reject
-from .folders import Folder
-from .formats.json_lines import LEFT_OUT
-from .keys import RowFormat, stable_hash
+from .manifests.formats.json_lines import LEFT_OUT
+from .row_order import RowFormat, stable_hash
 from .rows import InlineBytes, ManifestRow, RejectedRow
+from .storage.output_folder import Folder
 
 __all__ = [
     "EARLY_REJECT_FILES",

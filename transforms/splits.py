@@ -13,11 +13,11 @@ from apache_beam.transforms.window import GlobalWindows
 
 from ..schemas.dataset.file_names import SPLIT_NAME
 from ..schemas.errors import OptionError, Reject
-from .array_order import ArrayOrder
 from .contradictions import LabelCollector
-from .keys import RowFormat, order_of, pack_row, stable_hash
 from .rejects import reject_row
+from .row_order import RowFormat, order_of, pack_row, stable_hash
 from .rows import ManifestRow
+from .values.array_order import ArrayOrder
 
 __all__ = ["ALL_TRAIN", "AssignSplits", "Splits", "assign_split"]
 

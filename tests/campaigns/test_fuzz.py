@@ -13,9 +13,9 @@ from pixelbeam.schemas import Schema
 from pixelbeam.schemas.description.tensorflow_module import write_description
 from pixelbeam.schemas.errors import BuildError, ManifestError, Reject, SchemaError
 from pixelbeam.schemas.features.base import Encoded
-from pixelbeam.transforms.formats.format import Projection
-from pixelbeam.transforms.manifests import open_manifest
-from pixelbeam.transforms.read_manifest import row_of, split_file
+from pixelbeam.transforms.manifests.formats.base import Projection
+from pixelbeam.transforms.manifests.open_manifest import open_manifest
+from pixelbeam.transforms.manifests.read_manifest import row_of, split_file
 from pixelbeam.transforms.rows import ManifestRow, RejectedRow
 
 pytestmark = pytest.mark.slow

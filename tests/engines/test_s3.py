@@ -10,7 +10,7 @@ import pytest
 from pixelbeam.readers import HDF5Records, load
 from pixelbeam.readers.remote import explain_remote
 from pixelbeam.schemas.errors import DatasetError
-from pixelbeam.transforms.folders import Folder
+from pixelbeam.transforms.storage.output_folder import Folder
 from support import contents
 
 SHARD = "train-00001-of-00002.tfrecord"

@@ -12,7 +12,7 @@ from pixelbeam.pipeline.build import build
 from pixelbeam.pipeline.claim import Claim
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.schemas.errors import BuildError, OutputError, TooManyRejects
-from pixelbeam.transforms.plan import ShardSize
+from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.splits import Splits
 from support import IMAGE_SCHEMA as SCHEMA
 from support import contents, dataset_json, rejects_of, write_csv
@@ -139,7 +139,7 @@ def test_too_many_rejects_publish_nothing_and_say_why(build_images, images, tmp_
 def test_a_build_goes_on_at_the_missing_shards(build_images, tmp_path, monkeypatch):
     settings = {"shard_size": ShardSize(num_shards=6), "threads": 2}
     whole = contents(build_images("whole", **settings))
-    from pixelbeam.transforms.encode_rows import RowEncoder
+    from pixelbeam.transforms.shards.encode_rows import RowEncoder
 
     encode, seen = RowEncoder.encode, []
 
@@ -162,7 +162,7 @@ def test_a_build_goes_on_at_the_missing_shards(build_images, tmp_path, monkeypat
 
 
 def test_rows_that_do_not_add_up_are_never_published(build_images, monkeypatch, tmp_path):
-    from pixelbeam.transforms.shard_task import ShardTask
+    from pixelbeam.transforms.shards.shard_task import ShardTask
 
     original = ShardTask.run
     monkeypatch.setattr(

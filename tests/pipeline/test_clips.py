@@ -24,8 +24,8 @@ from clips import (
 )
 from pixelbeam.pipeline.verify import verify
 from pixelbeam.schemas.errors import ManifestError
-from pixelbeam.transforms.encode_rows import RowEncoder
-from pixelbeam.transforms.plan import ShardSize
+from pixelbeam.transforms.shards.encode_rows import RowEncoder
+from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.splits import Splits
 from support import contents, rejects_of
 
@@ -362,10 +362,10 @@ sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import numpy as np
 from PIL import Image
 from pathlib import Path
-from pixelbeam.transforms.cells import CellReader
-from pixelbeam.transforms.encode_clips import ClipEncoder
-from pixelbeam.transforms.arrays.array_files import ArrayFiles
-from pixelbeam.transforms.inputs import InputRoot
+from pixelbeam.transforms.values.resolve import CellReader
+from pixelbeam.transforms.clips.encode_clips import ClipEncoder
+from pixelbeam.transforms.values.arrays.array_files import ArrayFiles
+from pixelbeam.transforms.storage.input_files import InputRoot
 from pixelbeam.schemas import Schema
 root = Path({str(tmp_path)!r})
 Image.fromarray(np.full((256, 256, 3), 7, np.uint8)).save(root / "f.jpg")

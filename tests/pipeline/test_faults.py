@@ -13,7 +13,7 @@ import pytest
 from pixelbeam.pipeline.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas.errors import OutputError
-from pixelbeam.transforms.plan import ShardSize
+from pixelbeam.transforms.shards.plan_shards import ShardSize
 from support import (
     IMAGE_SCHEMA,
     contents,
@@ -182,7 +182,7 @@ def test_a_kill_right_after_publishing_leaves_nothing_in_the_end(build_images, t
 
 
 def test_a_result_that_a_power_loss_left_empty_is_built_again(images, tmp_path):
-    from pixelbeam.transforms.shard_task import ShardResult
+    from pixelbeam.transforms.shards.shard_task import ShardResult
 
     out = tmp_path / "out"
     path = out / ShardResult.path("train-00000-of-00001")

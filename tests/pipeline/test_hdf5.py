@@ -15,9 +15,9 @@ from pixelbeam.pipeline.own_files import is_ours, remove_build
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import DatasetError
 from pixelbeam.schemas.features.base import Steps
-from pixelbeam.transforms.folders import Folder
-from pixelbeam.transforms.hdf5_sink import HDF5Sink
-from pixelbeam.transforms.hdf5_virtual import publish_virtual
+from pixelbeam.transforms.sinks.hdf5.virtual_file import publish_virtual
+from pixelbeam.transforms.sinks.hdf5.writer import HDF5Sink
+from pixelbeam.transforms.storage.output_folder import Folder
 from support import contents, dataset_json, rejects_of
 
 CLIPS = Schema.from_dict(

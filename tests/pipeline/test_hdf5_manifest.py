@@ -11,7 +11,7 @@ from pixelbeam.pipeline.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import OptionError
-from pixelbeam.transforms.plan import ShardSize
+from pixelbeam.transforms.shards.plan_shards import ShardSize
 from support import contents, write_csv
 
 COUNT, CHUNK = 120, 20

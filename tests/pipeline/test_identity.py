@@ -18,7 +18,7 @@ from pixelbeam.pipeline.command_line import describe
 from pixelbeam.pipeline.main import main
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.schemas.errors import BuildError, OptionError, OutputError, TooManyRejects
-from pixelbeam.transforms.plan import ShardSize
+from pixelbeam.transforms.shards.plan_shards import ShardSize
 from support import (
     IMAGE_SCHEMA,
     contents,
@@ -339,7 +339,7 @@ def test_an_overwrite_goes_on_after_a_crash_at_any_step(
 ):
     """It dies before each rename and deletion of the last phase in turn."""
     from pixelbeam.pipeline import replace
-    from pixelbeam.transforms import folders
+    from pixelbeam.transforms.storage import output_folder as folders
 
     settings = {"sinks": sinks, "shard_size": ShardSize(num_shards=2)}
     new = options(image_root=str(roots[1]), overwrite=True, **settings)

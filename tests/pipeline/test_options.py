@@ -14,7 +14,7 @@ from pixelbeam.pipeline.options import (
 )
 from pixelbeam.schemas import load_schema
 from pixelbeam.schemas.errors import OptionError
-from pixelbeam.transforms.plan import ShardSize
+from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.splits import Splits
 
 REQUIRED = ["--manifest", "m.csv", "--schema", "image_classification", "--output", "out"]

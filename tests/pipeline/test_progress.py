@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from pixelbeam.pipeline.progress import Progress, ProgressWatch, format_seconds
-from pixelbeam.transforms.folders import Folder
-from pixelbeam.transforms.plan import PLAN_FILE, Plan, SplitPlan
-from pixelbeam.transforms.shard_task import ShardResult
+from pixelbeam.transforms.shards.plan_shards import PLAN_FILE, Plan, SplitPlan
+from pixelbeam.transforms.shards.shard_task import ShardResult
+from pixelbeam.transforms.storage.output_folder import Folder
 from support import IMAGE_SCHEMA
 
 

@@ -4,8 +4,8 @@ from pixelbeam.pipeline import build as build_module
 from pixelbeam.pipeline.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.pipeline.publish import publish, read_published
-from pixelbeam.transforms.folders import Folder
-from pixelbeam.transforms.plan import ShardSize
+from pixelbeam.transforms.shards.plan_shards import ShardSize
+from pixelbeam.transforms.storage.output_folder import Folder
 from support import IMAGE_SCHEMA, dataset_json
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from pixelbeam.pipeline.read_results import SplitResults, read_results
 from pixelbeam.schemas.errors import BuildError
-from pixelbeam.transforms.folders import Folder, PublishedFile
-from pixelbeam.transforms.plan import Plan, SplitPlan
-from pixelbeam.transforms.shard_task import ShardResult
+from pixelbeam.transforms.shards.plan_shards import Plan, SplitPlan
+from pixelbeam.transforms.shards.shard_task import ShardResult
+from pixelbeam.transforms.storage.output_folder import Folder, PublishedFile
 from support import IMAGE_SCHEMA
 
 PLAN = Plan(IMAGE_SCHEMA, {"train": SplitPlan(7, 2), "val": SplitPlan(3, 1)}, 10)

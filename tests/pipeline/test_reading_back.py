@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from pixelbeam.transforms.plan import ShardSize
+from pixelbeam.transforms.shards.plan_shards import ShardSize
 from support import IMAGE_SCHEMA, dataset_json
 
 READ = """

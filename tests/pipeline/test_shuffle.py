@@ -17,7 +17,7 @@ from pixelbeam.pipeline.graph import open_job, wire
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas import Schema
 from pixelbeam.transforms.contradictions import LabelBlock
-from pixelbeam.transforms.plan import RowSummary
+from pixelbeam.transforms.shards.plan_shards import RowSummary
 from support import IMAGE_SCHEMA, dataset_json, rejects_of, write_csv
 
 

@@ -10,9 +10,9 @@ from pixelbeam.pipeline.main import main
 from pixelbeam.pipeline.verify import verify
 from pixelbeam.schemas.dataset.checksum import BLANK, fill_checksum, has_right_checksum
 from pixelbeam.schemas.errors import DatasetError
-from pixelbeam.transforms.plan import ShardSize
-from pixelbeam.transforms.records import serialize_example
-from pixelbeam.transforms.sinks import frame_record
+from pixelbeam.transforms.shards.plan_shards import ShardSize
+from pixelbeam.transforms.sinks.examples import serialize_example
+from pixelbeam.transforms.sinks.registry import frame_record
 from pixelbeam.transforms.splits import Splits
 from support import IMAGE_SCHEMA, contents, write_csv
 

@@ -16,7 +16,7 @@ from pixelbeam.schemas import DatasetInfo, write_description
 from pixelbeam.schemas.dataset.info import FileInfo, ShardFile, ShardInfo, SplitInfo
 from pixelbeam.schemas.features.base import Steps
 from pixelbeam.schemas.images.tensorflow_source import DECODE_ONE
-from pixelbeam.transforms.records import serialize_sequence_example
+from pixelbeam.transforms.sinks.examples import serialize_sequence_example
 
 LENGTHS = (3, 20, 8, 5, 12, 20)
 STEPS = {"frames": FRAME, "number": {"type": "int64", "source": "frame"}}

@@ -9,7 +9,7 @@ from clips import FRAME, LABEL, NUMBER, clip_schema
 from pixelbeam.pipeline.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.readers import HDF5Records, input_fn, load
-from pixelbeam.transforms.plan import ShardSize
+from pixelbeam.transforms.shards.plan_shards import ShardSize
 from support import make_image
 
 LENGTHS = (3, 1, 8, 5, 6, 2, 4)

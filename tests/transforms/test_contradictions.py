@@ -16,7 +16,7 @@ from pixelbeam.transforms.contradictions import (
     LabelCollector,
     find_contradictions,
 )
-from pixelbeam.transforms.keys import RowFormat
+from pixelbeam.transforms.row_order import RowFormat
 from pixelbeam.transforms.rows import InlineBytes, ManifestRow
 
 LABEL = {"type": "class_label", "source": "label", "vocabulary": "from_manifest"}

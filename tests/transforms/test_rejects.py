@@ -7,8 +7,6 @@ import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from pixelbeam.schemas.errors import Reject
-from pixelbeam.transforms.folders import Folder
-from pixelbeam.transforms.keys import RowFormat
 from pixelbeam.transforms.rejects import (
     EARLY_REJECT_FILES,
     WriteRejects,
@@ -17,7 +15,9 @@ from pixelbeam.transforms.rejects import (
     reject_line,
     reject_row,
 )
+from pixelbeam.transforms.row_order import RowFormat
 from pixelbeam.transforms.rows import InlineBytes, ManifestRow, RejectedRow
+from pixelbeam.transforms.storage.output_folder import Folder
 
 FORMAT = RowFormat(("path", "score", "image", "blob"), "path")
 

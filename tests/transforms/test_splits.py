@@ -9,7 +9,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas.errors import OptionError, Reject
-from pixelbeam.transforms.keys import RowFormat, order_of, pack_row
+from pixelbeam.transforms.row_order import RowFormat, order_of, pack_row
 from pixelbeam.transforms.rows import ManifestRow, RejectedRow
 from pixelbeam.transforms.splits import AssignSplits, Splits, assign_split
 

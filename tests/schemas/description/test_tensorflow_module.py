@@ -19,7 +19,7 @@ from pixelbeam.schemas import (
     write_description,
 )
 from pixelbeam.schemas.features.base import FeatureSource, Steps, literal
-from pixelbeam.transforms.records import serialize_sequence_example
+from pixelbeam.transforms.sinks.examples import serialize_sequence_example
 
 NASTY = [
     "'",

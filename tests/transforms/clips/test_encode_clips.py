@@ -1,0 +1,115 @@
+"""Step features of numbers: whole arrays where all is well, step by step where something is wrong."""
+
+from __future__ import annotations
+
+import io
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+from pixelbeam.schemas import Schema
+from pixelbeam.schemas.dataset.statistics import merge_all
+from pixelbeam.schemas.errors import Reject
+from pixelbeam.transforms.clips.encode_clips import ClipEncoder
+from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.values.arrays.array_files import ArrayFiles
+from pixelbeam.transforms.values.resolve import CellReader
+
+POSE = {"type": "float32", "source": "pose", "shape": [3]}
+FRAME = {"type": "image", "source": "frame", "resize": "none", "encoding": "raw"}
+NUMBERS = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+
+
+def encoder(tmp_path, cells, steps=None, **clips):
+    schema = {"record": "sequence_example", "steps": steps or {"pose": POSE}, "clips": clips}
+    inputs = InputRoot(str(tmp_path))
+    reader = CellReader(cells, inputs, ArrayFiles(inputs))
+    return ClipEncoder(Schema.from_dict(schema), reader)
+
+
+def summary(rows):
+    one_by_one = encoder("", {}).schema.features["pose"]
+    return merge_all(one_by_one.encode("pose", row).summary for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("cell", "rows"),
+    [
+        (NUMBERS.tolist(), NUMBERS),
+        ("a.h5::x", NUMBERS),
+        ("a.h5::x[1:4]", NUMBERS[1:4]),
+        ("a.h5::chunked", NUMBERS),
+        ("a.h5::doubled[ids=b]", NUMBERS[[1, 2, 4]]),
+        ("a.npy::", NUMBERS),
+        ("a.mat::x", NUMBERS),
+    ],
+)
+def test_arrays_are_taken_whole(tmp_path, cell, rows):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"], file["doubled"] = NUMBERS, NUMBERS.astype(np.float64)
+        file.create_dataset("chunked", data=NUMBERS, chunks=(2, 3), compression="gzip")
+        file["ids"] = ["a", "b", "b", "a", "b", "c", "c"]
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file["x"] = NUMBERS.T
+        file["x"].attrs["MATLAB_class"] = np.bytes_("single")
+    np.save(tmp_path / "a.npy", NUMBERS)
+    values, summaries = encoder(tmp_path, {"pose": cell}).encode()
+    assert isinstance(values["pose"].values, np.ndarray)
+    np.testing.assert_array_equal(values["pose"].values, rows, strict=True)
+    assert summaries == {"pose": summary(rows)}
+
+
+def test_chosen_steps_are_taken_whole(tmp_path):
+    np.save(tmp_path / "a.npy", NUMBERS)
+    values, _ = encoder(tmp_path, {"pose": "a.npy::"}, every=3).encode()
+    np.testing.assert_array_equal(values["pose"].values, NUMBERS[::3], strict=True)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ([[1, 2, 3], [1, float("nan"), 3]], "frame 1: got nan, expected a finite number"),
+        ([[1, 2, 3], [1, 2]], "frame 1: got 2 values: [1, 2], expected 3 values for shape [3]"),
+        ([[1, 2, 3], [[1], [2], [3]]], "frame 1: got [1], expected a number"),
+        ([[[1], [2], [3]]], "frame 0: got [1], expected a number"),
+        ([[1, 2, 3], None], "frame 1: got an empty cell, expected numbers of shape [3]"),
+        ([[1, 2, 3], [1, 2, "x"]], "frame 1: got 'x', expected a number"),
+    ],
+)
+def test_a_bad_step_is_named(tmp_path, cell, message):
+    with pytest.raises(Reject) as caught:
+        encoder(tmp_path, {"pose": cell}).encode()
+    assert (caught.value.feature, caught.value.message) == ("pose", message)
+
+
+def test_text_among_numbers_is_read_as_ever(tmp_path):
+    values, _ = encoder(tmp_path, {"pose": ["1 2 3", [4, 5, 6]]}).encode()
+    np.testing.assert_array_equal(np.array(values["pose"].values), [[1, 2, 3], [4, 5, 6]])
+
+
+def png(shade):
+    buffer = io.BytesIO()
+    Image.new("RGB", (2, 2), (shade,) * 3).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_frame_that_is_dropped_is_left_out_of_the_arrays_beside_it(tmp_path):
+    frames = [png(shade) if shade != 2 else b"no image" for shade in range(7)]
+    cells = {"pose": NUMBERS.tolist(), "frame": frames}
+    clip = encoder(tmp_path, cells, {"frames": FRAME, "pose": POSE}, on_bad_frame="drop")
+    values, summaries = clip.encode()
+    left = np.delete(NUMBERS, 2, axis=0)
+    np.testing.assert_array_equal(values["pose"].values, left, strict=True)
+    shades = [int(frame[0, 0, 0]) for frame in values["frames"].values]
+    assert shades == [0, 1, 3, 4, 5, 6]
+    assert summaries["pose"] == summary(left)
+    assert [reject.message.partition(":")[0] for reject in clip.dropped] == ["frame 2"]
+    assert clip.counts["in_records"] == 6
+
+
+def test_all_frames_may_be_bad(tmp_path):
+    cells = {"pose": NUMBERS.tolist(), "frame": [b"no image"] * 7}
+    clip = encoder(tmp_path, cells, {"frames": FRAME, "pose": POSE}, on_bad_frame="drop")
+    with pytest.raises(Reject, match=r"7 were bad"):
+        clip.encode()

@@ -1,0 +1,204 @@
+import gzip
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pixelbeam.schemas.errors import ManifestError
+from pixelbeam.transforms.manifests.formats import format_of
+from pixelbeam.transforms.manifests.formats.class_folders import ClassFolders
+from pixelbeam.transforms.manifests.formats.delimited import Delimited
+from pixelbeam.transforms.manifests.formats.json_lines import JsonLines
+from pixelbeam.transforms.manifests.formats.parquet import Parquet
+from pixelbeam.transforms.manifests.formats.path_list import PathList
+from pixelbeam.transforms.manifests.open_manifest import (
+    Manifest,
+    ManifestFile,
+    inline_columns,
+    open_manifest,
+)
+
+
+def test_a_file(tmp_path, monkeypatch):
+    path = tmp_path / "rows.csv"
+    path.write_text("path,label\na.jpg,1\n")
+    monkeypatch.chdir(tmp_path)
+    for spec in ("rows.csv", "./rows.csv", str(path)):
+        assert open_manifest(spec) == Manifest(
+            spec=spec,
+            root=str(tmp_path),
+            files=(ManifestFile(str(path), "rows.csv", 19),),
+            format=Delimited(","),
+            columns=("path", "label"),
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.csv", Delimited(",")),
+        ("a.CSV.gz", Delimited(",")),
+        ("a.tsv", Delimited("\t")),
+        ("a.jsonl", JsonLines()),
+        ("a.ndjson.gz", JsonLines()),
+        ("a.json", JsonLines()),
+        ("a.parquet", Parquet()),
+        ("a.txt", PathList()),
+        ("a.lst.gz", PathList()),
+    ],
+)
+def test_formats_by_name(name, expected):
+    assert format_of(name) == expected
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.parquet.gz", "csv", "a.csv.bz2"])
+def test_names_of_no_format(name):
+    with pytest.raises(ManifestError) as error:
+        format_of(name)
+    assert str(error.value) == (
+        f"{name}: not a kind of manifest, expected a name that ends in .csv, .tsv, .jsonl, "
+        ".ndjson, .json, .parquet, .h5, .hdf5, .hdf, .he5, .txt, .lst "
+        "(the text ones also gzipped, .csv.gz), or a directory of images"
+    )
+
+
+def test_a_glob(tmp_path):
+    for name, text in [("b/2.csv", "a,b\n"), ("b/c/1.csv", "b,a\n"), ("b/x.txt", "")]:
+        (tmp_path / "m" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "m" / name).write_text(text)
+    (tmp_path / "m" / "b" / "0.csv.gz").write_bytes(packed := gzip.compress(b"a,b\n"))
+    root = tmp_path / "m" / "b"
+    manifest = open_manifest(str(tmp_path / "**" / "*.csv*"))
+    assert manifest.root == str(root)
+    assert manifest.files == (
+        ManifestFile(str(root / "0.csv.gz"), "0.csv.gz", len(packed)),
+        ManifestFile(str(root / "2.csv"), "2.csv", 4),
+        ManifestFile(str(root / "c" / "1.csv"), "c/1.csv", 4),
+    )
+    assert manifest.columns == ("a", "b")
+
+
+def test_brackets_in_a_name(tmp_path):
+    path = tmp_path / "rows[1].csv"
+    path.write_text("a\n")
+    assert open_manifest(str(path)).files == (ManifestFile(str(path), "rows[1].csv", 2),)
+
+
+def test_json_lines_of_a_glob_may_leave_columns_out(tmp_path):
+    (tmp_path / "1.jsonl").write_text('{"b": 1, "a": 1}')
+    (tmp_path / "2.jsonl").write_text('{"c": 1, "a": 1}')
+    assert open_manifest(str(tmp_path / "*.jsonl")).columns == ("b", "a", "c")
+
+
+def test_class_folders(tmp_path):
+    for name in ("b/1.jpg", "a c/1.jpg", ".hidden/1.jpg", "README.md", "b/Thumbs.db"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert open_manifest(f"{tmp_path}/") == Manifest(
+        spec=f"{tmp_path}/",
+        root=str(tmp_path),
+        files=(ManifestFile(f"{tmp_path}/a c", "a c", 0), ManifestFile(f"{tmp_path}/b", "b", 0)),
+        format=ClassFolders(),
+        columns=("path", "label"),
+        left_out=2,
+        left_out_example="README.md",
+    )
+
+
+def test_split_folders(tmp_path):
+    for name in ("train/a/1.jpg", "val/a/1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("")
+    assert open_manifest(str(tmp_path)) == Manifest(
+        spec=str(tmp_path),
+        root=str(tmp_path),
+        files=(
+            ManifestFile(f"{tmp_path}/train/a", "train/a", 0),
+            ManifestFile(f"{tmp_path}/val/a", "val/a", 0),
+        ),
+        format=ClassFolders(("split", "label")),
+        columns=("path", "split", "label"),
+        split_column="split",
+    )
+
+
+def test_a_flat_folder(tmp_path):
+    for name in ("1.jpg", "labels.csv"):
+        (tmp_path / name).write_text("")
+    assert open_manifest(str(tmp_path)) == Manifest(
+        spec=str(tmp_path),
+        root=str(tmp_path),
+        files=(ManifestFile(str(tmp_path), ".", 0),),
+        format=ClassFolders(()),
+        columns=("path",),
+        left_out=1,
+        left_out_example="labels.csv",
+        hint=f"for the manifest in it: --manifest {tmp_path}/labels.csv",
+    )
+
+
+def test_inline_columns(tmp_path):
+    table = pa.table({"path": ["a"], "image": [{"bytes": b"x", "path": "y"}], "raw": [b"z"]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    (tmp_path / "rows.csv").write_text("path\n")
+    assert inline_columns(open_manifest(str(tmp_path / "rows.parquet"))) == ("image", "raw")
+    assert inline_columns(open_manifest(str(tmp_path / "rows.csv"))) == ()
+
+
+ERRORS = {
+    "missing": ({}, "x.csv", "{spec}: no such file or directory"),
+    "no match": ({"a.tsv": "a\n"}, "*.csv", "{spec}: no file matches"),
+    "mixed": (
+        {"a.csv": "a\n", "b.jsonl": "{}"},
+        "*",
+        "{root}/b.jsonl: another kind of manifest than {root}/a.csv, expected one kind in a glob",
+    ),
+    "column lacking": (
+        {"a.csv": "path\n", "b.csv": "path,label\n"},
+        "*.csv",
+        "{root}/a.csv: no column 'label', which {root}/b.csv has",
+    ),
+    "one empty": (
+        {"a.csv": "path\n", "b.csv": ""},
+        "*.csv",
+        "{root}/b.csv: an empty file, expected a manifest",
+    ),
+    "empty list": ({"a.txt": ""}, "a.txt", "{spec}: an empty file, expected a manifest"),
+    "no images": (
+        {"data/labels.csv": "", "data/a.doc": ""},
+        "data",
+        "{spec}: a directory without images; for the manifest in it: --manifest {spec}/labels.csv",
+    ),
+    "no images and no manifest": (
+        {"data/b/b.doc": "", "data/a.doc": ""},
+        "data",
+        "{spec}: a directory without images; it has 'a.doc'",
+    ),
+    "nothing in it": (
+        {"data/.hidden/x.jpg": ""},
+        "data",
+        "{spec}: a directory without images; it is empty",
+    ),
+    "images beside classes": (
+        {"data/cat/a.jpg": "", "data/y.jpg": "", "data/x.PNG": ""},
+        "data",
+        "{spec}: 'x.PNG' lies beside the folders of 'cat/a.jpg', "
+        "expected every image at the same level",
+    ),
+    "class that is no text": (
+        {"data/c\udce9/a.jpg": ""},
+        "data",
+        "{spec}: got the folder 'c\\udce9', expected a printable name",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_manifests_that_cannot_be_opened(case, tmp_path):
+    files, name, message = ERRORS[case]
+    for file, text in files.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    spec = str(tmp_path / name)
+    with pytest.raises(ManifestError) as error:
+        open_manifest(spec)
+    assert str(error.value) == message.format(spec=spec, root=tmp_path)

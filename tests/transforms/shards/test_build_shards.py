@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections import defaultdict
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pixelbeam.schemas.dataset.file_names import ShardName
+from pixelbeam.transforms.row_order import shard_index
+from pixelbeam.transforms.shards.build_shards import assign_shards, empty_shards
+from pixelbeam.transforms.shards.plan_shards import Plan, SplitPlan
+from support import IMAGE_SCHEMA
+
+PACKED = st.lists(st.binary(min_size=20, max_size=1500), max_size=60, unique=True)
+
+
+@given(PACKED, st.integers(1, 5))
+def test_every_row_goes_to_its_shard_once_and_elements_stay_small(block, count):
+    plan = Plan(IMAGE_SCHEMA, {"val": SplitPlan(len(block), count)}, len(block))
+    found = defaultdict(list)
+    for name, rows in assign_shards(plan, "val", block):
+        assert rows
+        assert len(rows) == 1 or sum(map(len, rows)) <= 900
+        found[name] += rows
+    expected = defaultdict(list)
+    for packed in block:
+        expected[str(ShardName("val", shard_index(packed, count), count))].append(packed)
+    assert found == expected
+
+
+def test_every_shard_of_the_plan_exists():
+    plan = Plan(IMAGE_SCHEMA, {"a": SplitPlan(0, 1), "b": SplitPlan(9, 2)}, 9)
+    names = ["a-00000-of-00001", "b-00000-of-00002", "b-00001-of-00002"]
+    assert list(empty_shards(plan)) == [(name, []) for name in names]

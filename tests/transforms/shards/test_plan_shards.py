@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pixelbeam.schemas import Schema
+from pixelbeam.schemas.errors import OptionError
+from pixelbeam.transforms.row_order import RowFormat, order_of, pack_row
+from pixelbeam.transforms.rows import ManifestRow
+from pixelbeam.transforms.shards.encode_rows import RowEncoder
+from pixelbeam.transforms.shards.plan_shards import (
+    PLAN_FILE,
+    Plan,
+    Planner,
+    RowSummarizer,
+    RowSummary,
+    ShardSize,
+    SplitPlan,
+)
+from pixelbeam.transforms.sinks.examples import serialize_example
+from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.output_folder import Folder
+
+SCHEMA = Schema.from_dict(
+    {
+        "features": {
+            "text": {"type": "string", "source": "text"},
+            "label": {"type": "class_label", "source": "label", "vocabulary": "from_manifest"},
+        }
+    }
+)
+FORMAT = RowFormat(("label", "text"), None)
+BY_TEXT = RowFormat(("label", "text"), "text")
+SUMMARIZER = RowSummarizer(SCHEMA, FORMAT)
+
+
+def rows(count):
+    return [
+        ManifestRow("m.csv", n, (("cat", "dog")[n % 2], "x" * (n % 7))) for n in range(1, count + 1)
+    ]
+
+
+def summarize(numbered):
+    summary = RowSummary()
+    for split, row in numbered:
+        SUMMARIZER.add(summary, split, pack_row(order_of(3, FORMAT.key(row), row), row))
+    return summary
+
+
+@given(st.integers(0, 400), st.integers(0, 9), st.randoms(use_true_random=False))
+def test_the_summary_is_the_same_in_any_order_and_on_any_number_of_machines(count, cuts, shuffler):
+    numbered = [(("train", "val")[row.row % 3 == 0], row) for row in rows(count)]
+    whole = summarize(numbered)
+    whole.prune()
+    shuffler.shuffle(numbered)
+    total = RowSummary()
+    bounds = sorted([0, count, *(shuffler.randint(0, count) for _ in range(cuts))])
+    for start, end in pairwise(bounds):
+        SUMMARIZER.merge(total, summarize(numbered[start:end]))
+    assert total.counts == whole.counts
+    assert total.sample == whole.sample
+    assert {name: set(names) for name, names in total.classes.items()} == {
+        name: set(names) for name, names in whole.classes.items()
+    }
+
+
+def test_the_sample_is_the_rows_with_the_smallest_places():
+    summary = summarize([("train", row) for row in rows(1000)])
+    summary.prune()
+    everything = summarize([])
+    for row in rows(1000):
+        SUMMARIZER.merge(everything, summarize([("train", row)]))
+    assert summary.sample == everything.sample == sorted(summary.sample)
+    assert len(summary.sample) == 48
+
+
+def test_the_plan(tmp_path):
+    folder = Folder(str(tmp_path))
+    encoder = RowEncoder(SCHEMA, FORMAT, InputRoot(""))
+    planner = Planner(encoder, "", ("train", "test"), ShardSize(shard_bytes=1000), 2, 60.0, folder)
+    plan = planner.plan(summarize([("train", row) for row in rows(30)]), 31)
+    schema = SCHEMA.with_vocabularies({"label": ("dog", "cat")})
+    records = [RowEncoder(schema, FORMAT, InputRoot("")).encode(row, {}).values for row in rows(30)]
+    mean = sum(len(serialize_example(record)) + 16 for record in records) / 30
+    assert plan == Plan(
+        schema, {"test": SplitPlan(0, 1), "train": SplitPlan(30, -int(-30 * mean // 1000))}, 31
+    )
+    assert Plan.from_json(folder.read(PLAN_FILE)) == plan
+
+
+def test_line_breaks_in_names_are_warned_of_with_the_first_place(tmp_path):
+    encoder = RowEncoder(SCHEMA, BY_TEXT, InputRoot(""))
+    size = ShardSize(num_shards=1)
+    planner = Planner(encoder, "", (), size, 2, 60.0, Folder(str(tmp_path)))
+    cells = [("cat", "x"), ("a\nb", "y"), ("a\nb", "z"), ("dog", "k\r1"), ("c\nd", "w")]
+    broken = [ManifestRow("m.csv", n, values) for n, values in enumerate(cells, 1)]
+    summarizer = RowSummarizer(SCHEMA, BY_TEXT)
+    total = RowSummary()
+    for row in reversed(broken):
+        summary = RowSummary()
+        summarizer.add(summary, "train", pack_row(order_of(3, "", row), row))
+        summarizer.merge(total, summary)
+    joined = "; in CSV a stray quote makes one row of all lines up to the next quote"
+    assert planner.plan(total, 5).warnings == (
+        f"column 'text': got values with line breaks, such as 'k\\r1' (m.csv:4){joined}",
+        f"label: got class names with line breaks, such as 'a\\nb' (m.csv:2){joined}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "shards"),
+    [
+        (ShardSize(num_shards=7), 7),
+        (ShardSize(records_per_shard=30), 4),
+        (ShardSize(shard_bytes=1000), 10),
+        (ShardSize(shard_bytes=10**9), 1),
+    ],
+)
+def test_number_of_shards(size, shards):
+    assert size.shards_for(100, record_bytes=100.0) == shards
+
+
+def test_sizes_that_cannot_be():
+    for settings in (
+        {},
+        {"num_shards": 1, "shard_bytes": 1},
+        {"num_shards": 0},
+        {"num_shards": 10**5},
+    ):
+        with pytest.raises(OptionError):
+            ShardSize(**settings)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+from pixelbeam.schemas import Schema
+from pixelbeam.transforms.row_order import RowFormat, order_of, pack_row
+from pixelbeam.transforms.rows import ManifestRow
+from pixelbeam.transforms.shards.encode_rows import RowEncoder
+from pixelbeam.transforms.shards.shard_task import ShardResult, ShardTask
+from pixelbeam.transforms.shards.thread_pool import RowPool
+from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.output_folder import Folder
+from support import contents
+
+SCHEMA = Schema.from_dict({"features": {"n": {"type": "int64", "source": "n", "max": 89}}})
+FORMAT = RowFormat(("n",), None)
+NAME = "train-00000-of-00001"
+
+
+def packed(count):
+    rows = [ManifestRow("m.csv", n, (str(n),)) for n in range(count)]
+    return [pack_row(order_of(0, str(row.row), row), row) for row in rows]
+
+
+def run(folder, rows, schema=SCHEMA):
+    task = ShardTask(
+        Folder(str(folder)), ("tfrecord",), RowEncoder(schema, FORMAT, InputRoot("")), ""
+    )
+    return task.run(NAME, rows, RowPool(2, 60.0))
+
+
+def test_a_shard_and_its_result(tmp_path):
+    result = run(tmp_path, packed(100))
+    assert (result.name, result.num_rows, result.num_records) == (NAME, 100, 90)
+    assert result.rejects == {"out_of_range": 10}
+    assert result.files["tfrecord"].path == f"{NAME}.tfrecord"
+    assert ShardResult.from_json((tmp_path / ShardResult.path(NAME)).read_bytes()) == result
+    assert len((tmp_path / ShardResult.rejects_path(NAME)).read_text().splitlines()) == 10
+
+
+def test_the_order_in_which_rows_arrive_does_not_matter(tmp_path):
+    run(tmp_path / "a", packed(50))
+    run(tmp_path / "b", packed(50)[::-1])
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_a_finished_shard_is_not_built_again(tmp_path):
+    first = run(tmp_path, packed(20))
+    before = (tmp_path / f"{NAME}.tfrecord").stat()
+    assert run(tmp_path, packed(20)) == first
+    assert (tmp_path / f"{NAME}.tfrecord").stat() == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "schema"),
+    [
+        (packed(21), SCHEMA),
+        (
+            packed(20),
+            Schema.from_dict({"features": {"n": {"type": "int64", "source": "n", "max": 8}}}),
+        ),
+    ],
+)
+def test_other_rows_or_another_schema_build_the_shard_anew(tmp_path, rows, schema):
+    first = run(tmp_path, packed(20))
+    assert run(tmp_path, rows, schema).files != first.files
+
+
+def test_a_lost_file_is_built_again(tmp_path):
+    first = run(tmp_path, packed(20))
+    (tmp_path / f"{NAME}.tfrecord").unlink()
+    assert run(tmp_path, packed(20)) == first
+    assert (tmp_path / f"{NAME}.tfrecord").exists()
+
+
+def test_a_file_of_another_size_is_built_again(tmp_path):
+    first = run(tmp_path, packed(20))
+    (tmp_path / f"{NAME}.tfrecord").write_bytes(b"half")
+    assert run(tmp_path, packed(20)) == first
+    assert (tmp_path / f"{NAME}.tfrecord").stat().st_size == first.files["tfrecord"].bytes
+
+
+def test_a_bug_is_not_a_reject_and_names_the_row(tmp_path, monkeypatch):
+    kind = type(SCHEMA.features["n"])
+    monkeypatch.setattr(kind, "encode", lambda self, name, value: 1 // 0)
+    with pytest.raises(
+        RuntimeError, match=r"^failed to build the record of m\.csv:\d: ZeroDivisionError: "
+    ):
+        run(tmp_path, packed(3))
+    assert list(tmp_path.glob("*.tfrecord")) == []

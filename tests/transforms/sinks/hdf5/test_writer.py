@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from pixelbeam.schemas import Schema
+from pixelbeam.schemas.errors import OptionError, Reject, SchemaError
+from pixelbeam.schemas.features.base import Steps
+from pixelbeam.transforms.sinks.hdf5.writer import HDF5Sink
+
+FEATURES = {
+    "pixels": {"type": "image", "source": "p", "height": 4, "width": 5, "encoding": "raw"},
+    "sizes": {"type": "image", "source": "p", "resize": "none", "encoding": "raw"},
+    "image": {"type": "image", "source": "p", "resize": "none"},
+    "label": {"type": "class_label", "source": "l", "vocabulary": ["a", "bé"]},
+    "tags": {"type": "class_labels", "source": "l", "num_classes": 9},
+    "box": {"type": "float32", "source": "l", "shape": [2, 2]},
+    "text/name": {"type": "string", "source": "l"},
+}
+SCHEMA = Schema.from_dict({"name": "things", "version": "1.0.0", "features": FEATURES})
+
+
+def record(number):
+    noise = np.random.default_rng(number)
+    shape = (3 + number % 3, 2 + number % 2, 3)
+    return {
+        "pixels": noise.integers(0, 256, (4, 5, 3), np.uint8),
+        "sizes": noise.integers(0, 256, shape, np.uint8),
+        "sizes/shape": np.array(shape, np.int64),
+        "image": noise.bytes(number % 7 * 1000),
+        "label": np.array(number % 2, np.int64),
+        "tags": np.arange(number % 4, dtype=np.int64),
+        "box": noise.random((2, 2), np.float32),
+        "text/name": ("é" * (number % 5)).encode(),
+    }
+
+
+def write(path, records, schema=SCHEMA):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = HDF5Sink().open(path, schema)
+    for values in records:
+        writer.write(values)
+    writer.close()
+    return path
+
+
+def test_h5py_alone_reads_every_value(tmp_path):
+    count = 1500  # more than a block of text
+    with h5py.File(write(tmp_path / "a.h5", map(record, range(count)))) as file:
+        for number in range(count):
+            expected = record(number)
+            start, stop = file["sizes/offsets"][number : number + 2]
+            pixels = file["sizes/values"][start:stop].reshape(file["sizes/shape"][number])
+            np.testing.assert_array_equal(pixels, expected["sizes"])
+            start, stop = file["tags/offsets"][number : number + 2]
+            np.testing.assert_array_equal(file["tags/values"][start:stop], expected["tags"])
+            assert file["image"][number].tobytes() == expected["image"]
+            assert file["text/name"][number] == expected["text/name"]
+            for key in ("pixels", "label", "box"):
+                np.testing.assert_array_equal(file[key][number], expected[key])
+
+
+def test_types_labels_and_attributes(tmp_path):
+    with h5py.File(write(tmp_path / "train-00000-of-00001.h5", [record(0)])) as file:
+        shown = {
+            key: (str(file[key].dtype), file[key].shape, [axis.label for axis in file[key].dims])
+            for key in ("pixels", "label", "box", "sizes/values", "tags/offsets")
+        }
+        assert shown == {
+            "pixels": ("uint8", (1, 4, 5, 3), ["record", "height", "width", "channel"]),
+            "label": ("int64", (1,), ["record"]),
+            "box": ("float32", (1, 2, 2), ["record", "", ""]),
+            "sizes/values": ("uint8", (6, 3), ["value", "channel"]),
+            "tags/offsets": ("int64", (2,), [""]),
+        }
+        assert h5py.check_vlen_dtype(file["image"].dtype) == np.uint8
+        assert h5py.check_string_dtype(file["text/name"].dtype).encoding == "utf-8"
+        assert list(file["label"].attrs["class_names"]) == ["a", "bé"]
+        assert (file["image"].attrs["type"], file["image"].attrs["encoding"]) == ("image", "jpeg")
+        assert file.attrs["format"] == "pixelbeam/1"
+        assert (file.attrs["name"], file.attrs["version"]) == ("things", "1.0.0")
+        assert file.attrs["shard"] == "train-00000-of-00001"
+        assert Schema.from_dict(json.loads(file.attrs["schema"])) == SCHEMA
+        assert file["pixels"].chunks is None
+
+
+def test_many_class_names_fit(tmp_path):
+    names = [f"class {number}" for number in range(22_000)]
+    schema = Schema.from_dict(
+        {"features": {"l": {"type": "class_label", "source": "l", "vocabulary": names}}}
+    )
+    with h5py.File(write(tmp_path / "a.h5", [{"l": np.array(1, np.int64)}], schema)) as file:
+        assert list(file["l"].attrs["class_names"]) == names
+
+
+def test_null_characters_in_class_names_are_shown(tmp_path):
+    feature = {"type": "class_label", "source": "l", "vocabulary": ["a\0b"]}
+    schema = Schema.from_dict({"features": {"l": feature}})
+    with h5py.File(write(tmp_path / "a.h5", [], schema)) as file:
+        assert list(file["l"].attrs["class_names"]) == ["a\u2400b"]
+        assert Schema.from_dict(json.loads(file.attrs["schema"])) == schema
+        assert "name" not in file.attrs
+
+
+@pytest.mark.parametrize("steps", [False, True])
+def test_text_that_hdf5_would_cut_off_is_a_reject(steps):
+    text = {"text": {"type": "string", "source": "l"}}
+    parts = {"record": "sequence_example", "steps": text} if steps else {"features": text}
+    schema = Schema.from_dict(parts)
+    values = [b"whole", "aé\0b".encode()]
+    with pytest.raises(Reject) as caught:
+        HDF5Sink().check_record({"text": Steps(tuple(values)) if steps else values[1]}, schema)
+    assert (caught.value.feature, str(caught.value)) == (
+        "text",
+        "encode: null_character: got 'aé\\x00b', which HDF5 would end at its null character; declare "
+        "type: bytes, or build with --sinks tfrecord",
+    )
+    HDF5Sink().check_record({"text": Steps((values[0],)) if steps else values[0]}, schema)
+
+
+def test_a_shard_without_records(tmp_path):
+    with h5py.File(write(tmp_path / "a.h5", [])) as file:
+        assert (file["pixels"].shape, file["image"].shape) == ((0, 4, 5, 3), (0,))
+        assert file["tags/offsets"][:].tolist() == [0]
+
+
+def test_equal_records_make_equal_bytes(tmp_path):
+    first = write(tmp_path / "a" / "s.h5", map(record, range(100)))
+    littered = [np.full(size * 100, 255, np.uint8) for size in range(1, 300)]
+    del littered  # memory that was used before must not show in the file
+    second = write(tmp_path / "b" / "s.h5", map(record, range(100)))
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (first, second)}
+    assert len(digests) == 1
+
+
+def test_no_object_has_a_time(tmp_path):
+    with h5py.File(write(tmp_path / "a.h5", [record(0)])) as file:
+        found = [h5py.h5o.get_info(file.id).mtime]
+        file.visititems(lambda _, item: found.append(h5py.h5o.get_info(item.id).mtime))
+    assert set(found) == {0}
+
+
+@pytest.mark.parametrize("storage", ["lzf", "gzip"])
+def test_compressed_storages(tmp_path, storage):
+    schema = Schema.from_dict(
+        {"features": {"x": {"type": "int64", "source": "x", "shape": [100], "storage": storage}}}
+    )
+    values = [np.arange(number, number + 100) for number in range(1000)]
+    path = write(tmp_path / "a.h5", ({"x": value} for value in values), schema)
+    with h5py.File(path) as file:
+        dataset = file["x"]
+        assert (dataset.compression, dataset.shuffle, dataset.chunks) == (storage, True, (327, 100))
+        np.testing.assert_array_equal(dataset[:], values)
+    assert path.stat().st_size < 400_000
+
+
+def test_a_storage_without_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "hdf5plugin", None)
+    schema = Schema.from_dict(
+        {"features": {"x": {"type": "int64", "source": "x", "storage": "zstd"}}}
+    )
+    with pytest.raises(OptionError) as caught:
+        HDF5Sink().check(schema)
+    assert str(caught.value) == (
+        "storage: got 'zstd', which needs hdf5plugin: pip install 'pixelbeam[hdf5]'"
+    )
+
+
+@pytest.mark.parametrize("storage", ["zstd", "blosc2"])
+def test_storages_of_the_plugin(tmp_path, storage):
+    pytest.importorskip("hdf5plugin", reason="hdf5plugin is not installed")
+    schema = Schema.from_dict(
+        {"features": {"x": {"type": "int64", "source": "x", "shape": [9], "storage": storage}}}
+    )
+    values = [np.arange(number, number + 9) for number in range(1000)]
+    with h5py.File(write(tmp_path / "a.h5", ({"x": v} for v in values), schema)) as file:
+        np.testing.assert_array_equal(file["x"][:], values)
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (
+            {"a": FEATURES["label"], "a/b": FEATURES["label"]},
+            "features.a/b: got 'a/b', which HDF5 cannot hold inside 'a'; rename one of them, or "
+            "build with --sinks tfrecord",
+        ),
+        (
+            {"a": FEATURES["tags"], "a/values": FEATURES["label"]},
+            "features.a/values: got 'a/values', which HDF5 cannot hold inside 'a'; rename one of "
+            "them, or build with --sinks tfrecord",
+        ),
+        (
+            {"a//b": FEATURES["label"]},
+            "features.a//b: got 'a//b', which cannot be a name in an HDF5 file; rename it, or build "
+            "with --sinks tfrecord",
+        ),
+    ],
+)
+def test_keys_that_hdf5_has_no_place_for(features, message):
+    with pytest.raises(SchemaError) as caught:
+        HDF5Sink().check(Schema.from_dict({"features": features}))
+    assert str(caught.value) == message
+
+
+def test_compressing_what_is_no_number_is_a_wrong_setting():
+    declared = {"features": {"image": {**FEATURES["image"], "storage": "lzf"}}}
+    with pytest.raises(SchemaError) as caught:
+        Schema.from_dict(declared)
+    assert str(caught.value) == (
+        "features.image.storage: got 'lzf' for values that HDF5 does not compress, expected contiguous"
+    )
+
+
+CLIPS = Schema.from_dict(
+    {
+        "record": "sequence_example",
+        "context": {"label": FEATURES["label"]},
+        "steps": {
+            "frames": FEATURES["image"],
+            "pixels": FEATURES["pixels"],
+            "tokens": {"type": "int64", "source": "n", "shape": [None], "ragged": True},
+        },
+    }
+)
+
+
+def test_clips_are_all_steps_and_offsets(tmp_path):
+    clips = [
+        {
+            "label": np.array(1, np.int64),
+            "frames": Steps((b"one", b"two two")),
+            "pixels": Steps(tuple(record(n)["pixels"] for n in (1, 2))),
+            "tokens": Steps((np.array([1, 2]), np.array([], np.int64))),
+        },
+        {
+            "label": np.array(0, np.int64),
+            "frames": Steps((b"three",)),
+            "pixels": Steps((record(3)["pixels"],)),
+            "tokens": Steps((np.array([3]),)),
+        },
+    ]
+    with h5py.File(write(tmp_path / "a.h5", clips, CLIPS)) as file:
+        assert [frame.tobytes() for frame in file["frames/values"]] == [
+            b"one",
+            b"two two",
+            b"three",
+        ]
+        assert file["frames/offsets"][:].tolist() == [0, 2, 3]
+        assert file["pixels/values"].shape == (3, 4, 5, 3)
+        np.testing.assert_array_equal(file["pixels/values"][2], record(3)["pixels"])
+        assert file["tokens/values"][:].tolist() == [1, 2, 3]
+        assert file["tokens/step_offsets"][:].tolist() == [0, 2, 2, 3]
+        assert file["tokens/offsets"][:].tolist() == [0, 2, 3]
+
+
+def test_nothing_is_left_beside_the_file(tmp_path):
+    write(tmp_path / "new" / "a.h5", map(record, range(3)))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.h5"]
+
+
+def test_steps_in_one_array_are_the_bytes_of_steps_one_by_one(tmp_path):
+    steps = {
+        "pose": {"type": "float32", "source": "p", "shape": [2, 3]},
+        "tokens": {"type": "int64", "source": "t", "shape": [None]},
+    }
+    schema = Schema.from_dict({"record": "sequence_example", "context": {}, "steps": steps})
+    random = np.random.default_rng(0)
+    records = [
+        {
+            "pose": random.random((count, 2, 3), np.float32),
+            "tokens": random.integers(0, 9, (count, count % 3)),
+        }
+        for count in range(1, 9)
+    ]
+    whole = write(
+        tmp_path / "a" / "x.h5", [{k: Steps(v) for k, v in r.items()} for r in records], schema
+    )
+    single = write(
+        tmp_path / "b" / "x.h5",
+        [{k: Steps(tuple(v)) for k, v in r.items()} for r in records],
+        schema,
+    )
+    assert whole.read_bytes() == single.read_bytes()
+    with pytest.raises(TypeError, match=r"got float32 \(3, 2\), expected .*float32.* \(2, 3\)"):
+        write(
+            tmp_path / "c.h5",
+            [{**records[0], "pose": Steps(np.zeros((1, 3, 2), np.float32))}],
+            schema,
+        )

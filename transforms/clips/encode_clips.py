@@ -1,0 +1,211 @@
+"""The steps of a clip in, the values of its record out; one decoded frame at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ...schemas.clips import Clips
+from ...schemas.dataset.statistics import add
+from ...schemas.errors import Reject
+from ...schemas.features.base import Encoded, Feature, FeatureValue, Steps
+from ...schemas.schema import Schema
+from ..values.resolve import CellReader
+from ..values.step_sources import SomeSteps, StepSource, common_length
+from .windows import WINDOW, count_skipped, parse_window
+
+__all__ = ["ClipEncoder"]
+
+
+@dataclass(slots=True)
+class ClipEncoder:
+    """Encodes the step features of one row.
+
+    Attributes:
+        schema: a ``sequence_example``'s, its vocabularies filled in.
+        reader: reads what the row names.
+        seen: the frames that the row was found to have; 0 until that is known.
+        counts: of its frames, for the balance of ``frames`` in ``dataset.json``.
+        dropped: the frames that were left out because something is wrong with them.
+    """
+
+    schema: Schema
+    reader: CellReader
+    seen: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    dropped: list[Reject] = field(default_factory=list)
+
+    def encode(self) -> tuple[dict[str, Steps], dict[str, dict[str, Any]]]:
+        """The record's values by key, and the statistics' shares by feature.
+
+        Raises:
+            Reject: of stage ``clip``: ``unequal_lengths`` or ``too_few_frames``; or what is wrong with
+                the first bad frame.
+        """
+        steps = self.schema.steps
+        sources = {name: self._open(name, feature) for name, feature in steps.items()}
+        even = {name: feature for name, feature in steps.items() if not feature.ragged}
+        self.seen = common_length({name: sources[name] for name in even})
+        kept = self._choose(self.seen) if even else range(0)
+        parts = [self._encode_even(even, sources, kept)] if even else []
+        for name, feature in steps.items():
+            if feature.ragged:
+                every = range(len(sources[name]))
+                parts.append(self._encode_steps({name: feature}, sources, every))
+        values = {key: steps for part in parts for key, steps in part.steps().items()}
+        summaries = {name: summary for part in parts for name, summary in part.summaries.items()}
+        return values, {name: summaries[name] for name in steps}
+
+    @property
+    def _clips(self) -> Clips:
+        assert self.schema.clips is not None
+        return self.schema.clips
+
+    def _open(self, name: str, feature: Feature) -> StepSource:
+        try:
+            source = self.reader.steps(feature, self._clips)
+        except Reject as reject:
+            raise reject.of(feature=name) from None
+        window = self.reader.cells.get(WINDOW)
+        if window is None or self._clips.key is not None or not self._any_cut():
+            return source
+        # Beside steps that were listed, and so cut already, lie others that are still whole.
+        start, stop = parse_window(window)
+        whole = not self._is_cut(feature)
+        return SomeSteps(source, self._clips.keep(len(source))[start:stop]) if whole else source
+
+    def _choose(self, count: int) -> range:
+        """The steps to keep; rows that were grouped or cut into windows have just these already."""
+        clips, window = self._clips, self.reader.cells.get(WINDOW)
+        if clips.key is not None:
+            return range(count)
+        if window is not None:
+            start, stop = parse_window(window)
+            return range(count) if self._any_cut() else clips.keep(count)[start:stop]
+        kept = clips.keep(count)
+        if len(kept) < clips.fewest:
+            raise clips.too_few(len(kept))
+        self.counts = {"seen": count, **count_skipped(clips, count)}
+        return kept
+
+    def _any_cut(self) -> bool:
+        return any(map(self._is_cut, self.schema.steps.values()))
+
+    def _is_cut(self, feature: Feature) -> bool:
+        """Whether the steps of a window are all that its row still lists of a feature."""
+        columns = self.schema.frame_columns().intersection(feature.columns)
+        return any(isinstance(self.reader.cells[column], list) for column in columns)
+
+    def _encode_even(
+        self, features: Mapping[str, Feature], sources: Mapping[str, StepSource], kept: range
+    ) -> _Part:
+        part = self._encode_steps(features, sources, kept)
+        left = len(next(iter(part.steps().values())).values)
+        if left < self._clips.fewest:
+            reject = self._clips.too_few(left)
+            raise replace(reject, message=f"{reject.message}; {len(kept) - left} were bad")
+        self.counts["in_records"] = left
+        return part
+
+    def _encode_steps(
+        self, features: Mapping[str, Feature], sources: Mapping[str, StepSource], kept: range
+    ) -> _Part:
+        """Encodes features side by side, so that a frame that one of them cannot have is left out of all.
+
+        Numbers are taken as whole arrays where nothing is wrong with any of them. All others go step by
+        step, which says what is wrong with which.
+        """
+        arrays = {
+            name: array
+            for name, feature in features.items()
+            if (array := _encode_array(name, feature, sources[name], kept)) is not None
+        }
+        rest = {name: feature for name, feature in features.items() if name not in arrays}
+        part = _Part(rest)
+        good = self._encode_each(part, rest, sources, kept) if rest else kept
+        for name in arrays.keys() if good else ():
+            array = arrays[name]
+            if len(good) < len(kept):
+                array = _encode_array(name, features[name], sources[name], good)
+            assert array is not None  # some of what was right before
+            part.add_array(name, array)
+        return part
+
+    def _encode_each(
+        self,
+        part: _Part,
+        features: Mapping[str, Feature],
+        sources: Mapping[str, StepSource],
+        kept: range,
+    ) -> Sequence[int]:
+        """Encodes features step by step; returns the steps that are left."""
+        good = []
+        for step in kept:
+            encoded = []
+            try:
+                for name, feature in features.items():
+                    encoded.append((name, self._encode_step(name, feature, sources[name], step)))
+            except Reject as reject:
+                # A step that others do not wait for cannot be left out of them.
+                if self._clips.on_bad_frame == "reject" or _any_ragged(features):
+                    raise
+                self.dropped.append(reject)
+                continue
+            for name, (values, summary) in encoded:
+                part.add(name, values, summary)
+            good.append(step)
+            self.reader.forget()
+        return good
+
+    def _encode_step(
+        self, name: str, feature: Feature, source: StepSource, step: int
+    ) -> tuple[dict[str, FeatureValue], dict[str, Any]]:
+        try:
+            encoded = feature.encode(name, source[step])
+        except Reject as reject:
+            known = reject.of(feature=name, path=source.describe(step))
+            raise replace(known, message=f"frame {step}: {known.message}") from None
+        return encoded.values, encoded.summary
+
+
+class _Part:
+    """The values and summaries of some features, as far as their steps are encoded."""
+
+    def __init__(self, features: Mapping[str, Feature]):
+        self._features = features
+        self._values: dict[str, list[FeatureValue]] = {
+            key: [] for name, feature in features.items() for key in feature.source_code(name).parse
+        }
+        self._arrays: dict[str, Steps] = {}
+        self.summaries: dict[str, dict[str, Any]] = {name: {} for name in features}
+
+    def add(self, name: str, values: Mapping[str, FeatureValue], summary: dict[str, Any]) -> None:
+        """Adds a step."""
+        for key, value in values.items():
+            self._values[key].append(value)
+        add(self.summaries[name], summary)
+
+    def add_array(self, name: str, encoded: Encoded) -> None:
+        """Adds all steps of a feature."""
+        for key, array in encoded.values.items():
+            self._arrays[key] = Steps(array)  # type: ignore[arg-type]  # encode_steps gives arrays
+        self.summaries[name] = encoded.summary
+
+    def steps(self) -> dict[str, Steps]:
+        """All values by key."""
+        return {key: Steps(tuple(steps)) for key, steps in self._values.items()} | self._arrays
+
+
+def _encode_array(
+    name: str, feature: Feature, source: StepSource, steps: Sequence[int]
+) -> Encoded | None:
+    """Some steps of a feature at once; ``None`` where they have to be encoded one by one."""
+    if not feature.encodes_steps or not steps:
+        return None
+    array = source.read_steps(steps)
+    return None if array is None else feature.encode_steps(name, array)
+
+
+def _any_ragged(features: Mapping[str, Feature]) -> bool:
+    return any(feature.ragged for feature in features.values())

@@ -1,0 +1,248 @@
+"""Parquet: typed columns, and images' bytes that stay where they are until a shard reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ....schemas.errors import BuildError, ManifestError, PixelbeamError
+from ...rows import InlineBytes
+from ...storage.streams import open_file
+from .arrow_cells import LARGE, is_binary, is_inline, list_cells
+from .base import Malformed, ManifestFormat, Part, Projection, Record, check_names
+
+__all__ = ["WINDOW_BYTES", "Parquet", "inline_columns", "read_window", "read_windows"]
+
+WINDOW_BYTES = 64 << 20
+"""About how many bytes of images one window of a row group has, all its inline columns together.
+
+So the rows of a window are the same in each column, and whichever columns a build uses.
+"""
+
+_BATCH_BYTES = 4 << 20
+_BATCH_ROWS = 64
+_ROWS_AT_ONCE = 1024
+_BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Parquet(ManifestFormat):
+    """A table with typed columns.
+
+    A file column of a binary type, or a struct with a binary ``bytes`` and perhaps a ``path`` (as
+    Hugging Face writes images), is not read: ``InlineBytes`` say where its value is. A struct with
+    a ``path`` that is null as a whole is ``None``; other nulls show when the bytes are read. Large
+    binary values of a late column are left where they are, too.
+
+    Other cells are Python values, as ``list_cells`` gives them.
+    """
+
+    def columns(self, path: str) -> tuple[str, ...]:  # noqa: D102
+        with _open(path, ManifestError) as file:
+            return check_names(file.schema_arrow.names, path)
+
+    def parts(self, part: Part, size: int, range_bytes: int) -> list[Part]:  # noqa: D102
+        parts, row = [], 1
+        with _open(part.path, BuildError) as file:
+            for group in range(file.num_row_groups):
+                parts.append(Part(part.name, part.path, row, group))
+                row += file.metadata.row_group(group).num_rows
+        return parts
+
+    def records(self, part: Part, projection: Projection) -> Iterator[Record]:  # noqa: D102
+        with _open(part.path, BuildError) as file:
+            projection.indices(file.schema_arrow.names, part.path)
+            columns = [_column(file, part, name, projection) for name in projection.columns]
+            leaves = [leaf for column in columns for leaf in column.leaves]
+            rows = _rows_at_once(file, part.start, tuple(leaves))
+            position = 0
+            for batch in _batches(file, part.start, leaves, rows):
+                yield from _rows(batch, columns, position, part.row + position)
+                position += batch.num_rows
+
+
+def inline_columns(path: str) -> tuple[str, ...]:
+    """The columns of a Parquet file that can hold the bytes of images, by their type.
+
+    Raises:
+        ManifestError: the file cannot be read.
+    """
+    with _open(path, ManifestError) as file:
+        return tuple(field.name for field in file.schema_arrow if is_inline(field.type))
+
+
+def read_window(path: str, row_group: int, window: int, column: str) -> list[bytes | str | None]:
+    """Reads one window of inline bytes, the one that ``InlineBytes.window`` names.
+
+    What comes before it in the row group is read past, but never held. Held beside the window is
+    one page of the file, the least that Parquet can be read by: of writers that fill pages by rows
+    (pyarrow: 1,024 of them), it is the size of that many images. Use ``read_windows`` for all
+    windows of a row group.
+
+    Returns:
+        For each row of the window, in order: its bytes; the path beside them (``str``) where there
+        are no bytes but a path; ``None`` where there is neither.
+
+    Raises:
+        BuildError: the file cannot be read.
+    """
+    return next(_read_windows(path, row_group, column, window), [])
+
+
+def read_windows(path: str, row_group: int, column: str) -> Iterator[list[bytes | str | None]]:
+    """Reads the windows of a row group one after the other, and else like ``read_window``."""
+    return _read_windows(path, row_group, column, 0)
+
+
+def _read_windows(
+    path: str, row_group: int, column: str, first: int
+) -> Iterator[list[bytes | str | None]]:
+    with _open(path, BuildError) as file:
+        rows = _rows_within(file, row_group, WINDOW_BYTES)
+        batch_rows = min(_BATCH_ROWS, _rows_within(file, row_group, _BATCH_BYTES))
+        values = _values(_batches(file, row_group, [column], batch_rows), first * rows)
+        while window := _share_equal(islice(values, rows)):
+            yield window
+
+
+def _values(batches: Iterator[Any], skipped: int) -> Iterator[bytes | str | None]:
+    for batch in batches:
+        if skipped >= batch.num_rows:
+            skipped -= batch.num_rows
+            continue
+        for value in batch.column(0).slice(skipped).to_pylist():
+            yield _bytes_or_path(value) if isinstance(value, dict) else value
+        skipped = 0
+
+
+def _bytes_or_path(value: dict[str, Any]) -> bytes | str | None:
+    inline: bytes | None = value["bytes"]
+    return inline if inline is not None else value.get("path") or None
+
+
+def _share_equal(values: Iterator[bytes | str | None]) -> list[bytes | str | None]:
+    """Lists values; equal ones share their memory once they are more than a window ought to be.
+
+    A dictionary-encoded column stores equal images once, so its size in the file says little.
+    """
+    window: list[bytes | str | None] = []
+    size, seen = 0, None
+    for value in values:
+        size += len(value or b"")
+        if size > WINDOW_BYTES:
+            seen = seen if seen is not None else {known: known for known in window}
+            value = seen.setdefault(value, value)
+        window.append(value)
+    return window
+
+
+@contextmanager
+def _open(path: str, error_type: type[PixelbeamError]) -> Iterator[Any]:
+    try:
+        with closing(open_file(path)) as raw:
+            # Without both settings a column of a row group is read in one piece.
+            yield pq.ParquetFile(raw, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise error_type(f"{path}: not readable as Parquet: {reason}") from error
+
+
+def _batches(file: Any, row_group: int, leaves: list[str], rows: int) -> Iterator[Any]:
+    yield from file.iter_batches(rows, [row_group], leaves, use_threads=False)
+
+
+def _rows_within(file: Any, row_group: int, size: int) -> int:
+    """How many rows of a row group have about ``size`` bytes of images together, at least one."""
+    inline = {field.name for field in file.schema_arrow if is_inline(field.type)}
+    leaves = inline | {f"{name}.bytes" for name in inline}
+    return _rows_of_size(file, row_group, lambda leaf: leaf in leaves, size)
+
+
+def _rows_at_once(file: Any, row_group: int, names: tuple[str, ...]) -> int:
+    """How many rows of a row group are read at once, where some of its columns are."""
+
+    def is_read(leaf: str) -> bool:
+        return any(leaf == name or leaf.startswith(f"{name}.") for name in names)
+
+    return min(_ROWS_AT_ONCE, _rows_of_size(file, row_group, is_read, _BATCH_BYTES))
+
+
+def _rows_of_size(file: Any, row_group: int, wanted: Callable[[str], bool], size: int) -> int:
+    group = file.metadata.row_group(row_group)
+    chunks = [group.column(index) for index in range(group.num_columns)]
+    used = sum(c.total_uncompressed_size for c in chunks if wanted(c.path_in_schema))
+    return max(1, group.num_rows * size // max(1, used))
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """How one column of a row group is read.
+
+    Attributes:
+        name: its name.
+        leaves: what to read of it.
+        window_rows: for inline bytes, the rows of a window; else 0.
+        row_group: index of the row group.
+        keep: whether only its large values are inline bytes.
+    """
+
+    name: str
+    leaves: tuple[str, ...]
+    row_group: int
+    window_rows: int = 0
+    keep: bool = False
+
+    def cells(self, batch: Any, position: int) -> list[Any]:
+        """The column's values in a batch that starts at ``position`` in the row group."""
+        rows = range(position, position + batch.num_rows)
+        if not self.window_rows:
+            return list_cells(batch.column(self.name), self.name)
+        if not self.leaves:
+            return [self._place(row, "") for row in rows]
+        cells = list_cells(batch.column(self.name), self.name, self.keep)
+        if self.keep:
+            placed = zip(rows, cells, strict=True)
+            return [self._place(row, "") if cell is LARGE else cell for row, cell in placed]
+        return [
+            self._place(row, value["path"] or "") if isinstance(value, dict) else value
+            for row, value in zip(rows, cells, strict=True)
+        ]
+
+    def _place(self, row: int, path: str) -> InlineBytes:
+        window, index = divmod(row, self.window_rows)
+        return InlineBytes(self.row_group, window, index, path)
+
+
+def _check_file_column(path: str, field: Any) -> None:
+    if pa.types.is_nested(field.type) and not is_inline(field.type):
+        raise ManifestError(
+            f"{path}: column {field.name!r} is {field.type}, expected text, binary or a struct with "
+            "binary 'bytes' for images"
+        )
+
+
+def _column(file: Any, part: Part, name: str, projection: Projection) -> _Column:
+    arrow_type = file.schema_arrow.field(name).type
+    if name not in projection.file_columns:
+        keep = name in projection.late_columns and is_binary(arrow_type)
+        window_rows = _rows_within(file, part.start, WINDOW_BYTES) if keep else 0
+        return _Column(name, (name,), part.start, window_rows, keep)
+    _check_file_column(part.path, file.schema_arrow.field(name))
+    if not is_inline(arrow_type):
+        return _Column(name, (name,), part.start)
+    has_path = pa.types.is_struct(arrow_type) and arrow_type.get_field_index("path") >= 0
+    leaves = (f"{name}.path",) if has_path else ()
+    return _Column(name, leaves, part.start, _rows_within(file, part.start, WINDOW_BYTES))
+
+
+def _rows(batch: Any, columns: list[_Column], position: int, first: int) -> Iterator[Record]:
+    cells = [column.cells(batch, position) for column in columns]
+    for numbered in zip(range(first, first + batch.num_rows), *cells, strict=True):
+        bad = [value for value in numbered if isinstance(value, Malformed)]
+        yield numbered[0], bad[0] if bad else numbered[1:]

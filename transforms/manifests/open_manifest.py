@@ -1,0 +1,241 @@
+"""What a manifest is, and finding out in the launcher: names, sizes and heads of files, no rows."""
+
+from __future__ import annotations
+
+import glob
+import os
+import posixpath
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from apache_beam.io.filesystems import FileSystems
+
+from ...schemas.errors import ManifestError
+from ..storage.output_folder import lies_in
+from ..storage.streams import is_local
+from .formats import format_of
+from .formats.base import ManifestFormat
+from .formats.class_folders import ROOT, SPLIT, ClassFolders, FolderLayout, find_layout, list_files
+from .formats.parquet import Parquet
+from .formats.parquet import inline_columns as _inline_columns_of
+
+__all__ = ["SPLIT_COLUMN", "Manifest", "ManifestFile", "inline_columns", "open_manifest"]
+
+SPLIT_COLUMN = "manifest/split"
+"""The column that rows have where each of several manifests is a split."""
+
+_HEADS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFile:
+    """One file of a manifest, or one folder of images.
+
+    Attributes:
+        path: as the filesystem takes it; absolute when it is local.
+        name: relative to ``Manifest.root``, with ``/``; ``.`` for the root itself.
+        size: in bytes, as it lies there; 0 for folders.
+    """
+
+    path: str
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest whose files are known and whose header is read.
+
+    Attributes:
+        spec: as the user wrote it.
+        root: what relative paths of images are relative to by default: the manifest's folder; for a
+            directory of images, that directory; for a glob, the deepest folder that has all files.
+        files: sorted by name.
+        format: how every file of it is read.
+        columns: every column, in the order of the first file's header.
+        split_column: the column that names the rows' splits where the manifest itself has them: a
+            directory with a folder per split.
+        left_out: of a directory, how many files in it are no images.
+        left_out_example: the first of them by name.
+        hint: what to do where a column is missing.
+        split: the split that all rows belong to, where each of several manifests is one.
+    """
+
+    spec: str
+    root: str
+    files: tuple[ManifestFile, ...]
+    format: ManifestFormat
+    columns: tuple[str, ...]
+    split_column: str | None = None
+    left_out: int = 0
+    left_out_example: str = ""
+    hint: str = ""
+    split: str = ""
+
+    def name_of(self, name: str) -> str:
+        """What one of the files is called in a build, which may have manifests of equal names."""
+        return f"{self.split}/{name}" if self.split else name
+
+
+def open_manifest(spec: str, leave_out: str = "") -> Manifest:
+    """Finds a manifest's files and reads their headers.
+
+    Args:
+        spec: a file, a glob of files, or a directory of images in a folder per class, per split and
+            class, per split, or in none; local or any path that Beam's filesystems take. In a
+            directory, folders that start with a dot are skipped, and files that are no images counted.
+        leave_out: a folder that no glob or directory is searched in: the one that is written to.
+
+    Raises:
+        ManifestError: there is no such file, it is of no known kind, or its header cannot be read.
+    """
+    if is_local(spec) and os.path.isdir(spec):
+        return _open_folders(spec, os.path.abspath(spec), leave_out)
+    found = _find_local(spec, leave_out) if is_local(spec) else _find_remote(spec, leave_out)
+    if found:
+        return _open_files(spec, found)
+    if _is_glob(spec):
+        raise ManifestError(f"{spec}: no file matches")
+    if is_local(spec):
+        raise ManifestError(f"{spec}: no such file or directory")
+    return _open_folders(spec, spec.rstrip("/"), leave_out)
+
+
+def inline_columns(manifest: Manifest) -> tuple[str, ...]:
+    """The columns that can hold the bytes of images in the manifest itself (Parquet only).
+
+    Raises:
+        ManifestError: the first file cannot be read.
+    """
+    if not isinstance(manifest.format, Parquet):
+        return ()
+    return _inline_columns_of(manifest.files[0].path)
+
+
+def _is_glob(spec: str) -> bool:
+    return glob.has_magic(spec)
+
+
+def _find_local(spec: str, leave_out: str) -> list[tuple[str, int]]:
+    # A name with brackets may also be just that name.
+    if os.path.isfile(spec):
+        paths = [spec]
+    else:
+        paths = [p for p in glob.glob(spec, recursive=True) if not lies_in(p, leave_out)]
+    files = {os.path.abspath(path) for path in paths if os.path.isfile(path)}
+    return [(path, os.path.getsize(path)) for path in files]
+
+
+def _find_remote(spec: str, leave_out: str) -> list[tuple[str, int]]:
+    if spec.endswith("/"):
+        return []
+    try:
+        found = FileSystems.match([spec])[0].metadata_list
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{spec}: cannot be read: {error}") from error
+    return [
+        (metadata.path, metadata.size_in_bytes)
+        for metadata in found
+        if metadata.path == spec or not lies_in(metadata.path, leave_out)
+    ]
+
+
+def _open_files(spec: str, found: Sequence[tuple[str, int]]) -> Manifest:
+    root = _common_folder([path for path, _ in found])
+    files = [ManifestFile(path, _relative(path, root), size) for path, size in found]
+    files.sort(key=lambda file: file.name)
+    manifest_format = _one_format(files)
+    columns = _same_columns(manifest_format, files)
+    return Manifest(spec, root, tuple(files), manifest_format, columns)
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    if is_local(paths[0]):
+        return os.path.commonpath([os.path.dirname(path) for path in paths])
+    folders = [posixpath.dirname(path).split("/") for path in paths]
+    shared = 0
+    for level in zip(*folders, strict=False):
+        if len(set(level)) > 1:
+            break
+        shared += 1
+    return "/".join(folders[0][:shared])
+
+
+def _relative(path: str, root: str) -> str:
+    return path[len(root) :].replace(os.sep, "/").lstrip("/")
+
+
+def _one_format(files: Sequence[ManifestFile]) -> ManifestFormat:
+    formats = {file.path: format_of(file.path) for file in files}
+    first = files[0]
+    for path, other in formats.items():
+        if other != formats[first.path]:
+            raise ManifestError(
+                f"{path}: another kind of manifest than {first.path}, expected one kind in a glob"
+            )
+    return formats[first.path]
+
+
+def _same_columns(
+    manifest_format: ManifestFormat, files: Sequence[ManifestFile]
+) -> tuple[str, ...]:
+    with ThreadPoolExecutor(_HEADS_AT_ONCE) as pool:
+        headers = list(pool.map(manifest_format.columns, [file.path for file in files]))
+    every = tuple(dict.fromkeys(name for header in headers for name in header))
+    if manifest_format.optional_columns:
+        return every
+    for file, header in zip(files, headers, strict=True):
+        for name in every:
+            if name not in header:
+                having = next(f.path for f, h in zip(files, headers, strict=True) if name in h)
+                raise ManifestError(f"{file.path}: no column {name!r}, which {having} has")
+    return every
+
+
+def _open_folders(spec: str, root: str, leave_out: str) -> Manifest:
+    try:
+        layout = find_layout(spec, list_files(root, leave_out))
+    except (OSError, ValueError) as error:
+        place = getattr(error, "filename", None) or spec
+        reason = getattr(error, "strerror", None) or error
+        raise ManifestError(f"{place}: cannot be read: {reason}") from error
+    if not layout.folders:
+        raise ManifestError(_describe_empty(spec, layout))
+    for folder in layout.folders:
+        if not folder.isprintable():
+            raise ManifestError(f"{spec}: got the folder {folder!a}, expected a printable name")
+    folders = ClassFolders(layout.levels)
+    return Manifest(
+        spec,
+        root,
+        tuple(ManifestFile(_join(root, name), name, 0) for name in layout.folders),
+        folders,
+        folders.columns(root),
+        split_column=SPLIT if SPLIT in layout.levels else None,
+        left_out=layout.left_out,
+        left_out_example=layout.example,
+        hint=_name_manifest(spec, layout),
+    )
+
+
+def _join(root: str, name: str) -> str:
+    return root if name == ROOT else posixpath.join(root, name)
+
+
+def _describe_empty(spec: str, layout: FolderLayout) -> str:
+    if not layout.left_out and not is_local(spec):  # object stores have no empty folders
+        return f"{spec}: no such file or directory"
+    found = f"it has {layout.example!r}" if layout.left_out else "it is empty"
+    return f"{spec}: a directory without images; {_name_manifest(spec, layout) or found}"
+
+
+def _name_manifest(spec: str, layout: FolderLayout) -> str:
+    """How to name the manifest file that lies in a directory, if there is one."""
+    for name in layout.beside:
+        try:
+            format_of(name)
+        except ManifestError:
+            continue
+        return f"for the manifest in it: --manifest {posixpath.join(spec, name)}"
+    return ""

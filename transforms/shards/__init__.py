@@ -1,0 +1,1 @@
+"""Rows to shards, and shards to files."""

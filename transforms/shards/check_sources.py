@@ -1,0 +1,99 @@
+"""Whether sources are still what they were when a shard was built from them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from ...schemas.errors import Reject
+from ..storage.input_files import InputRoot
+from ..storage.output_folder import is_local
+from ..storage.sources import ShardSources, SourceLog, SourceState
+from ..values.step_sources import list_frames
+
+__all__ = ["CHECKS", "SourceCheck"]
+
+CHECKS = ("stat", "content")
+"""How sources are compared: by size and modification time (etag on object stores), or by content."""
+
+_LOOKS_AT_ONCE = 32
+_BLOCK = 256
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCheck:
+    """Compares sources with what was noted of them.
+
+    Attributes:
+        inputs: reads them.
+        by: one of ``CHECKS``. Even by ``stat``, content decides where size and time cannot: when the
+            time alone differs, and when the images' root is another one. Array files, which are read
+            in parts, are always compared by size and time, and under another root they are others.
+    """
+
+    inputs: InputRoot
+    by: str = "stat"
+
+    def changed(self, noted: ShardSources) -> list[str]:
+        """The paths, as the manifest writes them, of those that are not what they were."""
+        return [written for written, state in self._compare(noted) if state is None]
+
+    def renew(self, noted: ShardSources) -> ShardSources | None:
+        """The same sources as they are noted now; ``None`` when one of them has changed."""
+        states: dict[str, SourceState] = {}
+        for written, state in self._compare(noted):
+            if state is None:
+                return None
+            states[written] = state
+        return ShardSources(self.inputs.place, states)
+
+    def _compare(self, noted: ShardSources) -> Iterator[tuple[str, SourceState | None]]:
+        moved = noted.root != self.inputs.place
+        local = is_local(self.inputs.place)
+        items = iter(noted.states.items())
+        # Local look-ups cost less than handing them to a thread, so a thread gets many.
+        size = _BLOCK if local else 1
+        workers = (os.cpu_count() or 1) if local else _LOOKS_AT_ONCE
+        with ThreadPoolExecutor(workers) as pool:
+            while some := list(islice(items, size * workers * 4)):
+                blocks = [dict(some[start : start + size]) for start in range(0, len(some), size)]
+                for block in pool.map(lambda block: self._compare_block(block, moved), blocks):
+                    yield from block
+
+    def _compare_block(
+        self, block: Mapping[str, SourceState], moved: bool
+    ) -> list[tuple[str, SourceState | None]]:
+        return [(written, self._same(written, state, moved)) for written, state in block.items()]
+
+    def _same(self, written: str, noted: SourceState, moved: bool) -> SourceState | None:
+        """What a source is now, if it is what it was."""
+        if noted.listing:
+            return noted if self._list(written) == noted else None
+        # Whether a file can be read that could not is only seen by reading it.
+        doubtful = noted.fault == "unreadable"
+        in_parts = noted.in_parts
+        inputs, path = self.inputs.find(written)
+        now = inputs.look(path, read=doubtful, in_parts=in_parts)
+        if noted.fault or now.fault:
+            return noted if noted.fault == now.fault else None
+        same = noted.stamp is not None and now.stamp == noted.stamp
+        if in_parts:
+            return noted if same and not moved else None
+        if same and not moved and self.by == "stat":
+            return noted
+        if now.size not in (-1, noted.size):
+            return None
+        now = inputs.look(path, read=True)
+        return now if now.sha256 == noted.sha256 else None
+
+    def _list(self, written: str) -> SourceState:
+        log = SourceLog()
+        try:
+            inputs, path = self.inputs.find(written)
+            list_frames(replace(inputs, log=log), path)
+        except Reject as reject:
+            return SourceState(fault=reject.reason)
+        return log.take().get(written, SourceState())

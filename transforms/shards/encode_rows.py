@@ -1,0 +1,139 @@
+"""One row in, one record's values out: what the threads of a shard task run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ...schemas.errors import Reject
+from ...schemas.features.base import Encoded, Feature, RecordValue
+from ...schemas.schema import Schema
+from ..clips.encode_clips import ClipEncoder
+from ..clips.windows import count_frames
+from ..rejects import reject_row
+from ..row_order import RowFormat
+from ..rows import ManifestRow, RejectedRow
+from ..sinks.registry import SINKS
+from ..storage.input_files import InputRoot
+from ..values.arrays.array_files import ArrayFiles
+from ..values.resolve import CellReader
+from .thread_pool import RowPool
+
+__all__ = ["EncodedRow", "RowEncoder", "encode_rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRow:
+    """A record.
+
+    Attributes:
+        values: by Example key.
+        summaries: its features' shares of the statistics.
+        frames: of a clip, counts of its frames.
+        dropped: of a clip, the frames that were left out because something is wrong with them.
+    """
+
+    values: dict[str, RecordValue]
+    summaries: dict[str, dict[str, Any]]
+    frames: dict[str, int] = field(default_factory=dict)
+    dropped: tuple[RejectedRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowEncoder:
+    """Encodes rows by a schema.
+
+    Attributes:
+        schema: its vocabularies filled in.
+        row_format: what the rows' cells are.
+        inputs: reads the files that rows name.
+        sinks: the formats, by name, that have to be able to hold each record.
+    """
+
+    schema: Schema
+    row_format: RowFormat
+    inputs: InputRoot
+    sinks: tuple[str, ...] = ()
+
+    def encode(
+        self, row: ManifestRow, inline: Mapping[str, Any], arrays: ArrayFiles | None = None
+    ) -> EncodedRow | RejectedRow:
+        """Reads, decodes and encodes a row.
+
+        Args:
+            row: the row.
+            arrays: the array files that the task has open.
+            inline: by column, what takes the place of the row's ``InlineBytes``: ``bytes``, a path or
+                ``None``.
+
+        Raises:
+            RuntimeError: a bug or a failing machine, from the original error, naming the row.
+        """
+        cells = {**dict(zip(self.row_format.columns, row.values, strict=True)), **inline}
+        inputs = self.inputs.of(row.file)
+        reader = CellReader(cells, inputs, (arrays or ArrayFiles(inputs)).under(inputs))
+        clip = ClipEncoder(self.schema, reader)
+        try:
+            encoded = self._encode(row, reader, clip)
+            for sink in self.sinks:
+                SINKS[sink].check_record(encoded.values, self.schema)
+            return encoded
+        except Reject as reject:
+            frames = count_frames(self.schema, cells) or clip.seen
+            return replace(reject_row(self.row_format, row, reject), frames=frames)
+        except Exception as error:
+            # The cause itself does not survive the way through a runner, so it is named here.
+            what = f"{type(error).__name__}: {error}"
+            raise RuntimeError(
+                f"failed to build the record of {row.file}:{row.row}: {what}"
+            ) from error
+
+    def _encode(self, row: ManifestRow, reader: CellReader, clip: ClipEncoder) -> EncodedRow:
+        values: dict[str, RecordValue] = {}
+        summaries = {}
+        is_clip = self.schema.clips is not None
+        for name, feature in (self.schema.context if is_clip else self.schema.features).items():
+            encoded = _encode_feature(name, feature, reader)
+            values.update(encoded.values)
+            summaries[name] = encoded.summary
+        if not is_clip:
+            return EncodedRow(values, summaries)
+        steps, of_steps = clip.encode()
+        dropped = tuple(
+            replace(reject_row(self.row_format, row, reject), values=(), frames=1)
+            for reject in clip.dropped
+        )
+        return EncodedRow({**values, **steps}, {**summaries, **of_steps}, clip.counts, dropped)
+
+
+def _encode_feature(name: str, feature: Feature, reader: CellReader) -> Encoded:
+    path = ""
+    try:
+        path = reader.describe(feature)
+        return feature.encode(name, reader.value(feature))
+    except Reject as reject:
+        raise reject.of(feature=name, path=path) from None
+
+
+def encode_rows(
+    encoder: RowEncoder, rows: Iterable[tuple[ManifestRow, Mapping[str, Any]]], pool: RowPool
+) -> Iterator[EncodedRow | RejectedRow]:
+    """Encodes rows in a pool's threads, in order; one that overruns the time limit is a reject.
+
+    Args:
+        encoder: turns a row into a record.
+        rows: rows with their inline bytes, as ``RowEncoder.encode`` takes them.
+        pool: runs the encoding.
+    """
+
+    def overrun(item: tuple[ManifestRow, Mapping[str, Any]]) -> RejectedRow:
+        said = f"the row took more than {pool.seconds:g} s; --row_timeout allows more"
+        rejected = reject_row(encoder.row_format, item[0], Reject("encode", "time_limit", said))
+        return replace(rejected, frames=count_frames(encoder.schema, dict(rejected.values)))
+
+    arrays = ArrayFiles(encoder.inputs)
+    try:
+        yield from pool.map(lambda item: encoder.encode(*item, arrays), rows, overrun)
+    finally:
+        arrays.close()

@@ -1,0 +1,260 @@
+"""The shard task: a shard's rows in, its published files out. The only place that touches pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ...schemas.dataset.file_names import STATE_FOLDER, ShardName
+from ...schemas.dataset.statistics import add
+from ...schemas.errors import PASSING_REASONS
+from ...schemas.schema import Schema
+from ..clips.frame_accounting import frames_of
+from ..manifests.embedded_bytes import attach_inline, has_inline
+from ..rejects import count_reasons, reject_line
+from ..row_order import unpack_row
+from ..rows import RejectedRow
+from ..sinks.registry import SINKS, sink_versions
+from ..storage.output_folder import Folder, PublishedFile
+from ..storage.sources import ShardSources, SourceLog
+from ..storage.split_roots import SplitRoots
+from .check_sources import SourceCheck
+from .encode_rows import EncodedRow, RowEncoder, encode_rows
+from .library_versions import codec_versions
+from .thread_pool import RowPool
+
+__all__ = ["ShardResult", "ShardTask"]
+
+_SHARDS = f"{STATE_FOLDER}/shards"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardResult:
+    """What a shard task leaves behind, beside the shard itself.
+
+    Attributes:
+        name: the shard, such as ``train-00003-of-00016``.
+        fingerprint: hash of all that decides the shard's bytes.
+        num_rows: rows that went in; ``num_records`` plus the rejects.
+        num_records: records in each file.
+        files: the published file by sink.
+        rejects: number of rejects by reason.
+        summaries: the merged summaries of the records by feature.
+        frames: of clips, counts of frames; see ``transforms/clips/frame_accounting.py``.
+    """
+
+    name: str
+    fingerprint: str
+    num_rows: int
+    num_records: int
+    files: dict[str, PublishedFile]
+    rejects: dict[str, int] = field(default_factory=dict)
+    summaries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    frames: dict[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> bytes:
+        """The result as its file in the state folder holds it."""
+        return json.dumps(asdict(self), sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> ShardResult:
+        """The inverse of ``to_json``.
+
+        Raises:
+            ValueError: the data are not a whole result, as a power loss may leave behind.
+        """
+        if not data.endswith(b"}"):
+            raise ValueError("not a whole result")
+        fields = json.loads(data)
+        files = {sink: PublishedFile(**file) for sink, file in fields.pop("files").items()}
+        return cls(**fields, files=files)
+
+    @staticmethod
+    def path(name: str) -> str:
+        """Where a shard's result lies in the output folder."""
+        return f"{_SHARDS}/{name}.json"
+
+    @staticmethod
+    def rejects_path(name: str) -> str:
+        """Where a shard's rejects lie until they are published."""
+        return f"{_SHARDS}/{name}.rejects.jsonl"
+
+    @staticmethod
+    def dropped_path(name: str) -> str:
+        """Where the frames lie that were dropped from a shard's clips."""
+        return f"{_SHARDS}/{name}.dropped.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTask:
+    """Builds shards, one call each.
+
+    Attributes:
+        output: the dataset's folder.
+        sinks: the formats to write, by name.
+        encoder: turns a row into a record.
+        manifest_root: the folder that manifest file names are relative to, or those of several manifests,
+            for inline bytes.
+        check_sources: how the sources of a shard that is there already are compared; see ``CHECKS``.
+        inline: SHA-256 of the manifest's files by name, where images lie in them; else empty.
+    """
+
+    output: Folder
+    sinks: tuple[str, ...]
+    encoder: RowEncoder
+    manifest_root: str | SplitRoots
+    check_sources: str = "stat"
+    inline: Mapping[str, str] = field(default_factory=dict)
+
+    def with_schema(self, schema: Schema) -> ShardTask:
+        """The task with another schema."""
+        return replace(self, encoder=replace(self.encoder, schema=schema))
+
+    def versions(self) -> dict[str, str]:
+        """The versions, of the process that asks, of all that decides the shards' bytes."""
+        return codec_versions() | sink_versions(self.sinks, self.encoder.schema)
+
+    def run(self, name: str, packed: Iterable[bytes], pool: RowPool) -> ShardResult:
+        """Builds and publishes a shard, unless the very same shard is already there.
+
+        It is the same if its rows, options and codecs are, if its sources are what they were, and if the
+        rows that were rejected for a reason outside themselves are rejected again.
+
+        Args:
+            name: the shard's name.
+            packed: its rows from ``pack_row``, in any order.
+            pool: runs the rows' decoding and encoding.
+        """
+        rows = sorted(packed)
+        fingerprint = self._fingerprint(name, rows)
+        stored = self._stored(name)
+        if stored is not None:
+            if self._is_whole(stored, fingerprint) and self._is_current(stored, rows, pool):
+                return stored
+            # Else, after a crash, it would vouch for files that are about to be replaced.
+            self.output.delete_files([ShardResult.path(name)])
+        with self.output.scratch() as scratch:
+            return self._build(name, fingerprint, rows, scratch, pool)
+
+    def _fingerprint(self, name: str, rows: list[bytes]) -> str:
+        """Hash of all that decides the shard's bytes; the seed is in the rows' places."""
+        schema = self.encoder.schema
+        decisive: dict[str, Any] = {
+            "schema": schema.to_dict(),
+            "sinks": self.sinks,
+            "versions": self.versions(),
+        }
+        if self.inline:
+            # A row then names its bytes by their place alone, which stays when the file is another.
+            files = sorted({row.file for row in map(unpack_row, rows) if has_inline(row)})
+            decisive |= {"inline": {file: self.inline.get(file) for file in files}} if files else {}
+        digest = hashlib.sha256(f"{json.dumps(decisive, sort_keys=True)}\0{name}\0".encode())
+        for row in rows:
+            digest.update(len(row).to_bytes(8, "big"))
+            digest.update(row)
+        return digest.hexdigest()
+
+    def _stored(self, name: str) -> ShardResult | None:
+        stored = self.output.read(ShardResult.path(name))
+        try:
+            return ShardResult.from_json(stored) if stored is not None else None
+        except ValueError:
+            return None
+
+    def _is_whole(self, result: ShardResult, fingerprint: str) -> bool:
+        return result.fingerprint == fingerprint and all(
+            self.output.size(file.path) == file.bytes for file in result.files.values()
+        )
+
+    def _is_current(self, result: ShardResult, rows: list[bytes], pool: RowPool) -> bool:
+        """Whether a build of today would give the very same shard."""
+        path = ShardSources.path(result.name)
+        data = self.output.read(path)
+        try:
+            noted = ShardSources.from_bytes(data) if data is not None else None
+        except ValueError:
+            noted = None
+        now = SourceCheck(self.encoder.inputs, self.check_sources).renew(noted) if noted else None
+        if now is None or not self._rejects_again(result, rows, pool):
+            return False
+        if now != noted:
+            self.output.write(path, now.to_bytes())
+        return True
+
+    def _rejects_again(self, result: ShardResult, rows: list[bytes], pool: RowPool) -> bool:
+        """Tries the rows again whose rejection may have passed; whether all comes out as it did."""
+        if PASSING_REASONS.isdisjoint(result.rejects):
+            return True
+        lines = (
+            (self.output.read(ShardResult.rejects_path(result.name)) or b"").decode().split("\n")
+        )
+        rejects = [(json.loads(line), f"{line}\n") for line in lines if line]
+        places = {(r["manifest"], r["row"]) for r, _ in rejects if r["reason"] in PASSING_REASONS}
+        before = [line for reject, line in rejects if (reject["manifest"], reject["row"]) in places]
+        again = [row for row in rows if _place_of(row) in places]
+        outcomes = self._encode_all(again, pool, self.encoder)
+        now = [reject_line(outcome) for outcome in outcomes if isinstance(outcome, RejectedRow)]
+        return sorted(now) == sorted(before)
+
+    def _build(
+        self,
+        name: str,
+        fingerprint: str,
+        rows: list[bytes],
+        scratch: Path,
+        pool: RowPool,
+    ) -> ShardResult:
+        shard = ShardName.parse(name)
+        local = {sink: scratch / shard.file(SINKS[sink].suffix) for sink in self.sinks}
+        summaries: dict[str, dict[str, Any]] = {}
+        rejects: list[RejectedRow] = []
+        dropped: list[RejectedRow] = []
+        frames: dict[str, int] = {}
+        num_records = 0
+        writers = [SINKS[sink].open(path, self.encoder.schema) for sink, path in local.items()]
+        log = SourceLog()
+        encoder = replace(self.encoder, inputs=replace(self.encoder.inputs, log=log))
+        for outcome in self._encode_all(rows, pool, encoder):
+            if counts := frames_of(self.encoder.schema, outcome):
+                add(frames, counts)
+            if isinstance(outcome, RejectedRow):
+                rejects.append(outcome)
+                continue
+            for writer in writers:
+                writer.write(outcome.values)
+            add(summaries, outcome.summaries)
+            dropped += outcome.dropped
+            num_records += 1
+        for writer in writers:
+            writer.close()
+        files = {sink: self.output.publish(path, path.name) for sink, path in local.items()}
+        for path, lost in (
+            (ShardResult.rejects_path, rejects),
+            (ShardResult.dropped_path, dropped),
+        ):
+            if lost:
+                self.output.write(path(name), "".join(map(reject_line, lost)).encode())
+        sources = ShardSources(encoder.inputs.place, log.take())
+        self.output.write(ShardSources.path(name), sources.to_bytes())
+        reasons = count_reasons(rejects)
+        result = ShardResult(
+            name, fingerprint, len(rows), num_records, files, reasons, summaries, frames
+        )
+        self.output.write(ShardResult.path(name), result.to_json())
+        return result
+
+    def _encode_all(
+        self, rows: list[bytes], pool: RowPool, encoder: RowEncoder
+    ) -> Iterator[EncodedRow | RejectedRow]:
+        unpacked = map(unpack_row, rows)
+        attached = attach_inline(unpacked, self.encoder.row_format.columns, self.manifest_root)
+        return encode_rows(replace(encoder, sinks=self.sinks), attached, pool)
+
+
+def _place_of(packed: bytes) -> tuple[str, int]:
+    row = unpack_row(packed)
+    return row.file, row.row

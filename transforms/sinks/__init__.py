@@ -1,0 +1,1 @@
+"""The file formats that records are written to and read back from."""

@@ -1,0 +1,75 @@
+"""Checking records that were read back against the schema that they were written by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+
+from ...schemas.features.base import ArrayLayout, Feature, FeatureValue, RecordValue, Steps
+from ...schemas.schema import Schema
+
+__all__ = ["check_record"]
+
+_KINDS = {"int64": "int64", "float32": "float32"}
+
+
+def check_record(schema: Schema, values: Mapping[str, RecordValue]) -> Iterator[str]:
+    """What is wrong with a record, a sentence for each fault, its key first.
+
+    Args:
+        schema: the dataset's schema.
+        values: the record as ``parse_record`` gives it: flat lists and arrays.
+    """
+    layouts: dict[str, ArrayLayout] = {}
+    for name, feature in schema.features.items():
+        layouts.update(feature.arrays(name))
+    for key in sorted(values.keys() - layouts.keys()):
+        yield f"{key!r}: got a value that the schema does not declare"
+    for key in sorted(layouts.keys() - values.keys()):
+        yield f"{key!r}: missing"
+    for key in sorted(layouts.keys() & values.keys()):
+        for value in _each(values[key]):
+            yield from (f"{key!r}: {fault}" for fault in _check_layout(layouts[key], value))
+    for name, feature in schema.features.items():
+        yield from _check_feature(name, feature, values)
+
+
+def _each(value: RecordValue) -> Iterable[FeatureValue]:
+    return value.values if isinstance(value, Steps) else (value,)
+
+
+def _check_layout(layout: ArrayLayout, value: FeatureValue) -> Iterator[str]:
+    found = value.dtype.name if isinstance(value, np.ndarray) else "bytes"
+    expected = _KINDS.get(layout.dtype, "bytes")
+    if found != expected:
+        yield f"got {found}, expected {expected}"
+        return
+    if layout.encoding:
+        return
+    if layout.is_ragged:
+        yield from _check_items(layout, value)
+        return
+    size, wanted = len(value), 1
+    if layout.dtype in ("uint8", "uint16"):  # pixels, as one string
+        size = sum(map(len, value)) // np.dtype(layout.dtype).itemsize
+    for side in layout.shape:
+        wanted *= side or 0
+    if size != wanted:
+        yield f"got {size} values, expected {wanted}"
+
+
+def _check_items(layout: ArrayLayout, value: FeatureValue) -> Iterator[str]:
+    """Numbers whose first axis alone is of any length are so many items."""
+    item = math.prod(size for size in layout.shape if size is not None)
+    if layout.is_numeric and len(value) % item:
+        yield f"got {len(value)} values, expected a multiple of {item}"
+
+
+def _check_feature(name: str, feature: Feature, values: Mapping[str, RecordValue]) -> Iterator[str]:
+    for value in _each(values.get(name, ())):  # type: ignore[arg-type]  # nothing when it is missing
+        try:
+            feature.check(value)
+        except ValueError as error:
+            yield f"{name!r}: {error}"

@@ -1,0 +1,284 @@
+"""Reading the files that a manifest names: only those it may name, and trying again where that helps."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from apache_beam.io.aws.clients.s3.messages import S3ClientError
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from ...schemas.errors import OptionError, Reject
+from .output_folder import (
+    absolute,
+    check_filesystem,
+    is_local,
+    join_path,
+    real_folder,
+    real_path,
+)
+from .sources import SourceLog, SourceState
+from .split_roots import SplitRoots
+
+__all__ = ["MAX_FILE_BYTES", "InputRoot"]
+
+MAX_FILE_BYTES = 1 << 30
+"""A file that is larger is no image; it is rejected before it fills the memory."""
+
+_BLOCK_BYTES = 1 << 20
+_TRIES = 4
+_FRESH_NS = 2_000_000_000  # the coarsest clock of a filesystem, FAT's
+_FIRST_WAIT_SECONDS = 0.5
+# What says that the path is at fault, and how that is reported; anything else may pass.
+_PATH_FAULTS = {
+    errno.ENOENT: ("file_not_found", "no such file"),
+    errno.EISDIR: ("not_a_file", "not a file"),
+    errno.ENOTDIR: ("not_a_file", "not a file"),
+    errno.EACCES: ("permission_denied", "no permission to read"),
+    errno.EPERM: ("permission_denied", "no permission to read"),
+    errno.ELOOP: ("bad_path", "a circle of symbolic links"),
+    errno.ENAMETOOLONG: ("bad_path", "a path that is too long"),
+    errno.EFBIG: ("file_too_large", "more than 1 GiB"),
+}
+
+
+_FAILURES = (OSError, BeamIOError, S3ClientError)
+
+
+@dataclass(frozen=True, slots=True)
+class InputRoot:
+    """The folder that a manifest's relative paths are relative to, and that its paths stay inside.
+
+    Attributes:
+        root: a local folder or a URL.
+        allow_outside: whether paths may lead out of the folder.
+        unreadable: what becomes of a row whose file is there and cannot be read even after several
+            tries: ``reject``, or ``fail``, which fails the build.
+        leave_out: a folder that is left out of the listings of frames: the one that is written to.
+        sleep: waits between tries; seconds.
+        log: takes down what each source was when it was read.
+        splits: where paths are relative to the folders of several manifests: those. Files are then read
+            through ``of`` and ``find``, and ``root`` is only for people.
+        prefix: of one of those manifests: what stands before its paths where they are noted.
+    """
+
+    root: str
+    allow_outside: bool = False
+    unreadable: str = "reject"
+    leave_out: str = ""
+    sleep: Callable[[float], None] = time.sleep
+    log: SourceLog | None = None
+    splits: SplitRoots | None = None
+    prefix: str = ""
+
+    def of(self, file: str) -> InputRoot:
+        """What reads the files that the rows of a manifest file name."""
+        if self.splits is None:
+            return self
+        root, prefix = self.splits.find(file)[0], f"{file.partition('/')[0]}/"
+        return replace(self, root=root, splits=None, prefix=prefix)
+
+    def find(self, noted: str) -> tuple[InputRoot, str]:
+        """What reads a source that was noted, and its path as the manifest writes it."""
+        inputs = self.of(noted)
+        return inputs, noted[len(inputs.prefix) :]
+
+    def read(self, written: str) -> bytes:
+        """Reads a file.
+
+        Args:
+            written: the path as the manifest writes it; backslashes separate folders, as on Windows.
+
+        Raises:
+            Reject: stage ``load``: ``file_not_found``, ``not_a_file``, ``permission_denied``,
+                ``bad_path``, ``outside_root``, ``no_filesystem``, ``file_too_large`` or ``unreadable``.
+            OSError: the file is unreadable, and that is to fail the build.
+        """
+        try:
+            data, state = self._read(written)
+        except Reject as reject:
+            if self.log is not None:
+                self.log.add(self.prefix + written, SourceState(fault=reject.reason))
+            raise
+        if self.log is not None:
+            digest = hashlib.sha256(data).hexdigest()
+            noted = replace(state, size=len(data), sha256=digest)
+            self.log.add(self.prefix + written, noted)
+        return data
+
+    def _read(self, written: str) -> tuple[bytes, SourceState]:
+        path = self.locate(written)
+        for attempt in range(_TRIES):
+            if attempt:
+                self.sleep(_FIRST_WAIT_SECONDS * 2 ** (attempt - 1))
+            try:
+                return _read(path, stamped=self.log is not None)
+            except _FAILURES as error:
+                failure = error
+                self._raise_path_fault(error, path, written)
+        if self.unreadable == "fail":
+            raise failure
+        message = f"{written!r} cannot be read: {failure}"
+        raise Reject("load", "unreadable", message, path=written) from failure
+
+    @property
+    def place(self) -> str:
+        """The folder, spelled the same from any working directory."""
+        return absolute(self.root) if self.splits is None else str(self.splits)
+
+    def note(self, path: str) -> None:
+        """Takes down what a file is that others open and read in parts: no content is compared.
+
+        Args:
+            path: from ``locate``.
+        """
+        full = absolute(path)
+        if self.log is not None and (noted := self.prefix + full) not in self.log:
+            self.log.add(noted, self.look(full, in_parts=True))
+
+    def note_listing(self, written: str, names: Sequence[str]) -> None:
+        """Takes down what a folder or glob was found to hold."""
+        if self.log is not None:
+            digest = hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()
+            state = SourceState(size=len(names), sha256=digest, listing=True)
+            self.log.add(self.prefix + written, state)
+
+    def look(self, written: str, *, read: bool = False, in_parts: bool = False) -> SourceState:
+        """What a source is now; why it cannot be read is in ``fault``.
+
+        Args:
+            written: the path as the manifest writes it.
+            read: whether to read it for its hash too.
+            in_parts: whether it is never read as a whole: then it may be large, and its time counts
+                even if it has only just been written.
+        """
+        try:
+            path = self.locate(written)
+        except Reject as reject:
+            return SourceState(fault=reject.reason)
+        try:
+            if read:
+                data, state = _read(path, stamped=True)
+                return replace(state, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+            if not is_local(path):
+                state = _remote_stamp(path)
+                missing = state.stamp is None and _is_missing(path)
+                return SourceState(fault="file_not_found") if missing else state
+            found = _check(path, sys.maxsize if in_parts else MAX_FILE_BYTES)
+            if not os.access(path, os.R_OK):
+                return SourceState(fault="permission_denied")
+            return _stamp(found, in_parts)
+        except _FAILURES as error:
+            return SourceState(fault=_fault_of(error, path) or "unreadable")
+
+    def locate(self, written: str) -> str:
+        """The full path of what a manifest names.
+
+        Raises:
+            Reject: it is no path (``bad_path``), leads out of the folder (``outside_root``), or to where
+                nothing can be read from here (``no_filesystem``).
+        """
+        if "\0" in written:
+            message = f"got {written!r}, expected a path: it has a null character"
+            raise Reject("load", "bad_path", message, path=written)
+        path = join_path(self.root, written.replace("\\", "/"))
+        if not self.allow_outside and not self._contains(path):
+            message = (
+                f"{written!r} leads out of the image root; name the folder that holds all images with "
+                "--image_root, or trust the manifest with --allow_outside"
+            )
+            raise Reject("load", "outside_root", message, path=written)
+        try:
+            check_filesystem(path)
+        except OptionError as error:
+            raise Reject("load", "no_filesystem", str(error), path=written) from None
+        return path
+
+    def _contains(self, path: str) -> bool:
+        if is_local(self.root) and is_local(path):
+            # With symbolic links resolved, so that none of them leads out either.
+            return real_path(path).startswith(real_folder(self.root).rstrip(os.sep) + os.sep)
+        inside = path.startswith(self.root.rstrip("/") + "/")
+        return inside and ".." not in path.split("/")
+
+    def _raise_path_fault(self, error: Exception, path: str, written: str) -> None:
+        """Raises a reject where trying again would not help."""
+        number = _errno_of(error, path)
+        if number in _PATH_FAULTS:
+            reason, said = _PATH_FAULTS[number]
+            raise Reject("load", reason, f"{said}: {written!r}", path=written) from None
+
+
+def _errno_of(error: Exception, path: str) -> int | None:
+    number = getattr(error, "errno", None)
+    if number is None and not is_local(path) and _is_missing(path):
+        return errno.ENOENT
+    return number
+
+
+def _is_missing(path: str) -> bool:
+    try:
+        return not FileSystems.exists(path)
+    except _FAILURES:
+        return False
+
+
+def _fault_of(error: Exception, path: str) -> str:
+    number = _errno_of(error, path)
+    return _PATH_FAULTS[number][0] if number in _PATH_FAULTS else ""
+
+
+def _check(path: str, most: int = MAX_FILE_BYTES) -> os.stat_result:
+    """What a local file is, if it is one that may be read."""
+    found = os.stat(path)
+    # Asked first: opening a named pipe would wait for ever, a device may never end.
+    if not stat.S_ISREG(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "not a regular file")
+    if found.st_size > most:
+        raise OSError(errno.EFBIG, "too large")
+    return found
+
+
+def _stamp(found: os.stat_result, even_fresh: bool = False) -> SourceState:
+    age = time.time_ns() - found.st_mtime_ns
+    settled = even_fresh or age > _FRESH_NS
+    return SourceState(found.st_size, found.st_mtime_ns if settled else 0)
+
+
+def _remote_stamp(path: str) -> SourceState:
+    """The etag or checksum, where the filesystem has one; a file that is missing is told by reading it."""
+    try:
+        return SourceState(tag=str(FileSystems.checksum(path) or ""))
+    except (*_FAILURES, NotImplementedError):
+        return SourceState()
+
+
+def _read(path: str, stamped: bool = False) -> tuple[bytes, SourceState]:
+    """A file's content, and what the file was before it was read, so that a change after it is seen."""
+    if is_local(path):
+        _check(path)
+        with open(path, "rb") as file:
+            state = _stamp(os.fstat(file.fileno()))
+            return file.read(), state
+    state = _remote_stamp(path) if stamped else SourceState()
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        return _read_bounded(file), state
+
+
+def _read_bounded(file: BinaryIO) -> bytes:
+    """Reads in blocks, since a read of n bytes asks for n bytes of memory at once."""
+    blocks, size = [], 0
+    while block := file.read(_BLOCK_BYTES):
+        blocks.append(block)
+        size += len(block)
+        if size > MAX_FILE_BYTES:
+            raise OSError(errno.EFBIG, "too large")
+    return b"".join(blocks)

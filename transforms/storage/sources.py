@@ -1,0 +1,106 @@
+"""What the sources of a shard were when they were read: noted by its task, compared by later builds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, fields
+
+from ...schemas.dataset.file_names import STATE_FOLDER
+
+__all__ = ["SOURCES_FOLDER", "ShardSources", "SourceLog", "SourceState"]
+
+SOURCES_FOLDER = f"{STATE_FOLDER}/sources"
+"""Stays beside a published dataset as a cache; it may be deleted at any time."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """A source: a file that a row names, or the listing of a folder of frames.
+
+    Attributes:
+        size: in bytes, or the number of files in a listing; -1 where it is not known.
+        mtime_ns: the modification time; 0 where there is none, or where it may hide a change: on a
+            file so fresh that it could change again within the resolution of the filesystem's clock.
+        tag: an object store's etag or checksum.
+        sha256: of the content, or of the listing's names; empty for array files, which are read in parts.
+        fault: the reason why it cannot be read.
+        listing: whether it is a listing.
+    """
+
+    size: int = -1
+    mtime_ns: int = 0
+    tag: str = ""
+    sha256: str = ""
+    fault: str = ""
+    listing: bool = False
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether it is an array file, which is read in parts: its content is not compared."""
+        return not self.sha256 and not self.fault and not self.listing
+
+    @property
+    def stamp(self) -> tuple[int, int, str] | None:
+        """What differs after a change, as far as it is seen without reading; ``None`` if nothing is."""
+        return (self.size, self.mtime_ns, self.tag) if self.mtime_ns or self.tag else None
+
+
+class SourceLog:
+    """What a task notes while it reads; several threads add to it."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, SourceState] = {}
+
+    def add(self, written: str, state: SourceState) -> None:
+        """Notes what a source is. The first time counts: after it, a change would be one."""
+        self._states.setdefault(written, state)
+
+    def __contains__(self, written: str) -> bool:
+        return written in self._states
+
+    def take(self) -> dict[str, SourceState]:
+        """What was noted, by the path as the manifest writes it, sorted."""
+        return dict(sorted(self._states.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSources:
+    """The sources of a shard.
+
+    Attributes:
+        root: the folder that paths were relative to.
+        states: by the path as the manifest writes it; of array files, the full path.
+    """
+
+    root: str
+    states: Mapping[str, SourceState]
+
+    @staticmethod
+    def path(name: str) -> str:
+        """Where a shard's sources are noted in the output folder."""
+        return f"{SOURCES_FOLDER}/{name}"
+
+    def to_bytes(self) -> bytes:
+        """JSON by columns, which a million sources are read from in a second or two."""
+        names = [field.name for field in fields(SourceState)]
+        columns = zip(*map(astuple, self.states.values()), strict=True) if self.states else ()
+        content = {"root": self.root, "paths": list(self.states)} | dict(
+            zip(names, columns, strict=False)
+        )
+        return json.dumps(content, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> ShardSources:
+        """The inverse of ``to_bytes``.
+
+        Raises:
+            ValueError: the data are not whole.
+        """
+        try:
+            content = json.loads(data)
+            columns = [content.get(field.name, ()) for field in fields(SourceState)]
+            states = map(SourceState, *columns)
+            return cls(content["root"], dict(zip(content["paths"], states, strict=True)))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"not the sources of a shard: {error}") from error
