@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pixelbeam.pipeline import build as build_module
-from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.commands import build as build_module
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas.features.base import RecordValue
 from pixelbeam.schemas.schema import Schema

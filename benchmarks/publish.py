@@ -21,7 +21,7 @@ from typing import Any
 
 from pixelbeam.pipeline.options import MaxRejects
 from pixelbeam.pipeline.progress import ProgressWatch
-from pixelbeam.pipeline.publish import publish, read_published
+from pixelbeam.pipeline.publishing.publish import publish, read_published
 from pixelbeam.schemas.dataset.file_names import ShardName
 from pixelbeam.schemas.schema import Schema
 from pixelbeam.transforms.shards.plan_shards import PLAN_FILE, Plan, SplitPlan

@@ -28,7 +28,7 @@ import h5py
 import numpy as np
 import tensorflow as tf
 from PIL import Image
-from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.readers import load
 from pixelbeam.schemas import Schema

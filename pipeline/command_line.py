@@ -24,19 +24,19 @@ from ..schemas.errors import (
     UsageError,
 )
 from ..schemas.features.class_spelling import describe_names
-from .build import Built, build
-from .claim import Claim
+from .commands.build import Built, build
+from .commands.schema import add_schema_command
+from .commands.verify import verify
 from .options import (
     add_build_options,
     new_parser,
     parse_beam_options,
     parse_build_options,
 )
+from .output.state import Claim
 from .progress import format_seconds
 from .running import uses_processes
-from .show_schema import add_schema_command
 from .terminal import own_terminal, printable, say
-from .verify import verify
 
 __all__ = ["describe", "run_command"]
 

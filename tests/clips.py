@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from PIL import Image
-from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.schemas import Schema
 from support import dataset_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas import Schema
 from pixelbeam.transforms.shards.plan_shards import ShardSize

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.commands.build import build
+from pixelbeam.pipeline.commands.verify import verify
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
-from pixelbeam.pipeline.verify import verify
 from support import IMAGE_SCHEMA, dataset_json, make_image, rejects_of, write_csv
 
 pytestmark = pytest.mark.slow

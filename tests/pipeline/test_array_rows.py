@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from clips import build_clips, write_rows
-from pixelbeam.pipeline.verify import verify
+from pixelbeam.pipeline.commands.verify import verify
 from pixelbeam.readers import HDF5Dataset, HDF5Records, load
 from pixelbeam.schemas import Schema
 from support import rejects_of

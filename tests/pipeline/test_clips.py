@@ -22,7 +22,7 @@ from clips import (
     read_clips,
     write_rows,
 )
-from pixelbeam.pipeline.verify import verify
+from pixelbeam.pipeline.commands.verify import verify
 from pixelbeam.schemas.errors import ManifestError
 from pixelbeam.transforms.shards.encode_rows import RowEncoder
 from pixelbeam.transforms.shards.plan_shards import ShardSize

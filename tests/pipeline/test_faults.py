@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas.errors import OutputError
 from pixelbeam.transforms.shards.plan_shards import ShardSize
@@ -90,7 +90,7 @@ def test_a_manifest_that_changes_unnoticed_never_mixes_two_states(
     tmp_path, build_images, images, monkeypatch
 ):
     """Same size, other content, after a kill: shards of changed rows are built anew."""
-    from pixelbeam.pipeline import build as module
+    from pixelbeam.pipeline.commands import build as module
 
     rows = [(f"{n:02d}.jpg", "a") for n in (1, 2, 3, 4, 6, 7, 8, 9)]
     manifest = write_csv(tmp_path / "rows.csv", rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import ManifestError, OptionError

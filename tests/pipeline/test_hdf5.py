@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import pytest
 from hdf5_datasets import RECORDS, build_all_kinds
-from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
-from pixelbeam.pipeline.own_files import is_ours, remove_build
+from pixelbeam.pipeline.output.own_files import is_ours, remove_build
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import DatasetError
 from pixelbeam.schemas.features.base import Steps

@@ -7,7 +7,7 @@ from itertools import pairwise
 import h5py
 import numpy as np
 import pytest
-from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import OptionError

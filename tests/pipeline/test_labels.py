@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
-from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas import Schema
 from pixelbeam.transforms.splits import Splits

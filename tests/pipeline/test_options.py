@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
-from pixelbeam.pipeline.build import choose_threads
+from pixelbeam.pipeline.commands.build import choose_threads
 from pixelbeam.pipeline.options import (
     BuildOptions,
     MaxRejects,

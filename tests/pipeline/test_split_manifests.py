@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pixelbeam.pipeline.build import build
-from pixelbeam.pipeline.claim import Claim
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
+from pixelbeam.pipeline.output.state import Claim
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import ManifestError, OptionError, OutputError
 from pixelbeam.transforms.splits import Splits

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from clips import FRAME, LABEL, NUMBER, clip_schema
-from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.readers import HDF5Records, input_fn, load
 from pixelbeam.transforms.shards.plan_shards import ShardSize

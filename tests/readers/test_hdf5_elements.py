@@ -105,7 +105,7 @@ def test_keras_trains_beside_text(named, sources):
 
 @pytest.fixture
 def named(tmp_path):
-    from pixelbeam.pipeline.build import build
+    from pixelbeam.pipeline.commands.build import build
     from pixelbeam.pipeline.options import BuildOptions
     from pixelbeam.schemas import Schema
     from support import make_image, write_csv

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
-from ..schemas.dataset.info import DatasetInfo
-from ..transforms.storage.output_folder import Folder
-from ..transforms.storage.sources import SOURCES_FOLDER
+from ...schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
+from ...schemas.dataset.info import DatasetInfo
+from ...transforms.storage.output_folder import Folder
+from ...transforms.storage.sources import SOURCES_FOLDER
 from .own_files import is_ours, names_of
 
 __all__ = ["finish_replacing", "is_replacing", "next_folder"]

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ..schemas.errors import BuildError
-from ..transforms.manifests.open_manifest import Manifest, ManifestFile
-from ..transforms.storage.output_folder import is_local
-from .options import BuildOptions
+from ...schemas.errors import BuildError
+from ...transforms.manifests.open_manifest import Manifest, ManifestFile
+from ...transforms.storage.output_folder import is_local
+from ..options import BuildOptions
 
 __all__ = ["InputFile", "check_unchanged", "describe_command", "differences", "identify"]
 

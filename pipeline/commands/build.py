@@ -14,21 +14,21 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions,
 from apache_beam.runners.runner import PipelineRunner, PipelineState
 from rich.console import Console
 
-from ..schemas.dataset.file_names import DATASET_FILE
-from ..schemas.dataset.info import DatasetInfo
-from ..schemas.errors import BuildError, OptionError, TooManyRejects
-from ..transforms.manifests.open_manifest import Manifest
-from ..transforms.manifests.split_manifests import name_manifests
-from ..transforms.shards.plan_shards import PLAN_FILE
-from ..transforms.storage.output_folder import is_local
-from .claim import Claim, Found, look_at_output, take_output
-from .graph import BuildJob, open_job, wire
-from .identity import check_unchanged
-from .options import BuildOptions
-from .progress import ProgressWatch, report_progress
-from .publish import publish, read_published
-from .running import choose_runner, is_local_runner, run_to_end
-from .terminal import printable
+from ...schemas.dataset.file_names import DATASET_FILE
+from ...schemas.dataset.info import DatasetInfo
+from ...schemas.errors import BuildError, OptionError, TooManyRejects
+from ...transforms.manifests.open_manifest import Manifest
+from ...transforms.manifests.split_manifests import name_manifests
+from ...transforms.shards.plan_shards import PLAN_FILE
+from ...transforms.storage.output_folder import is_local
+from ..graph.build_graph import BuildJob, open_job, wire
+from ..graph.identity import check_unchanged
+from ..options import BuildOptions
+from ..output.state import Claim, Found, look_at_output, take_output
+from ..progress import ProgressWatch, report_progress
+from ..publishing.publish import publish, read_published
+from ..running import choose_runner, is_local_runner, run_to_end
+from ..terminal import printable
 
 __all__ = ["Built", "build", "choose_threads"]
 

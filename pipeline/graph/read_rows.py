@@ -6,14 +6,14 @@ from typing import Any
 
 import apache_beam as beam
 
-from ..transforms.clips.group_clips import ClipRows, CutClips, GroupClips
-from ..transforms.clips.windows import with_frames
-from ..transforms.manifests.join_labels import JoinLabels
-from ..transforms.manifests.open_manifest import Manifest
-from ..transforms.manifests.read_manifest import ReadManifest
-from ..transforms.row_order import PathRoot, RowFormat
-from ..transforms.storage.input_files import InputRoot
-from .options import BuildOptions
+from ...transforms.clips.group_clips import ClipRows, CutClips, GroupClips
+from ...transforms.clips.windows import with_frames
+from ...transforms.manifests.join_labels import JoinLabels
+from ...transforms.manifests.open_manifest import Manifest
+from ...transforms.manifests.read_manifest import ReadManifest
+from ...transforms.row_order import PathRoot, RowFormat
+from ...transforms.storage.input_files import InputRoot
+from ..options import BuildOptions
 
 __all__ = ["ReadRows", "name_column", "row_format_of"]
 

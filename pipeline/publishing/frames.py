@@ -10,14 +10,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..schemas.dataset.file_names import DROPPED_FILE
-from ..schemas.dataset.statistics import merge_all
-from ..transforms.clips.frame_accounting import FrameBooks
-from ..transforms.rejects import EARLY_REJECT_FILES, early_dropped_path
-from ..transforms.shards.plan_shards import Plan
-from ..transforms.shards.shard_task import ShardResult
-from ..transforms.storage.output_folder import Folder
-from .read_results import SplitResults
+from ...schemas.dataset.file_names import DROPPED_FILE
+from ...schemas.dataset.statistics import merge_all
+from ...transforms.clips.frame_accounting import FrameBooks
+from ...transforms.rejects import EARLY_REJECT_FILES, early_dropped_path
+from ...transforms.shards.plan_shards import Plan
+from ...transforms.shards.shard_task import ShardResult
+from ...transforms.storage.output_folder import Folder
+from .shard_results import SplitResults
 
 __all__ = ["publish_frames"]
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
-from pixelbeam.pipeline.build import build
-from pixelbeam.pipeline.claim import Claim
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
+from pixelbeam.pipeline.output.state import Claim
 from pixelbeam.schemas.errors import BuildError, OutputError, TooManyRejects
 from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.splits import Splits
 from support import IMAGE_SCHEMA as SCHEMA
 from support import contents, dataset_json, rejects_of, write_csv
 
-PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "photos"
+PHOTOS = Path(__file__).parents[4] / "shared" / "data" / "photos"
 HALVES = Splits((("train", 0.5), ("val", 0.5)))
 
 

@@ -8,30 +8,30 @@ from typing import Any
 
 import apache_beam as beam
 
-from ..schemas.errors import ManifestError, OptionError
-from ..transforms.clips.windows import CLIP, WINDOW, window_columns, with_frames
-from ..transforms.contradictions import LabelCollector
-from ..transforms.manifests.join_labels import joined_columns
-from ..transforms.manifests.open_manifest import (
+from ...schemas.errors import ManifestError, OptionError
+from ...transforms.clips.windows import CLIP, WINDOW, window_columns, with_frames
+from ...transforms.contradictions import LabelCollector
+from ...transforms.manifests.join_labels import joined_columns
+from ...transforms.manifests.open_manifest import (
     SPLIT_COLUMN,
     Manifest,
     inline_columns,
     open_manifest,
 )
-from ..transforms.manifests.split_manifests import find_roots, name_manifests, open_manifests
-from ..transforms.rejects import WriteRejects, early_dropped_path
-from ..transforms.row_order import RowFormat
-from ..transforms.shards.build_shards import AssignShards, BuildShards
-from ..transforms.shards.encode_rows import RowEncoder
-from ..transforms.shards.plan_shards import Planner, PlanShards
-from ..transforms.shards.shard_task import ShardTask
-from ..transforms.splits import AssignSplits, Splits
-from ..transforms.storage.input_files import InputRoot
-from ..transforms.storage.output_folder import Folder, absolute, check_filesystem
-from ..transforms.storage.split_roots import SplitRoots
-from ..transforms.values.array_order import ArrayOrder
+from ...transforms.manifests.split_manifests import find_roots, name_manifests, open_manifests
+from ...transforms.rejects import WriteRejects, early_dropped_path
+from ...transforms.row_order import RowFormat
+from ...transforms.shards.build_shards import AssignShards, BuildShards
+from ...transforms.shards.encode_rows import RowEncoder
+from ...transforms.shards.plan_shards import Planner, PlanShards
+from ...transforms.shards.shard_task import ShardTask
+from ...transforms.splits import AssignSplits, Splits
+from ...transforms.storage.input_files import InputRoot
+from ...transforms.storage.output_folder import Folder, absolute, check_filesystem
+from ...transforms.storage.split_roots import SplitRoots
+from ...transforms.values.array_order import ArrayOrder
+from ..options import BuildOptions
 from .identity import InputFile, describe_command, identify
-from .options import BuildOptions
 from .read_rows import ReadRows, row_format_of
 
 __all__ = ["BuildJob", "open_job", "wire"]

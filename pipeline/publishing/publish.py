@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..schemas.dataset.checksum import BLANK, fill_checksum
-from ..schemas.dataset.file_names import DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE
-from ..schemas.dataset.info import (
+from ...schemas.dataset.checksum import BLANK, fill_checksum
+from ...schemas.dataset.file_names import DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE
+from ...schemas.dataset.info import (
     DatasetInfo,
     FileInfo,
     RejectsInfo,
@@ -20,23 +20,23 @@ from ..schemas.dataset.info import (
     ShardInfo,
     SplitInfo,
 )
-from ..schemas.dataset.statistics import merge_all
-from ..schemas.description.tensorflow_module import write_description
-from ..schemas.errors import BuildError, ManifestError, TooManyRejects
-from ..schemas.schema import Schema
-from ..transforms.rejects import EARLY_REJECT_FILES, early_rejects_path
-from ..transforms.shards.library_versions import codec_versions
-from ..transforms.shards.plan_shards import PLAN_FILE, Plan
-from ..transforms.shards.shard_task import ShardResult
-from ..transforms.sinks.hdf5.virtual_file import publish_virtual
-from ..transforms.sinks.registry import SINKS, sink_versions
-from ..transforms.storage.output_folder import Folder, PublishedFile
-from ..transforms.storage.sources import SOURCES_FOLDER
-from .options import MaxRejects
-from .own_files import clear_state, is_ours, names_of
-from .publish_frames import publish_frames
-from .read_results import SplitResults, read_results
-from .terminal import printable
+from ...schemas.dataset.statistics import merge_all
+from ...schemas.description.tensorflow_module import write_description
+from ...schemas.errors import BuildError, ManifestError, TooManyRejects
+from ...schemas.schema import Schema
+from ...transforms.rejects import EARLY_REJECT_FILES, early_rejects_path
+from ...transforms.shards.library_versions import codec_versions
+from ...transforms.shards.plan_shards import PLAN_FILE, Plan
+from ...transforms.shards.shard_task import ShardResult
+from ...transforms.sinks.hdf5.virtual_file import publish_virtual
+from ...transforms.sinks.registry import SINKS, sink_versions
+from ...transforms.storage.output_folder import Folder, PublishedFile
+from ...transforms.storage.sources import SOURCES_FOLDER
+from ..options import MaxRejects
+from ..output.own_files import clear_state, is_ours, names_of
+from ..terminal import printable
+from .frames import publish_frames
+from .shard_results import SplitResults, read_results
 
 __all__ = ["publish", "read_published"]
 

@@ -15,17 +15,17 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..schemas.dataset.checksum import has_right_checksum
-from ..schemas.dataset.file_names import DATASET_FILE, DROPPED_FILE, REJECTS_FILE
-from ..schemas.dataset.info import DatasetInfo, ShardFile, ShardInfo
-from ..schemas.errors import DatasetError, OptionError
-from ..schemas.features.base import RecordValue, Steps
-from ..schemas.schema import Schema
-from ..transforms.sinks.check_records import check_record
-from ..transforms.sinks.hdf5.reader import read_hdf5_records
-from ..transforms.sinks.tfrecord import CorruptShard, parse_record, read_frames
-from ..transforms.storage.output_folder import Folder, check_filesystem, is_local
-from .own_files import is_ours
+from ...schemas.dataset.checksum import has_right_checksum
+from ...schemas.dataset.file_names import DATASET_FILE, DROPPED_FILE, REJECTS_FILE
+from ...schemas.dataset.info import DatasetInfo, ShardFile, ShardInfo
+from ...schemas.errors import DatasetError, OptionError
+from ...schemas.features.base import RecordValue, Steps
+from ...schemas.schema import Schema
+from ...transforms.sinks.check_records import check_record
+from ...transforms.sinks.hdf5.reader import read_hdf5_records
+from ...transforms.sinks.tfrecord import CorruptShard, parse_record, read_frames
+from ...transforms.storage.output_folder import Folder, check_filesystem, is_local
+from ..output.own_files import is_ours
 
 __all__ = ["Fault", "Verified", "verify"]
 

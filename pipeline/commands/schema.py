@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ..schemas.description.reference import describe, json_schema, overview
-from ..schemas.errors import OptionError
+from ...schemas.description.reference import describe, json_schema, overview
+from ...schemas.errors import OptionError
 
 __all__ = ["add_schema_command"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..schemas.dataset.file_names import ShardName
-from ..schemas.dataset.statistics import add
-from ..schemas.errors import BuildError
-from ..transforms.shards.plan_shards import Plan
-from ..transforms.shards.shard_task import ShardResult
-from ..transforms.storage.output_folder import Folder
+from ...schemas.dataset.file_names import ShardName
+from ...schemas.dataset.statistics import add
+from ...schemas.errors import BuildError
+from ...transforms.shards.plan_shards import Plan
+from ...transforms.shards.shard_task import ShardResult
+from ...transforms.storage.output_folder import Folder
 
 __all__ = ["SplitResults", "read_results"]
 

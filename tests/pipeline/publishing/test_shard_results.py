@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from pixelbeam.pipeline.read_results import SplitResults, read_results
+from pixelbeam.pipeline.publishing.shard_results import SplitResults, read_results
 from pixelbeam.schemas.errors import BuildError
 from pixelbeam.transforms.shards.plan_shards import Plan, SplitPlan
 from pixelbeam.transforms.shards.shard_task import ShardResult

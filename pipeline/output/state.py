@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from ..schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
-from ..schemas.dataset.info import DatasetInfo
-from ..schemas.errors import OutputError
-from ..transforms.storage.output_folder import TEMPORARY_FOLDER, Folder, is_local
+from ...schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
+from ...schemas.dataset.info import DatasetInfo
+from ...schemas.errors import OutputError
+from ...transforms.storage.output_folder import TEMPORARY_FOLDER, Folder, is_local
+from ..graph.build_graph import BuildJob
+from ..graph.identity import differences
+from ..terminal import printable
 from .changes import Changes, find_changes
-from .graph import BuildJob
-from .identity import differences
 from .own_files import (
     COMMAND_FILE,
     LOCK_FILE,
@@ -27,7 +28,6 @@ from .own_files import (
     remove_build,
 )
 from .replace import finish_replacing, is_replacing, next_folder
-from .terminal import printable
 
 __all__ = ["Claim", "Found", "look_at_output", "take_output"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ..schemas.dataset.file_names import (
+from ...schemas.dataset.file_names import (
     DATASET_FILE,
     DESCRIPTION_FILE,
     DROPPED_FILE,
@@ -13,10 +13,10 @@ from ..schemas.dataset.file_names import (
     ShardName,
     split_file,
 )
-from ..schemas.dataset.info import DatasetInfo
-from ..transforms.sinks.registry import SINKS
-from ..transforms.storage.output_folder import TEMPORARY_FOLDER, Folder, is_local
-from ..transforms.storage.sources import SOURCES_FOLDER
+from ...schemas.dataset.info import DatasetInfo
+from ...transforms.sinks.registry import SINKS
+from ...transforms.storage.output_folder import TEMPORARY_FOLDER, Folder, is_local
+from ...transforms.storage.sources import SOURCES_FOLDER
 
 __all__ = [
     "COMMAND_FILE",

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ..schemas.dataset.file_names import REJECTS_FILE, ShardName
-from ..schemas.dataset.info import DatasetInfo
-from ..schemas.errors import PASSING_REASONS
-from ..transforms.shards.check_sources import SourceCheck
-from ..transforms.storage.output_folder import Folder
-from ..transforms.storage.sources import SOURCES_FOLDER, ShardSources, SourceState
-from .graph import BuildJob
+from ...schemas.dataset.file_names import REJECTS_FILE, ShardName
+from ...schemas.dataset.info import DatasetInfo
+from ...schemas.errors import PASSING_REASONS
+from ...transforms.shards.check_sources import SourceCheck
+from ...transforms.storage.output_folder import Folder
+from ...transforms.storage.sources import SOURCES_FOLDER, ShardSources, SourceState
+from ..graph.build_graph import BuildJob
 from .own_files import hashes_of, sizes_of
 
 __all__ = ["Changes", "find_changes"]

@@ -11,12 +11,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from pixelbeam.pipeline import build as build_module
-from pixelbeam.pipeline.build import build
-from pixelbeam.pipeline.claim import Claim
 from pixelbeam.pipeline.command_line import describe
+from pixelbeam.pipeline.commands import build as build_module
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.main import main
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
+from pixelbeam.pipeline.output.state import Claim
 from pixelbeam.schemas.errors import BuildError, OptionError, OutputError, TooManyRejects
 from pixelbeam.transforms.shards.plan_shards import ShardSize
 from support import (
@@ -338,7 +338,7 @@ def test_an_overwrite_goes_on_after_a_crash_at_any_step(
     options, roots, tmp_path, monkeypatch, sinks
 ):
     """It dies before each rename and deletion of the last phase in turn."""
-    from pixelbeam.pipeline import replace
+    from pixelbeam.pipeline.output import replace
     from pixelbeam.transforms.storage import output_folder as folders
 
     settings = {"sinks": sinks, "shard_size": ShardSize(num_shards=2)}
@@ -347,8 +347,8 @@ def test_an_overwrite_goes_on_after_a_crash_at_any_step(
     fresh = contents(tmp_path / "fresh")
     build(options(sinks=sinks))
     with monkeypatch.context() as patch:
-        patch.setattr("pixelbeam.pipeline.claim.finish_replacing", lambda output: None)
-        patch.setattr("pixelbeam.pipeline.claim.clear_state", lambda output: None)
+        patch.setattr("pixelbeam.pipeline.output.state.finish_replacing", lambda output: None)
+        patch.setattr("pixelbeam.pipeline.output.state.clear_state", lambda output: None)
         build(new)  # complete, and not yet in its place
     shutil.copytree(tmp_path / "out", tmp_path / "complete", symlinks=True)
     old = contents(tmp_path / "complete")

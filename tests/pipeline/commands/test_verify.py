@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pixelbeam.pipeline.commands.verify import verify
 from pixelbeam.pipeline.main import main
-from pixelbeam.pipeline.verify import verify
 from pixelbeam.schemas.dataset.checksum import BLANK, fill_checksum, has_right_checksum
 from pixelbeam.schemas.errors import DatasetError
 from pixelbeam.transforms.shards.plan_shards import ShardSize

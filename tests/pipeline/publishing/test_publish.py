@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from pixelbeam.pipeline import build as build_module
-from pixelbeam.pipeline.build import build
+from pixelbeam.pipeline.commands import build as build_module
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions
-from pixelbeam.pipeline.publish import publish, read_published
+from pixelbeam.pipeline.publishing.publish import publish, read_published
 from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.storage.output_folder import Folder
 from support import IMAGE_SCHEMA, dataset_json

@@ -1,0 +1,1 @@
+"""What lies in the output folder: nothing, an unfinished build, a dataset, and what has changed since."""
