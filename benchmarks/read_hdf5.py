@@ -35,7 +35,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 from pixelbeam.readers import load
-from pixelbeam.readers.hdf5 import HDF5Dataset
+from pixelbeam.readers.keras_dataset import HDF5Dataset
 from pixelbeam.schemas import Schema
 
 SIDE, BATCH = 256, 64

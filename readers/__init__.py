@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .hdf5 import HDF5Dataset
-    from .hdf5_records import HDF5Records
+    from .keras_dataset import HDF5Dataset
     from .loading import dataset_info, input_fn, load, steps_per_epoch
+    from .random_access.hdf5_records import HDF5Records
 
 __all__ = [
     "HDF5Dataset",
@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 _MODULES = {
-    "HDF5Dataset": ".hdf5",
-    "HDF5Records": ".hdf5_records",
+    "HDF5Dataset": ".keras_dataset",
+    "HDF5Records": ".random_access.hdf5_records",
     "dataset_info": ".loading",
     "input_fn": ".loading",
     "load": ".loading",

@@ -11,13 +11,13 @@ import tensorflow as tf
 from typing_extensions import Unpack
 
 from ..schemas import DatasetInfo
-from .clips import ClipReader
-from .elements import Elements
-from .hdf5_clips import HDF5Clips
-from .hdf5_loading import HDF5Source
 from .options import LoadOptions, ReadOptions
 from .published import Published, open_dataset
 from .selection import choose_features, warn_of_text
+from .tf_data.clips import ClipReader
+from .tf_data.hdf5 import HDF5Source
+from .tf_data.hdf5_clips import HDF5Clips
+from .tf_data.inputs_targets import Elements
 
 __all__ = ["dataset_info", "input_fn", "load", "steps_per_epoch"]
 

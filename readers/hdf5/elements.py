@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..schemas import ClassLabel, Image
-from .applicable import check_applicable
-from .dataset_file import read_moments
-from .hdf5_records import HDF5Records
-from .selection import SCALINGS
+from ...schemas import ClassLabel, Image
+from ..applicable import check_applicable
+from ..dataset_file import read_moments
+from ..random_access.hdf5_records import HDF5Records
+from ..selection import SCALINGS
 
 __all__ = ["ArrayElements", "ElementOptions"]
 

@@ -13,12 +13,12 @@ from typing import Any, TypeAlias
 
 import h5py
 
-from ..schemas.dataset.file_names import DATASET_FILE
-from ..schemas.dataset.info import DatasetInfo, ShardFile
-from ..schemas.errors import DatasetError
-from .dataset_file import check_description, parse_info
-from .hdf5_filters import check_filters
-from .remote import explain_remote, is_remote
+from ...schemas.dataset.file_names import DATASET_FILE
+from ...schemas.dataset.info import DatasetInfo, ShardFile
+from ...schemas.errors import DatasetError
+from ..dataset_file import check_description, parse_info
+from ..remote import explain_remote, is_remote
+from .filters import check_filters
 
 __all__ = ["FilePath", "Found", "check_virtual", "find_files", "open_file"]
 

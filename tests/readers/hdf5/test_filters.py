@@ -6,7 +6,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from pixelbeam.readers.hdf5_filters import filters_of
+from pixelbeam.readers.hdf5.filters import filters_of
 
 READ = """
 import sys

@@ -11,7 +11,7 @@ from clips import FRAME, clip_schema, pixels, png
 from datasets import write_info
 from pixelbeam.readers import load
 from pixelbeam.readers.clip_options import ClipOptions, check_examples
-from pixelbeam.readers.clips import choose_steps
+from pixelbeam.readers.tf_data.clips import choose_steps
 from pixelbeam.schemas import DatasetInfo, write_description
 from pixelbeam.schemas.dataset.info import FileInfo, ShardFile, ShardInfo, SplitInfo
 from pixelbeam.schemas.features.base import Steps

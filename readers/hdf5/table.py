@@ -15,14 +15,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..schemas import Schema
-from ..schemas.dataset.hdf5_layout import OFFSETS, STEP_OFFSETS, VALUES
-from ..schemas.errors import DatasetError, SchemaError
-from .hdf5_arrays import Array, Job, Ragged, Rows, Values, open_array, open_ragged
-from .hdf5_buffers import empty
-from .hdf5_filters import check_filters
-from .hdf5_open_files import Identity, OpenFiles, count_open, identify
-from .hdf5_sources import check_virtual, open_file
+from ...schemas import Schema
+from ...schemas.dataset.hdf5_layout import OFFSETS, STEP_OFFSETS, VALUES
+from ...schemas.errors import DatasetError, SchemaError
+from .arrays import Array, Job, Ragged, Rows, Values, open_array, open_ragged
+from .buffers import empty
+from .files import check_virtual, open_file
+from .filters import check_filters
+from .open_files import Identity, OpenFiles, count_open, identify
 
 __all__ = ["Table", "open_table", "read_schema"]
 

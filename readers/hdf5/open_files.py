@@ -13,8 +13,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from ..schemas.errors import DatasetError
-from .hdf5_arrays import Array
+from ...schemas.errors import DatasetError
+from .arrays import Array
 
 __all__ = ["Identity", "OpenFiles", "count_open", "identify"]
 

@@ -15,11 +15,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from ..schemas import Image, Schema
-from ..schemas.dataset.hdf5_layout import Column, columns
-from .hdf5_arrays import Ragged, Values
-from .hdf5_table import Table, open_table
-from .published import make_description
+from ...schemas import Image, Schema
+from ...schemas.dataset.hdf5_layout import Column, columns
+from ..hdf5.arrays import Ragged, Values
+from ..hdf5.table import Table, open_table
+from ..published import make_description
 
 __all__ = ["HDF5Source"]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from ..schemas import ClassLabel, Image, Schema
-from .applicable import check_applicable
-from .clip_options import check_examples
-from .dataset_file import read_moments
-from .options import ReadOptions
-from .published import Published
+from ...schemas import ClassLabel, Image, Schema
+from ..applicable import check_applicable
+from ..clip_options import check_examples
+from ..dataset_file import read_moments
+from ..options import ReadOptions
+from ..published import Published
 
 __all__ = ["Elements"]
 

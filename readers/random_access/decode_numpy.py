@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from ..schemas import ClassLabels, Image, Schema, String
-from ..schemas.features.base import Feature
-from .hdf5_arrays import Ragged, Values
+from ...schemas import ClassLabels, Image, Schema, String
+from ...schemas.features.base import Feature
+from ..hdf5.arrays import Ragged, Values
 
 __all__ = ["Decoder"]
 

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from typing import Any
 
-from ..schemas import Schema
-from ..schemas.dataset.hdf5_layout import columns
-from ..schemas.errors import DatasetError
-from .hdf5_arrays import Array, Ragged, Rows
-from .hdf5_decode import Decoder
-from .hdf5_sources import FilePath, find_files, open_file
-from .hdf5_table import Table, read_schema
-from .selection import check_features, select
+from ...schemas import Schema
+from ...schemas.dataset.hdf5_layout import columns
+from ...schemas.errors import DatasetError
+from ..hdf5.arrays import Array, Ragged, Rows
+from ..hdf5.files import FilePath, find_files, open_file
+from ..hdf5.table import Table, read_schema
+from ..selection import check_features, select
+from .decode_numpy import Decoder
 
 __all__ = ["HDF5Records"]
 

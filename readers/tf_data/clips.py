@@ -11,10 +11,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from ..schemas import Image, Schema
-from .clip_options import MASK, ClipOptions, even_steps
-from .elements import Elements
+from ...schemas import Image, Schema
+from ..clip_options import MASK, ClipOptions, even_steps
 from .hdf5_clips import HDF5Clips
+from .inputs_targets import Elements
 
 __all__ = ["ClipReader", "choose_steps"]
 

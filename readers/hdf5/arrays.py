@@ -17,8 +17,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from .hdf5_buffers import empty
-from .hdf5_chunks import HDF5_LOCK, DeflatedChunks, can_inflate
+from .buffers import empty
+from .deflated_chunks import HDF5_LOCK, DeflatedChunks, can_inflate
 
 __all__ = ["Array", "Job", "Ragged", "Rows", "Values", "open_array", "open_ragged"]
 

@@ -7,7 +7,7 @@ import importlib
 
 import h5py
 
-from ..schemas.errors import DatasetError
+from ...schemas.errors import DatasetError
 
 __all__ = ["check_filters", "filters_of"]
 

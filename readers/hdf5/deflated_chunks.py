@@ -18,7 +18,7 @@ import numpy as np
 from h5py._objects import phil
 from numpy.typing import NDArray
 
-from .hdf5_filters import filters_of
+from .filters import filters_of
 
 __all__ = ["HDF5_LOCK", "DeflatedChunks", "can_inflate"]
 

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from .hdf5_elements import ArrayElements, ElementOptions
-from .hdf5_records import HDF5Records
-from .hdf5_sources import FilePath
+from .hdf5.elements import ArrayElements, ElementOptions
+from .hdf5.files import FilePath
+from .random_access.hdf5_records import HDF5Records
 from .selection import choose_features, choose_rows, warn_of_text
 
 __all__ = ["HDF5Dataset"]

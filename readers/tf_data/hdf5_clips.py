@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..schemas import Schema
-from ..schemas.dataset.hdf5_layout import Column, columns
-from .hdf5_arrays import Ragged, Values
-from .hdf5_table import open_table
+from ...schemas import Schema
+from ...schemas.dataset.hdf5_layout import Column, columns
+from ..hdf5.arrays import Ragged, Values
+from ..hdf5.table import open_table
 
 __all__ = ["HDF5Clips"]
 

@@ -1,0 +1,1 @@
+"""HDF5 files read fast, a table of arrays each."""
