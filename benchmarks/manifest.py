@@ -77,7 +77,7 @@ class Clock:
         SINKS["tfrecord"] = ConstantSink()
         constant = EncodedRow({}, {})
 
-        def encode_all(task: ShardTask, rows: list[bytes], pool: Any) -> Iterator[EncodedRow]:
+        def encode_all(task: ShardTask, rows: list[bytes], *_: Any) -> Iterator[EncodedRow]:
             return (constant for _ in rows)
 
         ShardTask._encode_all = encode_all  # type: ignore[method-assign,assignment]
