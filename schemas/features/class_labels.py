@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -34,9 +33,10 @@ class ClassLabels(ClassFeature):
     ``decode`` turns them into a multi-hot float32 vector. A row with an empty list (``[]``) has no
     class; a row with an empty cell is rejected unless ``default: []`` says the same of it.
 
-    A row that names a class twice is rejected, and so are booleans as class numbers, for they are most
-    often flags: a row of zeros and ones, one for each class (multi-hot), is ``type: float32`` with
-    ``shape: [n]`` and ``target: true``.
+    A class that a row names twice is one class, as where it lists objects. Rows of zeros and ones are
+    rejected where they name one twice, and so are booleans as class numbers, for they are most often
+    flags, one for each class (multi-hot): those are ``type: float32`` with ``shape: [n]`` and
+    ``target: true``.
 
     Attributes:
         separator: what stands between the classes in text; a comma, a semicolon or a bar by default
@@ -109,13 +109,10 @@ class ClassLabels(ClassFeature):
             expected = f"class numbers from 0 to {self.class_count - 1}, not booleans"
             message = f"got {shorten(value)}, expected {expected}{flags_hint(items)}"
             raise Reject("encode", "unknown_class", message)
-        numbers = sorted(map(self.class_id, items))
-        for number, following in pairwise(numbers):
-            if number == following:
-                named = self.class_names[number] if self.class_names else number
-                got = f"got {shorten(value)}, which names class {shorten(named)} more than once"
-                message = f"{got}, expected each class once{flags_hint(items)}"
-                raise Reject("encode", "duplicate_class", message)
+        numbers = sorted({self.class_id(item) for item in items})
+        if len(numbers) < len(items) and (hint := flags_hint(items)):
+            message = f"got {shorten(value)}, expected each class once{hint}"
+            raise Reject("encode", "duplicate_class", message)
         return numbers
 
     def _split(self, value: Any) -> list[Any]:

@@ -39,40 +39,25 @@ CASES = [
     ),
     Case(NUMBERED, [4], rejected=("unknown_class", "got 4, expected a class number from 0 to 3")),
     Case(TAGS, [None], rejected=("unknown_class", "got None, expected a class name")),
-    Case(
-        TAGS,
-        "sea;sand;sea",
-        rejected=(
-            "duplicate_class",
-            "got 'sea;sand;sea', which names class 'sea' more than once, expected each class once",
-        ),
-    ),
-    Case(
-        NUMBERED,
-        [3, 0, 3],
-        rejected=(
-            "duplicate_class",
-            "got [3, 0, 3], which names class 3 more than once, expected each class once",
-        ),
-    ),
+    Case(TAGS, "sea;sand;sea", [1.0, 1.0, 0.0]),
+    Case(NUMBERED, [3, 0, 3], [1.0, 0.0, 0.0, 1.0]),
     *(
         Case(
             feature,
             flags,
             rejected=(
                 "duplicate_class",
-                f"got {flags!r}, which names class {named} more than once, expected each class once"
-                f"{FLAGS}",
+                f"got {flags!r}, expected each class once{FLAGS}",
             ),
         )
-        for feature, flags, named in (
-            (NUMBERED, [0, 1, 0, 1], "0"),
-            (NUMBERED, [0.0, 1.0, 0.0, 0.0], "0"),
-            (NUMBERED, [0, 0, 0, 0], "0"),
-            (NUMBERED, [1, 1, 1, 1], "1"),
-            (NUMBERED, "[0, 1, 0, 1]", "0"),
-            (NUMBERED, "0 1 0 1", "0"),
-            (ZERO_ONE, [0, 1, 0, 1], "'0'"),
+        for feature, flags in (
+            (NUMBERED, [0, 1, 0, 1]),
+            (NUMBERED, [0.0, 1.0, 0.0, 0.0]),
+            (NUMBERED, [0, 0, 0, 0]),
+            (NUMBERED, [1, 1, 1, 1]),
+            (NUMBERED, "[0, 1, 0, 1]"),
+            (NUMBERED, "0 1 0 1"),
+            (ZERO_ONE, [0, 1, 0, 1]),
         )
     ),
     *(
