@@ -109,11 +109,16 @@ class ClassFeature(Feature):
         return type(self).model_validate(self.model_dump() | {"vocabulary": sort_names(wanted)})
 
     def class_id(self, value: Any) -> int:
-        """The number of the class that a value names.
+        """The number of the class that a value names; 0 for any name while ``needs_vocabulary``.
 
         Raises:
             Reject: ``unknown_class``.
         """
+        if self.needs_vocabulary:
+            class_name(value)  # says what is wrong with what can be no name
+            if observed_name(value) is None:
+                raise _unknown(value, "a class name")
+            return 0
         if self.class_names is None:
             return self._check_number(value)
         number = self._numbers.get(class_name(value))

@@ -101,10 +101,20 @@ def test_what_only_a_change_mends_is_bad_usage(run, options, expected):
 
 
 def test_an_error_of_ours_in_a_task_is_said_as_ours(run):
-    """Without what Beam puts after it."""
+    """Without what Beam puts after it; with the reason that no row names a class."""
     code, said = run([("01.jpg", "", "x")])
     assert code == 2
     assert said[-1] == (
         "pixelbeam: features.label: got no class name from column 'label' of the manifest, "
-        "expected at least one"
+        "expected at least one; 1 of the 1 rows looked at have missing_value, such as rows.csv:2: "
+        "got an empty cell, expected a class"
+    )
+
+
+def test_rows_that_cannot_be_read_are_counted_where_no_other_names_a_class(run):
+    code, said = run([("01.jpg", "", "x"), ("02.jpg", "a"), ("03.jpg", "", "x")])
+    assert code == 2
+    assert said[-1].endswith(
+        "; 2 of the 2 rows looked at have missing_value, such as rows.csv:2: "
+        "got an empty cell, expected a class; 1 of all 3 rows were rejected before that"
     )

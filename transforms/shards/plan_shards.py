@@ -16,7 +16,7 @@ import apache_beam as beam
 
 from ...schemas.dataset.file_names import STATE_FOLDER
 from ...schemas.dataset.statistics import merge_all
-from ...schemas.errors import OptionError
+from ...schemas.errors import ManifestError, OptionError
 from ...schemas.features.base import shorten
 from ...schemas.schema import Schema
 from ..contradictions import Contradictions, FindContradictions
@@ -27,6 +27,7 @@ from ..sinks.examples import serialize_record
 from ..storage.output_folder import Folder
 from ..storage.split_roots import SplitRoots
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
+from .nameless_rows import explain_nameless
 from .thread_pool import RowPool
 
 __all__ = [
@@ -294,7 +295,7 @@ class Planner:
         """Fills in the vocabularies and decides the number of shards of each split."""
         if not summary.counts:  # publishing says why no row came so far
             return self._write(Plan(self.encoder.schema, {}, rows_seen, dict(frames or {})))
-        schema = self._with_vocabularies(summary.classes)
+        schema = self._with_vocabularies(summary, rows_seen)
         record_bytes = self._record_bytes(schema, summary.sample[:_SAMPLE_ROWS])
         counts = {**dict.fromkeys(self.splits, 0), **summary.counts}
         splits = {
@@ -314,10 +315,21 @@ class Planner:
         self.output.write(PLAN_FILE, plan.to_json())
         return plan
 
-    def _with_vocabularies(self, classes: Mapping[str, Iterable[str]]) -> Schema:
+    def _with_vocabularies(self, summary: RowSummary, rows_seen: int) -> Schema:
         schema = self.encoder.schema
         pending = [name for name, feature in schema.features.items() if feature.needs_vocabulary]
-        return schema.with_vocabularies({name: classes.get(name, ()) for name in pending})
+        try:
+            names = {name: summary.classes.get(name, {}) for name in pending}
+            return schema.with_vocabularies(names)
+        except ManifestError as error:
+            nameless = next(name for name in pending if not summary.classes.get(name))
+            said = [
+                str(error),
+                explain_nameless(self.encoder, nameless, summary.sample[:_SAMPLE_ROWS]),
+            ]
+            if (early := rows_seen - sum(summary.counts.values())) > 0:
+                said.append(f"{early:,} of all {rows_seen:,} rows were rejected before that")
+            raise ManifestError("; ".join(filter(None, said))) from None
 
     def _record_bytes(self, schema: Schema, sample: list[bytes]) -> float:
         """The mean bytes of the sample's records; rejects are left out, since they take no room."""

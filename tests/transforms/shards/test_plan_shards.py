@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas import Schema
-from pixelbeam.schemas.errors import OptionError
+from pixelbeam.schemas.errors import ManifestError, OptionError
 from pixelbeam.transforms.row_order import RowFormat, order_of, pack_row
 from pixelbeam.transforms.rows import ManifestRow
 from pixelbeam.transforms.shards.encode_rows import RowEncoder
@@ -107,6 +107,58 @@ def test_line_breaks_in_names_are_warned_of_with_the_first_place(tmp_path):
         f"column 'text': got values with line breaks, such as 'k\\r1' (m.csv:4){joined}",
         f"label: got class names with line breaks, such as 'a\\nb' (m.csv:2){joined}",
     )
+
+
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        (
+            (None, ["a"], {"b": 1}, ["c"]),
+            "; 3 of the 4 rows looked at have unknown_class, such as m.csv:2: got ['a'], expected a "
+            "class name",
+        ),
+        (
+            ("  ", "  ", None),
+            "; 3 of the 3 rows looked at have missing_value, such as m.csv:1: got an empty cell, "
+            "expected a class",
+        ),
+    ],
+)
+def test_no_class_name_is_explained_by_the_rows(tmp_path, cells, why):
+    assert refusal(tmp_path, SCHEMA, cells) == NAMELESS.format("features.label") + why
+
+
+def test_no_class_name_where_nothing_is_wrong_with_the_rows(tmp_path):
+    labels = {"type": "class_labels", "source": "label", "vocabulary": "from_manifest"}
+    schema = Schema.from_dict({"features": {"label": labels}})
+    assert refusal(tmp_path, schema, ([], "[]")) == NAMELESS.format("features.label")
+
+
+def test_no_class_name_in_any_step(tmp_path):
+    tag = {"type": "class_label", "source": "label", "vocabulary": "from_manifest"}
+    value = {"type": "string", "source": "text"}
+    declared = {"record": "sequence_example", "context": {"t": value}, "steps": {"tag": tag}}
+    assert refusal(tmp_path, Schema.from_dict(declared), (["", {}], None, [None])) == (
+        NAMELESS.format("steps.tag") + "; 3 of the 3 rows looked at have missing_value, such as "
+        "m.csv:1: got an empty cell, expected a class"
+    )
+
+
+NAMELESS = "{}: got no class name from column 'label' of the manifest, expected at least one"
+
+
+def refusal(tmp_path, schema, cells):
+    """Why rows with these labels have no plan."""
+    encoder = RowEncoder(schema, FORMAT, InputRoot(""))
+    size = ShardSize(num_shards=1)
+    planner = Planner(encoder, "", (), size, 2, 60.0, Folder(str(tmp_path)))
+    summarizer, summary = RowSummarizer(schema, FORMAT), RowSummary()
+    for number, cell in enumerate(cells, 1):
+        row = ManifestRow("m.csv", number, (cell, "x"))
+        summarizer.add(summary, "train", pack_row(order_of(3, FORMAT.key(row), row), row))
+    with pytest.raises(ManifestError) as caught:
+        planner.plan(summary, len(cells))
+    return str(caught.value)
 
 
 @pytest.mark.parametrize(
