@@ -143,9 +143,17 @@ def describe(built: Built, output: str) -> str:
             looked = f"nothing to do, though {files} compared by size and time alone"
         if built.unseen:
             looked = f"whether its sources have changed was not looked at, {built.unseen}"
-        lines.append(
-            f"{output} is already built: {records:,} records; {looked} (--overwrite builds it anew)"
-        )
+        if built.replaced:
+            looked = looked.replace("nothing to do", "nothing else to do")
+            lines.append(
+                f"replaced the dataset in {output} by one that was already built: {records:,} records; "
+                f"{looked}"
+            )
+        else:
+            lines.append(
+                f"{output} is already built: {records:,} records; {looked} "
+                "(--overwrite builds it anew)"
+            )
     else:
         rate = dataset.rows / built.seconds
         unit = "clips" if dataset.read_schema(output).clips else "images"

@@ -48,6 +48,7 @@ class Built:
         looked_in: a sentence that says where files were looked for, if some were not found.
         by_content: whether content was asked for, of sources and of the dataset's own files.
         in_parts: array files that were compared by size and time alone nevertheless.
+        replaced: whether an earlier build had completed it, and this one put it in another's place.
     """
 
     claim: Claim
@@ -57,6 +58,7 @@ class Built:
     looked_in: str = ""
     by_content: bool = False
     in_parts: int = 0
+    replaced: bool = False
 
 
 def build(
@@ -99,7 +101,16 @@ def build(
     looked_in = _looked_in(job, dataset.rejects.by_reason)
     seconds = time.monotonic() - started
     by_content = options.check_sources == "content"
-    return Built(found.claim, dataset, seconds, found.unseen, looked_in, by_content, found.in_parts)
+    return Built(
+        found.claim,
+        dataset,
+        seconds,
+        found.unseen,
+        looked_in,
+        by_content,
+        found.in_parts,
+        found.replaced,
+    )
 
 
 def _looked_in(job: BuildJob, by_reason: Mapping[str, int]) -> str:

@@ -92,7 +92,10 @@ def verify(directory: str, quick: bool = False, threads: int = 4) -> Verified:
     folder = Folder(directory)
     text = folder.read(DATASET_FILE)
     if text is None:
-        raise DatasetError(f"{directory}: no {DATASET_FILE}; it is not a published dataset")
+        raise DatasetError(
+            f"{directory}: no {DATASET_FILE}, so this is not a published dataset; if a build into it was "
+            "interrupted, run the same `pixelbeam build` command again"
+        )
     verified = Verified(files=1)
     if not has_right_checksum(text):
         fault = Fault(DATASET_FILE, "the checksum is wrong: the file is not as it was written")

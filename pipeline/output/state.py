@@ -54,6 +54,7 @@ class Found:
         in_parts: of a published dataset: array files that were compared by size and time alone though
             content was asked for.
         needs_work: whether the folder holds something that has to be finished or cleared away.
+        replaced: of a published dataset: whether it was complete and has only now taken another's place.
     """
 
     claim: Claim
@@ -62,6 +63,7 @@ class Found:
     unseen: str = ""
     in_parts: int = 0
     needs_work: bool = True
+    replaced: bool = False
 
 
 def look_at_output(job: BuildJob) -> Found:
@@ -105,7 +107,7 @@ def take_output(job: BuildJob) -> Iterator[Found]:
         found = (_look_at_replaced(job) if replaced else None) or look_at_output(job)
         if found.claim is Claim.PUBLISHED:
             clear_state(output)
-            yield found
+            yield replace(found, replaced=replaced)
             return
         if output.exists(DATASET_FILE):
             found = _look_at_next(job)

@@ -229,9 +229,9 @@ def test_the_command(dataset, capsys, tmp_path):
         f"{SHARD}: missing\n{dataset}: 1 faults: 7 files and 0 records, sizes and counts checked\n"
     )
     assert main(["verify", str(tmp_path)]) == 1
-    assert (
-        capsys.readouterr().err
-        == f"pixelbeam: {tmp_path}: no dataset.json; it is not a published dataset\n"
+    assert capsys.readouterr().err == (
+        f"pixelbeam: {tmp_path}: no dataset.json, so this is not a published dataset; if a build into it "
+        "was interrupted, run the same `pixelbeam build` command again\n"
     )
     assert main(["verify", str(dataset), "--quik"]) == 2
 

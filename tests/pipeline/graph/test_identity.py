@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -338,7 +339,7 @@ def test_an_overwrite_goes_on_after_a_crash_at_any_step(
     options, roots, tmp_path, monkeypatch, sinks
 ):
     """It dies before each rename and deletion of the last phase in turn."""
-    from pixelbeam.pipeline.output import replace
+    from pixelbeam.pipeline.output.replace import finish_replacing
     from pixelbeam.transforms.storage import output_folder as folders
 
     settings = {"sinks": sinks, "shard_size": ShardSize(num_shards=2)}
@@ -368,14 +369,23 @@ def test_an_overwrite_goes_on_after_a_crash_at_any_step(
         with monkeypatch.context() as patch:
             patch.setattr(folders, "_rename", die_later)
             try:
-                replace.finish_replacing(folders.Folder(str(tmp_path / "out")))
+                finish_replacing(folders.Folder(str(tmp_path / "out")))
                 break
             except KeyboardInterrupt:
                 seen = contents(tmp_path / "out")
         assert "dataset.json" not in seen or seen in (old, fresh)
-        assert build(new).claim is Claim.PUBLISHED
+        replacing = (tmp_path / "out" / ".pixelbeam" / "next" / "dataset.json").exists()
+        finished = build(new)
+        assert (finished.claim, finished.replaced) == (Claim.PUBLISHED, replacing)
+        if steps == 0:
+            assert describe(finished, "out").startswith(
+                "replaced the dataset in out by one that was already built: 12 records; nothing else to "
+                "do, as far as sizes and times tell\n"
+            )
         assert contents(tmp_path / "out") == fresh
         steps += 1
+    again = build(replace(new, overwrite=False))
+    assert (again.claim, again.replaced) == (Claim.PUBLISHED, False)
     assert steps >= 6
     assert contents(tmp_path / "out") == fresh
     assert not (tmp_path / "out" / ".pixelbeam" / "next").exists()
