@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from .clips import Clips
+from .columns import list_columns
 from .errors import ManifestError, SchemaError
 from .features import feature_kinds
 from .features.base import Feature
@@ -229,7 +230,7 @@ class Schema(BaseModel):
                 if column not in columns:
                     raise ManifestError(
                         f"{where}: no column {column!r} for {place}; "
-                        f"its columns are: {', '.join(map(repr, columns))}"
+                        f"{list_columns(column, columns)}"
                     )
 
     def with_vocabularies(self, vocabularies: Mapping[str, Iterable[str]]) -> Schema:

@@ -8,6 +8,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from ...schemas.columns import list_columns
 from ...schemas.errors import ManifestError, OptionError
 from ...transforms.clips.windows import CLIP, WINDOW, window_columns, with_frames
 from ...transforms.contradictions import LabelCollector
@@ -164,9 +165,8 @@ def _check_columns(options: BuildOptions, manifest: Manifest, labels: Manifest |
         ("--group_by", options.splits.group_by),
     ):
         if column and column not in columns:
-            listed = ", ".join(map(repr, columns))
             raise ManifestError(
-                f"{where}: no column {column!r} for {name}; its columns are: {listed}"
+                f"{where}: no column {column!r} for {name}; {list_columns(column, columns)}"
             )
 
 

@@ -62,6 +62,10 @@ def find_files(path: FilePath | Sequence[FilePath], split: str | None = None) ->
         if split is None:
             raise ValueError(f"split: missing, expected the name of a split of {place!r}")
         return _split_files(Path(place), split)
+    if split is not None and not os.path.exists(place):
+        raise DatasetError(
+            f"{place}: no such directory, expected one that `pixelbeam build` has written"
+        )
     if split is not None:
         raise ValueError(f"split: got {split!r} with {place!r}, expected it with a directory")
     return _shards_behind(place)

@@ -10,6 +10,7 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
+from ...schemas.columns import list_columns
 from ...schemas.errors import BuildError, ManifestError
 from ..rows import InlineBytes, ManifestRow, RejectedRow
 
@@ -26,9 +27,8 @@ def joined_columns(
     """
     for side, columns in (("manifest", image_columns), ("label manifest", label_columns)):
         if join_on not in columns:
-            listed = ", ".join(map(repr, columns))
             raise ManifestError(
-                f"--join_on: no column {join_on!r} in the {side}; its columns are: {listed}"
+                f"--join_on: no column {join_on!r} in the {side}; {list_columns(join_on, columns)}"
             )
     for column in label_columns:
         if column in image_columns and column != join_on:

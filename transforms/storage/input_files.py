@@ -190,16 +190,16 @@ class InputRoot:
             message = f"got {written!r}, expected a path: it has a null character"
             raise Reject("load", "bad_path", message, path=written)
         path = join_path(self.root, written.replace("\\", "/"))
+        try:
+            check_filesystem(path)  # first: --allow_outside would be no help
+        except OptionError as error:
+            raise Reject("load", "no_filesystem", str(error), path=written) from None
         if not self.allow_outside and not self._contains(path):
             message = (
                 f"{written!r} leads out of the image root; name the folder that holds all images with "
                 "--image_root, or trust the manifest with --allow_outside"
             )
             raise Reject("load", "outside_root", message, path=written)
-        try:
-            check_filesystem(path)
-        except OptionError as error:
-            raise Reject("load", "no_filesystem", str(error), path=written) from None
         return path
 
     def _contains(self, path: str) -> bool:

@@ -46,6 +46,7 @@ share_s3_client()
 
 _EXTRAS = {
     "gs": "on the launcher and the workers: pip install 'apache-beam[gcp]'",
+    "file": "name files by their paths alone, without file://",
     "http": "download the files, and name them by their local paths",
     "https": "download the files, and name them by their local paths",
 }
@@ -81,7 +82,9 @@ def check_filesystem(path: str) -> None:
         known = sorted(filter(None, (fs.scheme() for fs in FileSystem.get_all_subclasses())))
         if scheme in known:  # it lacks its options, as hdfs:// does
             raise OptionError(f"{path}: {error}") from None
-        help_ = _EXTRAS.get(scheme, f"expected a local path or one of {'://, '.join(known)}://")
+        help_ = _EXTRAS.get(
+            scheme.lower(), f"expected a local path or one of {'://, '.join(known)}://"
+        )
         raise OptionError(f"{path}: no filesystem for {scheme}:// is installed; {help_}") from None
 
 

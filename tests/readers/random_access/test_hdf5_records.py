@@ -300,6 +300,13 @@ def test_a_directory_that_is_not_published(damaged):
     assert opening_fails(damaged, "train").startswith(f"{damaged}: no dataset.json, so this is not")
 
 
+def test_no_such_directory(tmp_path):
+    place = tmp_path / "nowhere"
+    assert opening_fails(place, "train") == (
+        f"{place}: no such directory, expected one that `pixelbeam build` has written"
+    )
+
+
 def test_a_writer_that_was_killed(tmp_path):
     code = (
         "import os, h5py, numpy\n"

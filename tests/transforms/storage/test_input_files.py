@@ -112,6 +112,25 @@ def test_paths_that_lead_out_of_the_root(tmp_path, written):
         assert InputRoot(str(root), allow_outside=True).read(written) == b"secret"
 
 
+@pytest.mark.parametrize("allow_outside", [False, True])
+@pytest.mark.parametrize(
+    ("written", "advice"),
+    [
+        ("http://h/a.jpg", "download the files, and name them by their local paths"),
+        ("HTTPS://h/a.jpg", "download the files, and name them by their local paths"),
+        ("file:///data/a.jpg", "name files by their paths alone, without file://"),
+    ],
+)
+def test_addresses_are_no_paths(tmp_path, written, advice, allow_outside):
+    scheme = written.partition(":")[0]
+    assert reject_of(InputRoot(str(tmp_path), allow_outside), written) == (
+        "load",
+        "no_filesystem",
+        f"{written}: no filesystem for {scheme}:// is installed; {advice}",
+        written,
+    )
+
+
 def test_links_that_stay_inside_are_followed(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "a.jpg").write_bytes(b"data")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
+from ....schemas.columns import list_columns
 from ....schemas.errors import ManifestError
 from ...storage.streams import hash_file
 
@@ -95,8 +96,9 @@ class Projection:
         """
         for column in self.columns:
             if column not in present:
-                listed = ", ".join(map(repr, present))
-                raise ManifestError(f"{path}: no column {column!r}; its columns are: {listed}")
+                raise ManifestError(
+                    f"{path}: no column {column!r}; {list_columns(column, present)}"
+                )
         return tuple(present.index(column) for column in self.columns)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ closed is followed.
 """
 
 _NO_LINE = (0, b"")
+_EXCEL_LINE = re.compile(rb'"?(sep=.)"?\r?', re.IGNORECASE)
+"""Where Excel looks for the separator of a CSV file, before its header."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ class Delimited(TextFormat):
 
     def body(self, head: Head, path: str) -> Body:  # noqa: D102
         lines = list(read_lines([head.text]))
+        if lines and (line := _EXCEL_LINE.fullmatch(lines[0][1])):
+            wanted = "tabs" if self.delimiter == "\t" else "commas"
+            raise ManifestError(
+                f"{path}: line 1: got {line[1].decode(errors='replace')!r}, which only Excel knows, expected "
+                f"the header; remove the line, and put {wanted} between the cells"
+            )
         left = iter(lines)
         number, cells = next(split_cells(left, self.delimiter), (1, None))
         if cells is None:

@@ -13,6 +13,26 @@ from pixelbeam.transforms.manifests.open_manifest import open_manifest
 from pixelbeam.transforms.manifests.read_manifest import split_file
 from pixelbeam.transforms.rows import RejectedRow
 
+
+@pytest.mark.parametrize(
+    ("name", "start", "got", "wanted"),
+    [
+        ("a.csv", b"sep=;\r\npath;label\r\n", "sep=;", "commas"),
+        ("a.csv", b"\xef\xbb\xbfsep=,\npath,label\n", "sep=,", "commas"),
+        ("a.csv", b'"SEP=;"\npath;label\n', "SEP=;", "commas"),
+        ("a.tsv", b"sep=;\npath;label\n", "sep=;", "tabs"),
+    ],
+)
+def test_the_line_that_tells_excel_the_separator(tmp_path, name, start, got, wanted):
+    (tmp_path / name).write_bytes(start)
+    with pytest.raises(ManifestError) as error:
+        open_manifest(str(tmp_path / name))
+    assert str(error.value) == (
+        f"{tmp_path / name}: line 1: got {got!r}, which only Excel knows, expected the header; "
+        f"remove the line, and put {wanted} between the cells"
+    )
+
+
 CASES = {
     "plain": (b"a,b\n1,2\n3,4\n", [(2, ("1", "2")), (3, ("3", "4"))]),
     "no newline at the end": (b"a,b\n1,2", [(2, ("1", "2"))]),
