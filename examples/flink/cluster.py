@@ -212,8 +212,9 @@ class FlinkCluster:
         self.processes = processes
         self.parallelism = task_managers * slots
         self._slots, self._started = slots, 0
-        # Each slot keeps buffers for what it sends to every slot of the cluster, in each shuffle.
-        self._network = f"{max(64, 16 * slots * self.parallelism)}m"
+        # Each slot keeps 512 buffers of 32 KiB (sort-shuffle.min-buffers) for each of the shuffles that run at
+        # once, and some for every slot of the cluster that it sends to.
+        self._network = f"{slots * max(192, 32 * self.parallelism)}m"
         self._engines = engines_folder()
         self._rpc_port, self._rest_port, self._pool_port = free_ports(3)
         self._write_settings()
