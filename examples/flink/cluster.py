@@ -214,7 +214,7 @@ class FlinkCluster:
         self._slots, self._started = slots, 0
         # Each slot keeps 512 buffers of 32 KiB (sort-shuffle.min-buffers) for each of the shuffles that run at
         # once, and some for every slot of the cluster that it sends to.
-        self._network = f"{slots * max(192, 32 * self.parallelism)}m"
+        self._network_mib = slots * max(192, 32 * self.parallelism)
         self._engines = engines_folder()
         self._rpc_port, self._rest_port, self._pool_port = free_ports(3)
         self._write_settings()
@@ -249,7 +249,9 @@ class FlinkCluster:
         )
         hosts = f"-Djdk.net.hosts.file={names}"
         main = "taskexecutor.TaskManagerRunner"
-        self._start_java(f"taskmanager-{number}", main, "-Xmx512m", hosts)
+        # The buffers, and what else Flink keeps outside the heap; Java's own bound is that of the heap.
+        direct = f"-XX:MaxDirectMemorySize={self._network_mib + 256}m"
+        self._start_java(f"taskmanager-{number}", main, "-Xmx512m", direct, hosts)
 
     def start_worker_pool(self, number: int) -> None:
         """Starts the worker pool of a TaskManager, also in the place of one that died."""
@@ -285,8 +287,8 @@ class FlinkCluster:
             "taskmanager.memory.framework.off-heap.size": "128m",
             "taskmanager.memory.task.heap.size": "256m",
             "taskmanager.memory.task.off-heap.size": "0m",
-            "taskmanager.memory.network.min": self._network,
-            "taskmanager.memory.network.max": self._network,
+            "taskmanager.memory.network.min": f"{self._network_mib}m",
+            "taskmanager.memory.network.max": f"{self._network_mib}m",
             "taskmanager.memory.managed.size": "128m",
             "taskmanager.memory.jvm-metaspace.size": "256m",
             "taskmanager.memory.jvm-overhead.min": "192m",
