@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ...schemas.dataset.file_names import REJECTS_FILE, ShardName
+from ...schemas.dataset.file_names import REJECTS_FILE
 from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import PASSING_REASONS
 from ...transforms.shards.check_sources import SourceCheck
 from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.sources import SOURCES_FOLDER, ShardSources, SourceState
 from ..graph.build_graph import BuildJob
-from .own_files import hashes_of, sizes_of
+from .own_files import hashes_of, shard_names, sizes_of
 
 __all__ = ["Changes", "find_changes"]
 
@@ -99,12 +99,7 @@ def _other_content(output: Folder, info: DatasetInfo) -> list[str]:
 
 def _noted(job: BuildJob, info: DatasetInfo) -> Iterator[ShardSources | None]:
     """What was noted of each shard's sources; ``None`` where it is not known."""
-    names = [
-        str(ShardName(split, index, len(described.shards)))
-        for split, described in info.splits.items()
-        for index in range(len(described.shards))
-    ]
-    for data in job.output.read_all(map(ShardSources.path, names)):
+    for data in job.output.read_all(map(ShardSources.path, shard_names(info))):
         try:
             yield ShardSources.from_bytes(data) if data is not None else None
         except ValueError:

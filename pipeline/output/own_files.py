@@ -27,6 +27,7 @@ __all__ = [
     "is_ours",
     "names_of",
     "remove_build",
+    "shard_names",
     "sizes_of",
 ]
 
@@ -44,32 +45,35 @@ def names_of(info: DatasetInfo) -> set[str]:
 
 def sizes_of(info: DatasetInfo) -> dict[str, int | None]:
     """The same with their sizes in bytes, where ``dataset.json`` has them."""
-    sizes: dict[str, int | None] = {info.description.path: None}
-    for split in info.splits.values():
-        files = [
-            *split.files.values(),
-            *(f for shard in split.shards for f in shard.files.values()),
-        ]
-        sizes.update((file.path, file.bytes) for file in files)
-    rejects = getattr(info.rejects, "file", None)  # stands beside the fixed keys
-    for file in filter(None, [rejects, info.dropped_frames.get("file")]):
-        sizes[file["path"]] = file["bytes"]
-    return sizes
+    return {path: size for path, (size, _) in _files_of(info).items()}
 
 
 def hashes_of(info: DatasetInfo) -> dict[str, str]:
     """The same with their SHA-256."""
-    hashes = {info.description.path: info.description.sha256}
+    return {path: sha256 for path, (_, sha256) in _files_of(info).items()}
+
+
+def shard_names(info: DatasetInfo) -> list[str]:
+    """The names of a dataset's shards, which are those of the notes on their sources too."""
+    return [
+        str(ShardName(split, index, len(described.shards)))
+        for split, described in info.splits.items()
+        for index in range(len(described.shards))
+    ]
+
+
+def _files_of(info: DatasetInfo) -> dict[str, tuple[int | None, str]]:
+    """Size and SHA-256 of each file beside ``dataset.json``."""
+    files: dict[str, tuple[int | None, str]] = {
+        info.description.path: (None, info.description.sha256)
+    }
     for split in info.splits.values():
-        files = [
-            *split.files.values(),
-            *(f for shard in split.shards for f in shard.files.values()),
-        ]
-        hashes.update((file.path, file.sha256) for file in files)
+        shards = (file for shard in split.shards for file in shard.files.values())
+        files.update((f.path, (f.bytes, f.sha256)) for f in (*split.files.values(), *shards))
     rejects = getattr(info.rejects, "file", None)  # stands beside the fixed keys
     for file in filter(None, [rejects, info.dropped_frames.get("file")]):
-        hashes[file["path"]] = file["sha256"]
-    return hashes
+        files[file["path"]] = (file["bytes"], file["sha256"])
+    return files
 
 
 def has_state(output: Folder) -> bool:

@@ -6,7 +6,7 @@ from ...schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
 from ...schemas.dataset.info import DatasetInfo
 from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.sources import SOURCES_FOLDER
-from .own_files import is_ours, names_of
+from .own_files import is_ours, names_of, shard_names
 
 __all__ = ["finish_replacing", "is_replacing", "next_folder"]
 
@@ -33,7 +33,8 @@ def finish_replacing(output: Folder) -> None:
     data = output.read(_NEXT_DATASET)
     if data is None:
         return
-    new = names_of(DatasetInfo.loads(data, output.path(_NEXT)))
+    info = DatasetInfo.loads(data, output.path(_NEXT))
+    new = names_of(info)
     output.delete([DATASET_FILE])
     names = output.sizes()
     # A file over shards is known by them, so it goes first; its name is shorter than theirs.
@@ -42,7 +43,8 @@ def finish_replacing(output: Folder) -> None:
     following = next_folder(output)
     _move(output, sorted(name for name in following.sizes() if name in new))
     if (sources := following.sizes(SOURCES_FOLDER)) or following.exists(SOURCES_FOLDER):
-        gone = output.sizes(SOURCES_FOLDER).keys() - sources.keys()
+        # After a crash some are in their place already: what is the new one's is known by its shards.
+        gone = output.sizes(SOURCES_FOLDER).keys() - set(shard_names(info))
         output.delete_files([f"{SOURCES_FOLDER}/{name}" for name in gone])
         _move(output, [f"{SOURCES_FOLDER}/{name}" for name in sorted(sources)])
     output.move([_NEXT_DATASET], [DATASET_FILE])

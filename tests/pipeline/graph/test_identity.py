@@ -383,6 +383,8 @@ def test_an_overwrite_goes_on_after_a_crash_at_any_step(
                 "do, as far as sizes and times tell\n"
             )
         assert contents(tmp_path / "out") == fresh
+        # What was noted of the sources has come along, also where some of it had before the crash.
+        assert build(replace(new, overwrite=False)).unseen == ""
         steps += 1
     again = build(replace(new, overwrite=False))
     assert (again.claim, again.replaced) == (Claim.PUBLISHED, False)
