@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from pixelbeam.transforms.shards.check_sources import SourceCheck
-from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.storage.sources import ShardSources, SourceState
 
 A_FOLDER, A_SHARD, OLD = 1000, 6500, 10**18
@@ -53,7 +53,7 @@ def main() -> None:
         for name in names:
             os.stat(f"{folder}/{name}")
         bare = time.perf_counter()
-        check = SourceCheck(InputRoot(folder))
+        check = SourceCheck(InputFiles(folder))
         changed = [written for noted in notes for written in check.changed(noted)]
         done = time.perf_counter()
     print(f"{count:,} files, {sum(map(len, shards)) / 1e6:.0f} MB of notes, {len(changed)} changed")

@@ -26,7 +26,7 @@ from pixelbeam.transforms.row_order import RowFormat, order_of
 from pixelbeam.transforms.rows import ManifestRow
 from pixelbeam.transforms.shards.encode_rows import EncodedRow, RowEncoder, encode_rows
 from pixelbeam.transforms.shards.thread_pool import RowPool
-from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.values.array_order import ArrayOrder
 
 IMAGE = {"type": "image", "source": "path", "resize": "none", "encoding": "raw"}
@@ -39,7 +39,7 @@ def encode(folder: Path, rows: Iterable[ManifestRow]) -> float:
     items: list[tuple[ManifestRow, dict[str, str]]] = [(row, {}) for row in rows]
     pool = RowPool(2, 60)
     start = time.perf_counter()
-    for outcome in encode_rows(RowEncoder(SCHEMA, FORMAT, InputRoot(str(folder))), items, pool):
+    for outcome in encode_rows(RowEncoder(SCHEMA, FORMAT, InputFiles(str(folder))), items, pool):
         assert isinstance(outcome, EncodedRow), outcome
     pool.close()
     return time.perf_counter() - start
@@ -72,7 +72,7 @@ def main() -> None:
                 count = min(args.chunk, args.rows - first)
                 images[first : first + count] = random.integers(0, 60, (count, *shape), np.uint8)
         rows = [ManifestRow("m.csv", n, (f"a.h5::images[{n}]",)) for n in range(args.rows)]
-        find = ArrayOrder(tuple(SCHEMA.features.values()), FORMAT, InputRoot(str(folder))).open()
+        find = ArrayOrder(tuple(SCHEMA.features.values()), FORMAT, InputFiles(str(folder))).open()
         start = time.perf_counter()
         orders = {row: order_of(0, FORMAT.key(row), row, find(row)) for row in rows * 25}
         each = (time.perf_counter() - start) / len(rows) / 25

@@ -28,7 +28,7 @@ from pixelbeam.transforms.rows import ManifestRow
 from pixelbeam.transforms.shards.encode_rows import EncodedRow, RowEncoder, encode_rows
 from pixelbeam.transforms.shards.thread_pool import RowPool
 from pixelbeam.transforms.sinks.examples import message_class, serialize_sequence_example
-from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.input_files import InputFiles
 
 
 def by_hand(folder: Path, clips: int) -> int:
@@ -51,7 +51,7 @@ def by_encoder(folder: Path, clips: int, numbers: int, threads: int) -> int:
     schema = Schema.from_dict(
         {"record": "sequence_example", "context": {}, "steps": {"pose": pose}}
     )
-    encoder = RowEncoder(schema, RowFormat(("clip",), None), InputRoot(str(folder)))
+    encoder = RowEncoder(schema, RowFormat(("clip",), None), InputFiles(str(folder)))
     rows: list[tuple[ManifestRow, dict[str, str]]] = [
         (ManifestRow("m.csv", clip, (str(clip),)), {}) for clip in range(clips)
     ]

@@ -33,7 +33,7 @@ from .options import (
     parse_beam_options,
     parse_build_options,
 )
-from .output.state import Claim
+from .output.state import OutputState
 from .progress import format_seconds
 from .running import uses_processes
 from .terminal import own_terminal, printable, say
@@ -130,7 +130,7 @@ def describe(built: Built, output: str) -> str:
     dataset = built.dataset
     records = sum(split.num_records for split in dataset.splits.values())
     lines = []
-    if built.claim is Claim.PUBLISHED:
+    if built.state is OutputState.PUBLISHED:
         looked = "nothing to do, as far as sizes and times tell"
         if built.by_content:
             looked = "nothing to do"

@@ -24,7 +24,7 @@ from ...transforms.storage.output_folder import is_local
 from ..graph.build_graph import BuildJob, open_job, wire
 from ..graph.identity import check_unchanged
 from ..options import BuildOptions
-from ..output.state import Claim, Found, look_at_output, take_output
+from ..output.state import Found, OutputState, look_at_output, take_output
 from ..progress import ProgressWatch, report_progress
 from ..publishing.publish import publish, read_published
 from ..running import choose_runner, is_local_runner, run_to_end
@@ -40,7 +40,7 @@ class Built:
     """What a build led to.
 
     Attributes:
-        claim: whether it was new, resumed, or had been published before.
+        state: whether it was new, resumed, or had been published before.
         dataset: the published dataset.
         seconds: how long it took.
         unseen: of a dataset that had been published before: why its sources were not compared with what
@@ -51,7 +51,7 @@ class Built:
         replaced: whether an earlier build had completed it, and this one put it in another's place.
     """
 
-    claim: Claim
+    state: OutputState
     dataset: DatasetInfo
     seconds: float
     unseen: str = ""
@@ -92,7 +92,7 @@ def build(
     # A build that was killed right after it had published leaves its state beside the dataset.
     if found.needs_work:
         with take_output(job) as found:
-            if found.claim is not Claim.PUBLISHED:
+            if found.state is not OutputState.PUBLISHED:
                 name = beam_options.view_as(StandardOptions).runner
                 _introduce(found, console, "local" if local else name)
                 _run(found.job, runner, beam_options, console)
@@ -102,7 +102,7 @@ def build(
     seconds = time.monotonic() - started
     by_content = options.check_sources == "content"
     return Built(
-        found.claim,
+        found.state,
         dataset,
         seconds,
         found.unseen,
@@ -149,7 +149,7 @@ def _introduce(found: Found, console: Console, runner: str) -> None:
     features = (f"{name} ({f.type})" for name, f in job.options.schema.features.items())
     threads = f"{job.threads} {'thread' if job.threads == 1 else 'threads'} a task"
     lines = [
-        f"{'continuing' if found.claim is Claim.RESUMED else 'building'} {job.options.output}",
+        f"{'continuing' if found.state is OutputState.RESUMED else 'building'} {job.options.output}",
         *(line for manifest in job.manifests for line in _describe_manifest(manifest)),
         f"  features  {', '.join(features)}",
         f"  runner    {runner}, {threads}",

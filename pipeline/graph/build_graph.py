@@ -27,7 +27,7 @@ from ...transforms.shards.encode_rows import RowEncoder
 from ...transforms.shards.plan_shards import Planner, PlanShards
 from ...transforms.shards.shard_task import ShardTask
 from ...transforms.splits import AssignSplits, Splits
-from ...transforms.storage.input_files import InputRoot
+from ...transforms.storage.input_files import InputFiles
 from ...transforms.storage.output_folder import Folder, absolute, check_filesystem
 from ...transforms.storage.split_roots import SplitRoots
 from ...transforms.values.array_order import ArrayOrder
@@ -101,12 +101,12 @@ class BuildJob:
         return RowEncoder(self.options.schema, self.row_format, self.inputs)
 
     @property
-    def inputs(self) -> InputRoot:
+    def inputs(self) -> InputFiles:
         """Reads the files that rows name, each manifest's relative to its own folder if to no other."""
         options, folders = self.options, find_roots(self.manifests)
         root = options.image_root or self.manifests[0].root
         own = options.image_root is None and len({m.root for m in self.manifests}) > 1
-        return InputRoot(
+        return InputFiles(
             str(folders) if own else root,
             options.allow_outside,
             options.schema.on_unreadable,

@@ -12,13 +12,13 @@ from ...transforms.manifests.join_labels import JoinLabels
 from ...transforms.manifests.open_manifest import Manifest
 from ...transforms.manifests.read_manifest import ReadManifest
 from ...transforms.row_order import PathRoot, RowFormat
-from ...transforms.storage.input_files import InputRoot
+from ...transforms.storage.input_files import InputFiles
 from ..options import BuildOptions
 
 __all__ = ["ReadRows", "name_column", "row_format_of"]
 
 
-def row_format_of(options: BuildOptions, columns: tuple[str, ...], inputs: InputRoot) -> RowFormat:
+def row_format_of(options: BuildOptions, columns: tuple[str, ...], inputs: InputFiles) -> RowFormat:
     """What the cells of rows with these columns are, and what names a row."""
     key_column = name_column(options)
     is_path = key_column in options.schema.file_columns()
@@ -54,7 +54,7 @@ class ReadRows(beam.PTransform):
         options: BuildOptions,
         manifests: tuple[Manifest, ...],
         labels: Manifest | None,
-        inputs: InputRoot,
+        inputs: InputFiles,
     ):
         super().__init__()
         self._options, self._manifests, self._labels = options, manifests, labels

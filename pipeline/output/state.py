@@ -29,12 +29,12 @@ from .own_files import (
 )
 from .replace import finish_replacing, is_replacing, next_folder
 
-__all__ = ["Claim", "Found", "look_at_output", "take_output"]
+__all__ = ["Found", "OutputState", "look_at_output", "take_output"]
 
 _SHOWN = 3
 
 
-class Claim(Enum):
+class OutputState(Enum):
     """What a build finds in its output folder."""
 
     NEW = "new"
@@ -47,7 +47,7 @@ class Found:
     """What a build finds in its output folder, and what it is to do about it.
 
     Attributes:
-        claim: whether it is to start, to continue, or to leave the published dataset alone.
+        state: whether it is to start, to continue, or to leave the published dataset alone.
         job: the build, writing to where it is to write.
         changes: of an unfinished build that continues: what has changed since it was started.
         unseen: of a published dataset: what was not compared, and why; empty if all was.
@@ -57,7 +57,7 @@ class Found:
         replaced: of a published dataset: whether it was complete and has only now taken another's place.
     """
 
-    claim: Claim
+    state: OutputState
     job: BuildJob
     changes: tuple[str, ...] = ()
     unseen: str = ""
@@ -76,7 +76,7 @@ def look_at_output(job: BuildJob) -> Found:
     output = job.output
     try:
         if is_replacing(output):
-            return Found(Claim.NEW, job)
+            return Found(OutputState.NEW, job)
         published = output.read(DATASET_FILE)
         if published is not None:
             return _look_at_dataset(job, published)
@@ -84,10 +84,10 @@ def look_at_output(job: BuildJob) -> Found:
         if started is None:
             _check_empty(job)
         if started is None or job.options.overwrite:
-            return Found(Claim.NEW, job)
+            return Found(OutputState.NEW, job)
     except OSError as error:
         raise _unusable(output, error) from None
-    return Found(Claim.RESUMED, job, _check_unfinished(job, json.loads(started)))
+    return Found(OutputState.RESUMED, job, _check_unfinished(job, json.loads(started)))
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def take_output(job: BuildJob) -> Iterator[Found]:
         replaced = is_replacing(output)
         finish_replacing(output)
         found = (_look_at_replaced(job) if replaced else None) or look_at_output(job)
-        if found.claim is Claim.PUBLISHED:
+        if found.state is OutputState.PUBLISHED:
             clear_state(output)
             yield replace(found, replaced=replaced)
             return
@@ -123,7 +123,7 @@ def _look_at_dataset(job: BuildJob, published: bytes) -> Found:
     output, place = job.output, repr(job.options.output)
     before = _command_in(published, output)
     if job.options.overwrite:
-        return Found(Claim.NEW, job)
+        return Found(OutputState.NEW, job)
     other, softer, inputs = differences(before, job.command)
     if other or softer:
         raise _refuse(f"{place} holds a dataset of another command", [*other, *softer, *inputs])
@@ -141,7 +141,7 @@ def _look_at_dataset(job: BuildJob, published: bytes) -> Found:
             "replace it with --overwrite, or name another directory"
         )
     return Found(
-        Claim.PUBLISHED,
+        OutputState.PUBLISHED,
         job,
         unseen=changes.unseen,
         in_parts=changes.in_parts,
@@ -165,9 +165,9 @@ def _look_at_next(job: BuildJob) -> Found:
     if started is not None:
         other, softer, inputs = differences(json.loads(started), _state_of(job))
         if not other:
-            return Found(Claim.RESUMED, nested, (*softer, *inputs))
+            return Found(OutputState.RESUMED, nested, (*softer, *inputs))
     remove_build(following)
-    return Found(Claim.NEW, nested)
+    return Found(OutputState.NEW, nested)
 
 
 def _start(job: BuildJob) -> None:

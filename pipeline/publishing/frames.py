@@ -12,7 +12,7 @@ from typing import Any
 
 from ...schemas.dataset.file_names import DROPPED_FILE
 from ...schemas.dataset.statistics import merge_all
-from ...transforms.clips.frame_accounting import FrameBooks
+from ...transforms.clips.frame_accounting import FrameAccounting
 from ...transforms.rejects import EARLY_REJECT_FILES, early_dropped_path
 from ...transforms.shards.plan_shards import Plan
 from ...transforms.shards.shard_task import ShardResult
@@ -48,7 +48,7 @@ def publish_frames(
                 file.write(lines)
                 dropped.update(json.loads(line)["reason"] for line in lines.splitlines())
         counts = merge_all([plan.frames, *(shard.frames for shard in shards)])
-        books = FrameBooks(counts, _count_rejected(rejects), dropped)
+        books = FrameAccounting(counts, _count_rejected(rejects), dropped)
         books.balance()
         described = books.to_dict()
         if dropped:

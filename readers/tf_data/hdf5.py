@@ -130,25 +130,25 @@ def _module_of_stored(schema: Schema) -> ModuleType | None:
 def _to_parts(column: Column, values: Values) -> list[Any]:
     if isinstance(values, Ragged):
         return [values.values, values.lengths]
-    if column.layout.dtype == "bytes":
+    if column.spec.dtype == "bytes":
         values = np.array([item.tobytes() for item in values], object)
     return [values]
 
 
 def _part_types(column: Column) -> list[Any]:
-    types = [tf.as_dtype(column.layout.dtype) if column.layout.is_numeric else tf.string]
-    return [*types, tf.int64] if column.layout.is_ragged else types
+    types = [tf.as_dtype(column.spec.dtype) if column.spec.is_numeric else tf.string]
+    return [*types, tf.int64] if column.spec.is_ragged else types
 
 
 def _part_shapes(column: Column, rows: int | None) -> list[Any]:
-    if column.layout.is_ragged:
-        return [[None, *(size for size in column.layout.shape if size is not None)], [rows]]
-    return [[rows, *column.layout.shape]]
+    if column.spec.is_ragged:
+        return [[None, *(size for size in column.spec.shape if size is not None)], [rows]]
+    return [[rows, *column.spec.shape]]
 
 
 def _to_tensor(column: Column, parts: Any) -> Any:
     values = next(parts)
-    if not column.layout.is_ragged:
+    if not column.spec.is_ragged:
         return values
     # The types of row splits are those that the same features have when they are parsed.
     splits = tf.int64 if _is_raw(column.feature) else tf.int32

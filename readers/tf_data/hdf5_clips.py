@@ -76,12 +76,12 @@ class HDF5Clips:
 
 def _is_string(column: Column) -> bool:
     """Whether records hold strings: text and bytes, and raw pixels too."""
-    return not column.layout.is_numeric or column.layout.encoding == "raw"
+    return not column.spec.is_numeric or column.spec.encoding == "raw"
 
 
 def _is_nested(column: Column) -> bool:
     """Whether a record, or a step, holds a list."""
-    return column.layout.is_ragged and not _is_string(column)
+    return column.spec.is_ragged and not _is_string(column)
 
 
 def _to_parts(column: Column, values: Values) -> list[Any]:
@@ -106,12 +106,12 @@ def _to_strings(values: Values) -> Any:
 
 
 def _part_types(column: Column) -> list[Any]:
-    first = tf.string if _is_string(column) else tf.as_dtype(column.layout.dtype)
+    first = tf.string if _is_string(column) else tf.as_dtype(column.spec.dtype)
     return [first, *[tf.int64] * (_is_nested(column) + column.is_steps)]
 
 
 def _to_tensor(column: Column, parts: Iterator[Any], rows: int | None) -> Any:
-    shape = [] if _is_string(column) else [n for n in column.layout.shape if n is not None]
+    shape = [] if _is_string(column) else [n for n in column.spec.shape if n is not None]
     dense = not _is_nested(column) and not column.is_steps
     value = tf.ensure_shape(next(parts), [rows if dense else None, *shape])
     if _is_nested(column):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..errors import SchemaError
-from ..features.base import ArrayLayout, Feature
+from ..features.base import Feature, ValueSpec
 from ..schema import Schema
 
 __all__ = ["OFFSETS", "STEP_OFFSETS", "VALUES", "Column", "columns"]
@@ -30,20 +30,20 @@ class Column:
         key: the Example key, which is also the path in the file.
         name: the name of the feature that the values are of.
         feature: the feature.
-        layout: what one value is; of a step feature, one step's.
+        spec: what one value is; of a step feature, one step's.
         is_steps: whether a record holds any number of them.
     """
 
     key: str
     name: str
     feature: Feature
-    layout: ArrayLayout
+    spec: ValueSpec
     is_steps: bool
 
     @property
     def is_group(self) -> bool:
         """Whether the file has a group at the key rather than a dataset."""
-        return self.is_steps or self.layout.is_ragged
+        return self.is_steps or self.spec.is_ragged
 
 
 def columns(schema: Schema) -> list[Column]:
@@ -71,15 +71,15 @@ def _find_columns(schema: Schema) -> Iterator[Column]:
     for name, feature in schema.features.items():
         place = schema.place(name)
         try:
-            layouts = feature.arrays(name)
+            specs = feature.specs(name)
         except NotImplementedError:
             raise SchemaError(
                 f"{place}: got type {feature.type}, which does not say how HDF5 holds it; "
                 "build with --sinks tfrecord"
             ) from None
-        for key, layout in layouts.items():
+        for key, spec in specs.items():
             _check_key(key, place)
-            yield Column(key, name, feature, layout, name in schema.steps)
+            yield Column(key, name, feature, spec, name in schema.steps)
 
 
 def _check_key(key: str, place: str) -> None:

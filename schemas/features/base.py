@@ -15,7 +15,6 @@ from typing_extensions import Self
 from .source import check_source, source_columns
 
 __all__ = [
-    "ArrayLayout",
     "Encoded",
     "Feature",
     "FeatureSource",
@@ -23,6 +22,7 @@ __all__ = [
     "RecordValue",
     "SettingError",
     "Steps",
+    "ValueSpec",
     "literal",
     "shorten",
 ]
@@ -91,15 +91,18 @@ class FeatureSource:
 
 
 @dataclass(frozen=True, slots=True)
-class ArrayLayout:
-    """How a format of arrays, such as HDF5, holds one value of a record.
+class ValueSpec:
+    """What one value is: in a record, under one key, or decoded.
+
+    It is the one description of a value. What TensorFlow parses it by, how HDF5 holds it, and what is checked
+    when it is read back are derived from it.
 
     Attributes:
         dtype: of the numbers; ``text`` is UTF-8 text and ``bytes`` binary, both of any length.
         shape: sizes of one record's value, ``None`` where they differ from record to record: first
             those that differ, then those that do not. Text and bytes have ``()``.
         axes: what the axes of the shape are called.
-        encoding: the image format that bytes are in; empty where they are in none.
+        encoding: the image format that bytes are in, ``raw`` for pixels; empty where they are in none.
     """
 
     dtype: Literal["int64", "float32", "uint8", "uint16", "text", "bytes"]
@@ -148,6 +151,9 @@ class Feature(BaseModel):
     target_by_default: ClassVar[bool] = False
     """What ``is_target`` is while a schema says nothing of it: true for classes."""
 
+    is_image: ClassVar[bool] = False
+    """True when ``decoded`` is pixels ``[height, width, channels]``, which readers may scale and transpose."""
+
     is_text: ClassVar[bool] = False
     """True when values are text or bytes, which are no input of a network beside others."""
 
@@ -160,7 +166,7 @@ class Feature(BaseModel):
     @model_validator(mode="after")
     def _check_storage(self) -> Self:
         compressed = self.storage != "contiguous"
-        if compressed and not any(layout.is_numeric for layout in self.arrays("").values()):
+        if compressed and not any(spec.is_numeric for spec in self.specs("").values()):
             got = f"got {self.storage!r} for values that HDF5 does not compress"
             raise SettingError("storage", f"{got}, expected contiguous")
         return self
@@ -222,9 +228,14 @@ class Feature(BaseModel):
             ValueError: it cannot be what ``encode`` made; the text says what was got and expected.
         """
 
-    def arrays(self, name: str) -> dict[str, ArrayLayout]:
-        """How HDF5 holds the record values that ``encode`` gives, by the same keys."""
+    def specs(self, name: str) -> dict[str, ValueSpec]:
+        """What the record values are that ``encode`` gives, by the same keys."""
         raise NotImplementedError
+
+    @property
+    def decoded(self) -> ValueSpec:
+        """What a reader gives of one record, or of one step: most often what is stored under the name."""
+        return self.specs("")[""]
 
     def statistics(self, summary: dict[str, Any]) -> dict[str, Any]:
         """Turns the merged summaries of a split into what ``dataset.json`` says of the feature."""
@@ -248,6 +259,11 @@ class Feature(BaseModel):
     def rows_advice(self) -> str:
         """How to declare the feature so that it ``takes_rows``; empty where that cannot be."""
         return ""
+
+    @property
+    def one_hot_classes(self) -> int | None:
+        """How many classes there are, where each record has one, which readers may one-hot encode."""
+        return None
 
     @property
     def needs_vocabulary(self) -> bool:

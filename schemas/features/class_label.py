@@ -10,7 +10,7 @@ from pydantic import field_validator, model_validator
 from typing_extensions import Self
 
 from ..errors import Reject
-from .base import ArrayLayout, Encoded, FeatureSource, SettingError, shorten
+from .base import Encoded, FeatureSource, SettingError, ValueSpec, shorten
 from .cell_text import is_missing
 from .class_names import ClassFeature, class_name, is_nan, observed_name
 
@@ -73,9 +73,14 @@ class ClassLabel(ClassFeature):
             num_classes=None if self.class_names else self.num_classes,
         )
 
-    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+    def specs(self, name: str) -> dict[str, ValueSpec]:
         """An int64 number."""
-        return {name: ArrayLayout("int64")}
+        return {name: ValueSpec("int64")}
+
+    @property
+    def one_hot_classes(self) -> int | None:
+        """See ``Feature.one_hot_classes``."""
+        return self.class_count
 
     def _default_names(self) -> Iterable[str]:
         return () if self.default is None else (class_name(self.default),)

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from ..errors import Reject
-from .base import ArrayLayout, Encoded, FeatureSource, SettingError, literal, shorten
+from .base import Encoded, FeatureSource, SettingError, ValueSpec, literal, shorten
 from .cell_text import is_missing, parse_list
 from .class_names import ClassFeature, class_name, flags_hint, is_nan, observed_name
 
@@ -99,9 +99,14 @@ class ClassLabels(ClassFeature):
             num_classes=None if self.class_names else self.num_classes,
         )
 
-    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+    def specs(self, name: str) -> dict[str, ValueSpec]:
         """A list of int64 class numbers."""
-        return {name: ArrayLayout("int64", (None,), ("class",))}
+        return {name: ValueSpec("int64", (None,), ("class",))}
+
+    @property
+    def decoded(self) -> ValueSpec:
+        """Zeros and ones, one for each class."""
+        return ValueSpec("float32", (self.class_count,), ("class",))
 
     def _class_ids(self, value: Any) -> list[int]:
         items = self._split(value)

@@ -20,11 +20,11 @@ from ..images.pixel_sums import sum_pixels
 from ..images.resizing import Placement, Resize, Size, pad_offset, place, size_text
 from ..images.tensorflow_source import DECODE_IMAGES, DECODE_ONE, DECODE_RAW, DECODE_RAW_RAGGED
 from .base import (
-    ArrayLayout,
     Encoded,
     Feature,
     FeatureSource,
     FeatureValue,
+    ValueSpec,
     literal,
     shorten,
 )
@@ -88,6 +88,7 @@ class Image(Feature):
 
     reads_files: ClassVar[bool] = True
     reads_arrays: ClassVar[bool] = True
+    is_image: ClassVar[bool] = True
 
     type: Literal["image"] = "image"
     height: int | None = Field(default=None, ge=1, le=65535, strict=True)
@@ -213,14 +214,18 @@ class Image(Feature):
             got = f"got {size_text(image.size)}"
             raise ValueError(f"{got}, expected {size_text(self.fixed_size)}")
 
-    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+    def specs(self, name: str) -> dict[str, ValueSpec]:
         """Encoded images as bytes, raw ones as pixels; where sizes differ, with their shapes."""
         if self.encoding != "raw":
-            return {name: ArrayLayout("bytes", encoding=self.encoding)}
-        pixels = ArrayLayout(self.dtype, self.shape, ("height", "width", "channel"), "raw")
+            return {name: ValueSpec("bytes", encoding=self.encoding)}
         if self.fixed_size:
-            return {name: pixels}
-        return {name: pixels, f"{name}/shape": ArrayLayout("int64", (3,), ("size",))}
+            return {name: self.decoded}
+        return {name: self.decoded, f"{name}/shape": ValueSpec("int64", (3,), ("size",))}
+
+    @property
+    def decoded(self) -> ValueSpec:
+        """The pixels."""
+        return ValueSpec(self.dtype, self.shape, ("height", "width", "channel"), "raw")
 
     def statistics(self, summary: dict[str, Any]) -> dict[str, Any]:
         """Mean and standard deviation a channel, on the scale from 0 (black) to 1 (white).

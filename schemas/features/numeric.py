@@ -14,12 +14,12 @@ from typing_extensions import Self
 from ..dataset.moments import float_moments, int_moments, row_blocks
 from ..errors import Reject
 from .base import (
-    ArrayLayout,
     Encoded,
     Feature,
     FeatureSource,
     FeatureValue,
     SettingError,
+    ValueSpec,
     literal,
     shorten,
 )
@@ -153,10 +153,10 @@ class _Numeric(Feature):
         except Reject as reject:
             raise ValueError(reject.message) from None
 
-    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+    def specs(self, name: str) -> dict[str, ValueSpec]:
         """Numbers of the declared shape, or a list of them."""
         dtype: Literal["int64", "float32"] = "int64" if self.dtype is np.int64 else "float32"
-        return {name: ArrayLayout(dtype, self.shape)}
+        return {name: ValueSpec(dtype, self.shape)}
 
     def statistics(self, summary: dict[str, Any]) -> dict[str, Any]:
         """``count``, ``nan`` where there are any, and ``min``, ``max``, ``mean``, ``std`` of the rest.

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import field_validator
 
 from ..errors import Reject
-from .base import ArrayLayout, Encoded, Feature, FeatureSource, shorten
+from .base import Encoded, Feature, FeatureSource, ValueSpec, shorten
 
 __all__ = ["Bytes", "String"]
 
@@ -49,9 +49,9 @@ class String(Feature):
         """A string tensor ``[batch]``."""
         return FeatureSource({name: "tf.io.FixedLenFeature([], tf.string)"})
 
-    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+    def specs(self, name: str) -> dict[str, ValueSpec]:
         """Text of any length."""
-        return {name: ArrayLayout("text")}
+        return {name: ValueSpec("text")}
 
 
 class Bytes(Feature):
@@ -95,9 +95,9 @@ class Bytes(Feature):
         """A string tensor ``[batch]``."""
         return FeatureSource({name: "tf.io.FixedLenFeature([], tf.string)"})
 
-    def arrays(self, name: str) -> dict[str, ArrayLayout]:
+    def specs(self, name: str) -> dict[str, ValueSpec]:
         """Bytes of any length."""
-        return {name: ArrayLayout("bytes")}
+        return {name: ValueSpec("bytes")}
 
 
 def _to_utf8(value: Any) -> bytes:

@@ -362,18 +362,18 @@ sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 import numpy as np
 from PIL import Image
 from pathlib import Path
-from pixelbeam.transforms.values.resolve import CellReader
+from pixelbeam.transforms.values.resolve import ValueResolver
 from pixelbeam.transforms.clips.encode_clips import ClipEncoder
 from pixelbeam.transforms.values.arrays.array_files import ArrayFiles
-from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.schemas import Schema
 root = Path({str(tmp_path)!r})
 Image.fromarray(np.full((256, 256, 3), 7, np.uint8)).save(root / "f.jpg")
 frames = {{"type": "image", "source": "path", "height": 256, "width": 256}}
 schema = Schema.from_dict({{"record": "sequence_example", "steps": {{"frames": frames}}}})
 def encode(count):
-    inputs = InputRoot(str(root))
-    reader = CellReader({{"path": ["f.jpg"] * count}}, inputs, ArrayFiles(inputs))
+    inputs = InputFiles(str(root))
+    reader = ValueResolver({{"path": ["f.jpg"] * count}}, inputs, ArrayFiles(inputs))
     return ClipEncoder(schema, reader).encode()
 encode(10)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

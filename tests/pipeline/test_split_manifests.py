@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
-from pixelbeam.pipeline.output.state import Claim
+from pixelbeam.pipeline.output.state import OutputState
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import ManifestError, OptionError, OutputError
 from pixelbeam.transforms.splits import Splits
@@ -79,7 +79,7 @@ def test_the_dataset_holds_no_path_of_the_machine_and_sources_are_known(apart, t
     run(apart, out)
     assert not any(str(tmp_path).encode() in data for data in contents(out).values())
     again = run(apart, out)
-    assert (again.claim, again.unseen) == (Claim.PUBLISHED, "")
+    assert (again.state, again.unseen) == (OutputState.PUBLISHED, "")
     make_image(tmp_path / "two" / "a.png", 9)
     with pytest.raises(OutputError, match=r"1 source that has changed: test/a\.png\n"):
         run(apart, out)

@@ -11,7 +11,7 @@ from ...schemas.dataset.statistics import add
 from ...schemas.errors import Reject
 from ...schemas.features.base import Encoded, Feature, FeatureValue, Steps
 from ...schemas.schema import Schema
-from ..values.resolve import CellReader
+from ..values.resolve import ValueResolver
 from ..values.step_sources import SomeSteps, StepSource, common_length
 from .windows import WINDOW, count_skipped, parse_window
 
@@ -31,7 +31,7 @@ class ClipEncoder:
     """
 
     schema: Schema
-    reader: CellReader
+    reader: ValueResolver
     seen: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     dropped: list[Reject] = field(default_factory=list)

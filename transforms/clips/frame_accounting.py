@@ -21,7 +21,7 @@ from ...schemas.schema import Schema
 from ..rows import RejectedRow
 from ..shards.encode_rows import EncodedRow
 
-__all__ = ["FrameBooks", "frames_of"]
+__all__ = ["FrameAccounting", "frames_of"]
 
 
 def frames_of(schema: Schema, outcome: EncodedRow | RejectedRow) -> dict[str, int]:
@@ -40,7 +40,7 @@ def frames_of(schema: Schema, outcome: EncodedRow | RejectedRow) -> dict[str, in
 
 
 @dataclass(frozen=True, slots=True)
-class FrameBooks:
+class FrameAccounting:
     """All counts of a build.
 
     Attributes:

@@ -16,9 +16,9 @@ from ..manifests.join_labels import join_key
 from ..rejects import reject_row
 from ..row_order import RowFormat
 from ..rows import InlineBytes, ManifestRow, RejectedRow
-from ..storage.input_files import InputRoot
+from ..storage.input_files import InputFiles
 from ..values.arrays.array_files import ArrayFiles
-from ..values.resolve import CellReader
+from ..values.resolve import ValueResolver
 from ..values.step_sources import common_length, natural_key
 from .windows import count_frames, count_skipped, count_windows, write_window
 
@@ -102,7 +102,7 @@ def group_rows(clip_rows: ClipRows, key: str, rows: Iterable[ManifestRow]) -> Gr
     return grouped
 
 
-def cut_row(clip_rows: ClipRows, reader: CellReader, row: ManifestRow) -> GroupedRows:
+def cut_row(clip_rows: ClipRows, reader: ValueResolver, row: ManifestRow) -> GroupedRows:
     """Cuts a row that is a clip into windows, each of them a row.
 
     Lists are cut. Paths and arrays stay what they are, and the window says what of them is meant.
@@ -137,7 +137,7 @@ def cut_row(clip_rows: ClipRows, reader: CellReader, row: ManifestRow) -> Groupe
     return GroupedRows(rows, counts={**counts, **count_windows(windows, count)})
 
 
-def _count_kept(clip_rows: ClipRows, reader: CellReader, counts: dict[str, int]) -> int:
+def _count_kept(clip_rows: ClipRows, reader: ValueResolver, counts: dict[str, int]) -> int:
     """The frames that windows are cut of; puts those that are not among them into the counts."""
     clips, schema = clip_rows.clips, clip_rows.schema
     if clips.key:  # group_rows has counted them
@@ -147,7 +147,7 @@ def _count_kept(clip_rows: ClipRows, reader: CellReader, counts: dict[str, int])
     return len(clips.keep(seen))
 
 
-def _listed(clip_rows: ClipRows, reader: CellReader, column: str) -> Any:
+def _listed(clip_rows: ClipRows, reader: ValueResolver, column: str) -> Any:
     """The cell of a column of steps as a list, where it lists them; else the cell."""
     for feature in clip_rows.schema.steps.values():
         if feature.source == column:
@@ -258,7 +258,7 @@ class CutClips(beam.PTransform):
     Takes and returns what ``GroupClips`` does; ``rows`` also have the columns of ``window_columns``.
     """
 
-    def __init__(self, clip_rows: ClipRows, inputs: InputRoot):
+    def __init__(self, clip_rows: ClipRows, inputs: InputFiles):
         super().__init__()
         self._do_fn = _CutClipFn(clip_rows, inputs)
 
@@ -320,7 +320,7 @@ class _GroupClipFn(beam.DoFn):
 
 
 class _CutClipFn(beam.DoFn):
-    def __init__(self, clip_rows: ClipRows, inputs: InputRoot):
+    def __init__(self, clip_rows: ClipRows, inputs: InputFiles):
         self._clip_rows, self._inputs = clip_rows, inputs
 
     def start_bundle(self) -> None:
@@ -330,7 +330,7 @@ class _CutClipFn(beam.DoFn):
         columns = self._clip_rows.row_format.columns
         cells = dict(zip(columns, row.values, strict=True))
         inputs = self._inputs.of(row.file)
-        reader = CellReader(cells, inputs, self._arrays.under(inputs))
+        reader = ValueResolver(cells, inputs, self._arrays.under(inputs))
         yield from _emit(cut_row(self._clip_rows, reader, row))
 
     def finish_bundle(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from ...schemas.errors import Reject
-from ..storage.input_files import InputRoot
+from ..storage.input_files import InputFiles
 from ..storage.output_folder import is_local
 from ..storage.sources import ShardSources, SourceLog, SourceState
 from ..values.step_sources import list_frames
@@ -34,7 +34,7 @@ class SourceCheck:
             in parts, are always compared by size and time, and under another root they are others.
     """
 
-    inputs: InputRoot
+    inputs: InputFiles
     by: str = "stat"
 
     def changed(self, noted: ShardSources) -> list[str]:

@@ -15,9 +15,9 @@ from ..rejects import reject_row
 from ..row_order import RowFormat
 from ..rows import ManifestRow, RejectedRow
 from ..sinks.registry import SINKS
-from ..storage.input_files import InputRoot
+from ..storage.input_files import InputFiles
 from ..values.arrays.array_files import ArrayFiles
-from ..values.resolve import CellReader
+from ..values.resolve import ValueResolver
 from .thread_pool import RowPool
 
 __all__ = ["EncodedRow", "RowEncoder", "encode_rows"]
@@ -53,7 +53,7 @@ class RowEncoder:
 
     schema: Schema
     row_format: RowFormat
-    inputs: InputRoot
+    inputs: InputFiles
     sinks: tuple[str, ...] = ()
 
     def encode(
@@ -72,7 +72,7 @@ class RowEncoder:
         """
         cells = {**dict(zip(self.row_format.columns, row.values, strict=True)), **inline}
         inputs = self.inputs.of(row.file)
-        reader = CellReader(cells, inputs, (arrays or ArrayFiles(inputs)).under(inputs))
+        reader = ValueResolver(cells, inputs, (arrays or ArrayFiles(inputs)).under(inputs))
         clip = ClipEncoder(self.schema, reader)
         try:
             encoded = self._encode(row, reader, clip)
@@ -89,7 +89,7 @@ class RowEncoder:
                 f"failed to build the record of {row.file}:{row.row}: {what}"
             ) from error
 
-    def _encode(self, row: ManifestRow, reader: CellReader, clip: ClipEncoder) -> EncodedRow:
+    def _encode(self, row: ManifestRow, reader: ValueResolver, clip: ClipEncoder) -> EncodedRow:
         values: dict[str, RecordValue] = {}
         summaries = {}
         is_clip = self.schema.clips is not None
@@ -107,7 +107,7 @@ class RowEncoder:
         return EncodedRow({**values, **steps}, {**summaries, **of_steps}, clip.counts, dropped)
 
 
-def _encode_feature(name: str, feature: Feature, reader: CellReader) -> Encoded:
+def _encode_feature(name: str, feature: Feature, reader: ValueResolver) -> Encoded:
     path = ""
     try:
         path = reader.describe(feature)

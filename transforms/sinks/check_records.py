@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from ...schemas.features.base import ArrayLayout, Feature, FeatureValue, RecordValue, Steps
+from ...schemas.features.base import Feature, FeatureValue, RecordValue, Steps, ValueSpec
 from ...schemas.schema import Schema
 
 __all__ = ["check_record"]
@@ -22,16 +22,16 @@ def check_record(schema: Schema, values: Mapping[str, RecordValue]) -> Iterator[
         schema: the dataset's schema.
         values: the record as ``parse_record`` gives it: flat lists and arrays.
     """
-    layouts: dict[str, ArrayLayout] = {}
+    specs: dict[str, ValueSpec] = {}
     for name, feature in schema.features.items():
-        layouts.update(feature.arrays(name))
-    for key in sorted(values.keys() - layouts.keys()):
+        specs.update(feature.specs(name))
+    for key in sorted(values.keys() - specs.keys()):
         yield f"{key!r}: got a value that the schema does not declare"
-    for key in sorted(layouts.keys() - values.keys()):
+    for key in sorted(specs.keys() - values.keys()):
         yield f"{key!r}: missing"
-    for key in sorted(layouts.keys() & values.keys()):
+    for key in sorted(specs.keys() & values.keys()):
         for value in _each(values[key]):
-            yield from (f"{key!r}: {fault}" for fault in _check_layout(layouts[key], value))
+            yield from (f"{key!r}: {fault}" for fault in _check_spec(specs[key], value))
     for name, feature in schema.features.items():
         yield from _check_feature(name, feature, values)
 
@@ -40,30 +40,30 @@ def _each(value: RecordValue) -> Iterable[FeatureValue]:
     return value.values if isinstance(value, Steps) else (value,)
 
 
-def _check_layout(layout: ArrayLayout, value: FeatureValue) -> Iterator[str]:
+def _check_spec(spec: ValueSpec, value: FeatureValue) -> Iterator[str]:
     found = value.dtype.name if isinstance(value, np.ndarray) else "bytes"
-    expected = _KINDS.get(layout.dtype, "bytes")
+    expected = _KINDS.get(spec.dtype, "bytes")
     if found != expected:
         yield f"got {found}, expected {expected}"
         return
-    if layout.encoding:
+    if spec.encoding:
         return
-    if layout.is_ragged:
-        yield from _check_items(layout, value)
+    if spec.is_ragged:
+        yield from _check_items(spec, value)
         return
     size, wanted = len(value), 1
-    if layout.dtype in ("uint8", "uint16"):  # pixels, as one string
-        size = sum(map(len, value)) // np.dtype(layout.dtype).itemsize
-    for side in layout.shape:
+    if spec.dtype in ("uint8", "uint16"):  # pixels, as one string
+        size = sum(map(len, value)) // np.dtype(spec.dtype).itemsize
+    for side in spec.shape:
         wanted *= side or 0
     if size != wanted:
         yield f"got {size} values, expected {wanted}"
 
 
-def _check_items(layout: ArrayLayout, value: FeatureValue) -> Iterator[str]:
+def _check_items(spec: ValueSpec, value: FeatureValue) -> Iterator[str]:
     """Numbers whose first axis alone is of any length are so many items."""
-    item = math.prod(size for size in layout.shape if size is not None)
-    if layout.is_numeric and len(value) % item:
+    item = math.prod(size for size in spec.shape if size is not None)
+    if spec.is_numeric and len(value) % item:
         yield f"got {len(value)} values, expected a multiple of {item}"
 
 

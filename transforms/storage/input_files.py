@@ -28,7 +28,7 @@ from .output_folder import (
 from .sources import SourceLog, SourceState
 from .split_roots import SplitRoots
 
-__all__ = ["MAX_FILE_BYTES", "InputRoot"]
+__all__ = ["MAX_FILE_BYTES", "InputFiles"]
 
 MAX_FILE_BYTES = 1 << 30
 """A file that is larger is no image; it is rejected before it fills the memory."""
@@ -54,7 +54,7 @@ _FAILURES = (OSError, BeamIOError, S3ClientError)
 
 
 @dataclass(frozen=True, slots=True)
-class InputRoot:
+class InputFiles:
     """The folder that a manifest's relative paths are relative to, and that its paths stay inside.
 
     Attributes:
@@ -79,14 +79,14 @@ class InputRoot:
     splits: SplitRoots | None = None
     prefix: str = ""
 
-    def of(self, file: str) -> InputRoot:
+    def of(self, file: str) -> InputFiles:
         """What reads the files that the rows of a manifest file name."""
         if self.splits is None:
             return self
         root, prefix = self.splits.find(file)[0], f"{file.partition('/')[0]}/"
         return replace(self, root=root, splits=None, prefix=prefix)
 
-    def find(self, noted: str) -> tuple[InputRoot, str]:
+    def find(self, noted: str) -> tuple[InputFiles, str]:
         """What reads a source that was noted, and its path as the manifest writes it."""
         inputs = self.of(noted)
         return inputs, noted[len(inputs.prefix) :]

@@ -11,7 +11,7 @@ from ...schemas.features.base import Feature
 from ...schemas.features.source import ARRAY_MARK, fill_source, is_column
 from ..row_order import RowFormat
 from ..rows import ManifestRow
-from ..storage.input_files import InputRoot
+from ..storage.input_files import InputFiles
 from .arrays.array_files import ArrayBlock, ArrayFiles
 from .arrays.references import parse_reference
 
@@ -30,7 +30,7 @@ class ArrayOrder:
 
     features: tuple[Feature, ...]
     row_format: RowFormat
-    inputs: InputRoot
+    inputs: InputFiles
 
     def open(self) -> Callable[[ManifestRow], ArrayBlock | None]:
         """What finds the block of a row; it opens each array file once, as long as it is kept.

@@ -14,17 +14,17 @@ from ...schemas.errors import Reject
 from ...schemas.features.base import Feature
 from ...schemas.features.cell_text import is_missing, parse_list
 from ...schemas.features.source import ARRAY_MARK, fill_source, is_column
-from ..storage.input_files import InputRoot
+from ..storage.input_files import InputFiles
 from .arrays.array_files import ArrayFiles
 from .arrays.references import parse_reference, suggest_reference
 from .arrays.stored import StoredArray
 from .step_sources import Animation, ListedSteps, StepSource, list_frames
 
-__all__ = ["CellReader"]
+__all__ = ["ValueResolver"]
 
 
 @dataclass(slots=True)
-class CellReader:
+class ValueResolver:
     """Reads what one row names.
 
     Attributes:
@@ -34,7 +34,7 @@ class CellReader:
     """
 
     cells: Mapping[str, Any]
-    inputs: InputRoot
+    inputs: InputFiles
     arrays: ArrayFiles
     _files: dict[str, bytes] = field(default_factory=dict, init=False)
 

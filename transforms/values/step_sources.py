@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ...schemas.errors import Reject
 from ...schemas.images.files import PILLOW_FAULTS, Opened, open_frame, open_image
 from ..manifests.formats.class_folders import is_hidden, is_image_name
-from ..storage.input_files import InputRoot
+from ..storage.input_files import InputFiles
 from ..storage.output_folder import is_local, lies_in
 
 __all__ = [
@@ -200,7 +200,7 @@ def common_length(sources: Mapping[str, StepSource]) -> int:
     return next(iter(lengths.values()), 0)
 
 
-def list_frames(inputs: InputRoot, written: str) -> list[str] | None:
+def list_frames(inputs: InputFiles, written: str) -> list[str] | None:
     """The frames in a folder, or those that a glob names, in natural order.
 
     Args:

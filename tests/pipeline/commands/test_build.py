@@ -10,7 +10,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
-from pixelbeam.pipeline.output.state import Claim
+from pixelbeam.pipeline.output.state import OutputState
 from pixelbeam.schemas.errors import BuildError, OutputError, TooManyRejects
 from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.splits import Splits
@@ -84,7 +84,7 @@ def test_the_size_of_shards_follows_from_a_sample(build_images):
 def test_a_second_run_leaves_a_published_dataset_alone(build_images, images, tmp_path):
     before = contents(build_images())
     options = BuildOptions(str(images / "images.csv"), SCHEMA, str(tmp_path / "out"), threads=1)
-    assert build(options).claim is Claim.PUBLISHED
+    assert build(options).state is OutputState.PUBLISHED
     assert contents(tmp_path / "out") == before
 
 

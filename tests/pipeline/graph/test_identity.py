@@ -17,7 +17,7 @@ from pixelbeam.pipeline.commands import build as build_module
 from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.main import main
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
-from pixelbeam.pipeline.output.state import Claim
+from pixelbeam.pipeline.output.state import OutputState
 from pixelbeam.schemas.errors import BuildError, OptionError, OutputError, TooManyRejects
 from pixelbeam.transforms.shards.plan_shards import ShardSize
 from support import (
@@ -103,7 +103,7 @@ def test_an_interrupted_build_never_mixes_two_image_roots(
 ):
     build(options("fresh", image_root=str(roots[1])))
     interrupt(options())
-    assert build(options(image_root=str(roots[1]))).claim is Claim.RESUMED
+    assert build(options(image_root=str(roots[1]))).state is OutputState.RESUMED
     assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
 
 
@@ -137,7 +137,7 @@ def test_files_that_are_replaced_under_their_names_are_built_anew(
 def test_a_change_that_hides_its_time_is_found_by_content(options, interrupt, roots, tmp_path):
     build(options())
     replace_image(roots[0] / "5.png", 50, keep_time=True)
-    assert build(options()).claim is Claim.PUBLISHED
+    assert build(options()).state is OutputState.PUBLISHED
     assert refusal(options(check_sources="content")) == (
         "a dataset whose inputs have changed: 1 source that has changed: 5.png\n"
         "replace it with --overwrite, or name another directory"
@@ -166,7 +166,7 @@ def test_another_root_of_a_published_dataset_is_another_dataset(options, roots, 
         "a dataset whose inputs have changed: 12 sources that have changed: 0.png, 1.png, 10.png, …\n"
     )
     shutil.copytree(roots[0], tmp_path / "copy")
-    assert build(options(image_root=str(tmp_path / "copy"))).claim is Claim.PUBLISHED
+    assert build(options(image_root=str(tmp_path / "copy"))).state is OutputState.PUBLISHED
 
 
 def test_labels_that_were_swapped_are_another_dataset(options, tmp_path):
@@ -187,7 +187,7 @@ def test_new_images_in_class_folders_are_seen(options, tmp_path):
         )
     settings = {"manifest": str(tmp_path / "classes"), "image_root": None}
     build(options(**settings))
-    assert build(options(**settings)).claim is Claim.PUBLISHED
+    assert build(options(**settings)).state is OutputState.PUBLISHED
     make_image(tmp_path / "classes" / "cat" / "new.png", 3)
     assert "inputs have changed: manifest cat has 13 files, had 12\n" in refusal(
         options(**settings)
@@ -205,7 +205,7 @@ def test_a_lost_shard_is_seen(options, tmp_path):
 
 def test_a_shard_that_was_damaged_at_its_size_is_found_by_content(options, tmp_path):
     build(options())
-    assert build(options(check_sources="content")).claim is Claim.PUBLISHED
+    assert build(options(check_sources="content")).state is OutputState.PUBLISHED
     shard = tmp_path / "out" / "train-00002-of-00004.tfrecord"
     data = bytearray(shard.read_bytes())
     data[100] ^= 1
@@ -272,7 +272,7 @@ def test_a_typo_in_the_image_root_is_mended(options, roots, tmp_path):
     with pytest.raises(TooManyRejects):
         build(options(image_root=str(tmp_path / "typo"), max_rejects=few))
     assert len(rejects_of(tmp_path / "out")) == 12
-    assert build(options(max_rejects=few)).claim is Claim.RESUMED
+    assert build(options(max_rejects=few)).state is OutputState.RESUMED
     assert "rejects.jsonl" not in contents(tmp_path / "out")
 
 
@@ -311,7 +311,7 @@ def test_a_higher_limit_for_rows_tries_them_again(options, tmp_path, monkeypatch
 def test_a_published_reject_that_could_be_a_record_now_is_a_change(options, roots):
     shutil.move(roots[0] / "3.png", roots[0] / "kept")
     build(options())
-    assert build(options()).claim is Claim.PUBLISHED
+    assert build(options()).state is OutputState.PUBLISHED
     shutil.move(roots[0] / "kept", roots[0] / "3.png")
     assert "1 source that has changed: 3.png" in refusal(options())
 
@@ -327,7 +327,7 @@ def test_a_failed_overwrite_leaves_the_old_dataset_alone(options, roots, tmp_pat
     assert f"\n  all of them, a line each: {where}\n" in str(error.value)
     assert len(where.read_text().splitlines()) == 12
     assert contents(tmp_path / "out") == before
-    assert build(options()).claim is Claim.PUBLISHED
+    assert build(options()).state is OutputState.PUBLISHED
     build(options(image_root=str(roots[1]), overwrite=True, max_rejects=few))
     build(options("fresh", image_root=str(roots[1])))
     assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
@@ -376,7 +376,7 @@ def test_an_overwrite_goes_on_after_a_crash_at_any_step(
         assert "dataset.json" not in seen or seen in (old, fresh)
         replacing = (tmp_path / "out" / ".pixelbeam" / "next" / "dataset.json").exists()
         finished = build(new)
-        assert (finished.claim, finished.replaced) == (Claim.PUBLISHED, replacing)
+        assert (finished.state, finished.replaced) == (OutputState.PUBLISHED, replacing)
         if steps == 0:
             assert describe(finished, "out").startswith(
                 "replaced the dataset in out by one that was already built: 12 records; nothing else to "
@@ -387,7 +387,7 @@ def test_an_overwrite_goes_on_after_a_crash_at_any_step(
         assert build(replace(new, overwrite=False)).unseen == ""
         steps += 1
     again = build(replace(new, overwrite=False))
-    assert (again.claim, again.replaced) == (Claim.PUBLISHED, False)
+    assert (again.state, again.replaced) == (OutputState.PUBLISHED, False)
     assert steps >= 6
     assert contents(tmp_path / "out") == fresh
     assert not (tmp_path / "out" / ".pixelbeam" / "next").exists()
@@ -403,7 +403,7 @@ def test_an_overwrite_that_was_killed_goes_on_at_the_missing_shards(
     assert contents(tmp_path / "out") == before
     shards = list((tmp_path / "out" / ".pixelbeam" / "next").glob("*.tfrecord"))
     inodes = {path.name: path.stat().st_ino for path in shards}
-    assert build(new).claim is Claim.RESUMED
+    assert build(new).state is OutputState.RESUMED
     assert {
         path.name: path.stat().st_ino for path in (tmp_path / "out").glob("*.tfrecord")
     } == inodes
@@ -462,7 +462,7 @@ def test_the_output_is_in_no_listing_of_its_own_build(options, interrupt, tmp_pa
     for name in ("classes/out", "classes/cat/out"):
         interrupt(options(name, **settings))
         assert build(options(name, **settings)).dataset.rows == 12
-        assert build(options(name, **settings)).claim is Claim.PUBLISHED
+        assert build(options(name, **settings)).state is OutputState.PUBLISHED
         shutil.rmtree(tmp_path / name)
     lines = "".join(json.dumps({"path": path, "label": label}) + "\n" for path, label in ROWS)
     (tmp_path / "m").mkdir()
@@ -471,4 +471,4 @@ def test_the_output_is_in_no_listing_of_its_own_build(options, interrupt, tmp_pa
     with pytest.raises(TooManyRejects):
         build(options("m/out", max_rejects=MaxRejects(count=0, fraction=None), **settings))
     assert build(options("m/out", **settings)).dataset.rows == 13
-    assert build(options("m/out", **settings)).claim is Claim.PUBLISHED
+    assert build(options("m/out", **settings)).state is OutputState.PUBLISHED

@@ -12,9 +12,9 @@ from pixelbeam.schemas import Schema
 from pixelbeam.schemas.dataset.statistics import merge_all
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.transforms.clips.encode_clips import ClipEncoder
-from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.values.arrays.array_files import ArrayFiles
-from pixelbeam.transforms.values.resolve import CellReader
+from pixelbeam.transforms.values.resolve import ValueResolver
 
 POSE = {"type": "float32", "source": "pose", "shape": [3]}
 FRAME = {"type": "image", "source": "frame", "resize": "none", "encoding": "raw"}
@@ -23,8 +23,8 @@ NUMBERS = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
 
 def encoder(tmp_path, cells, steps=None, **clips):
     schema = {"record": "sequence_example", "steps": steps or {"pose": POSE}, "clips": clips}
-    inputs = InputRoot(str(tmp_path))
-    reader = CellReader(cells, inputs, ArrayFiles(inputs))
+    inputs = InputFiles(str(tmp_path))
+    reader = ValueResolver(cells, inputs, ArrayFiles(inputs))
     return ClipEncoder(Schema.from_dict(schema), reader)
 
 

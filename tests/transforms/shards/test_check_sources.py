@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.transforms.shards.check_sources import SourceCheck
-from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.storage.sources import ShardSources, SourceLog, SourceState
 from pixelbeam.transforms.values.arrays.array_files import ArrayFiles
 from pixelbeam.transforms.values.arrays.references import parse_reference
@@ -33,7 +33,7 @@ def root(tmp_path):
 def note(root) -> ShardSources:
     """What a task would note that reads everything there is, and two files that there are not."""
     log = SourceLog()
-    inputs = InputRoot(str(root), log=log)
+    inputs = InputFiles(str(root), log=log)
     inputs.read("a.txt")
     inputs.read("b.txt")
     for path in ("none.txt", "clip", "../outside.txt"):
@@ -49,7 +49,7 @@ def note(root) -> ShardSources:
 
 
 def changed(root, noted, by="stat") -> list[str]:
-    return SourceCheck(InputRoot(str(root)), by).changed(noted)
+    return SourceCheck(InputFiles(str(root)), by).changed(noted)
 
 
 def test_what_is_noted(root):
@@ -69,7 +69,7 @@ def test_what_is_noted(root):
 def test_nothing_has_changed(root, tmp_path):
     noted = note(root)
     assert changed(root, noted) == changed(root, noted, "content") == []
-    assert SourceCheck(InputRoot(str(root))).renew(noted) == noted
+    assert SourceCheck(InputFiles(str(root))).renew(noted) == noted
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_renewed_note_has_the_new_times_and_place(root, tmp_path):
     files = {name: state for name, state in noted.states.items() if name.endswith(".txt")}
     shutil.copytree(root, tmp_path / "copy")
     os.utime(tmp_path / "copy" / "a.txt", ns=(OLD, OLD + 1))
-    check = SourceCheck(InputRoot(str(tmp_path / "copy")))
+    check = SourceCheck(InputFiles(str(tmp_path / "copy")))
     renewed = check.renew(ShardSources(noted.root, files))
     assert renewed is not None
     assert renewed.root == str(tmp_path / "copy")
@@ -130,7 +130,7 @@ def note_arrays(root) -> dict[str, SourceState]:
     log = SourceLog()
     reference = parse_reference("x.h5::/n")
     assert reference is not None
-    ArrayFiles(InputRoot(str(root), log=log)).find(reference, of_images=False)
+    ArrayFiles(InputFiles(str(root), log=log)).find(reference, of_images=False)
     return log.take()
 
 

@@ -20,7 +20,7 @@ from pixelbeam.transforms.shards.plan_shards import (
     SplitPlan,
 )
 from pixelbeam.transforms.sinks.examples import serialize_example
-from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.storage.output_folder import Folder
 
 SCHEMA = Schema.from_dict(
@@ -78,11 +78,13 @@ def test_the_sample_is_the_rows_with_the_smallest_places():
 
 def test_the_plan(tmp_path):
     folder = Folder(str(tmp_path))
-    encoder = RowEncoder(SCHEMA, FORMAT, InputRoot(""))
+    encoder = RowEncoder(SCHEMA, FORMAT, InputFiles(""))
     planner = Planner(encoder, "", ("train", "test"), ShardSize(shard_bytes=1000), 2, 60.0, folder)
     plan = planner.plan(summarize([("train", row) for row in rows(30)]), 31)
     schema = SCHEMA.with_vocabularies({"label": ("dog", "cat")})
-    records = [RowEncoder(schema, FORMAT, InputRoot("")).encode(row, {}).values for row in rows(30)]
+    records = [
+        RowEncoder(schema, FORMAT, InputFiles("")).encode(row, {}).values for row in rows(30)
+    ]
     mean = sum(len(serialize_example(record)) + 16 for record in records) / 30
     assert plan == Plan(
         schema, {"test": SplitPlan(0, 1), "train": SplitPlan(30, -int(-30 * mean // 1000))}, 31
@@ -91,7 +93,7 @@ def test_the_plan(tmp_path):
 
 
 def test_line_breaks_in_names_are_warned_of_with_the_first_place(tmp_path):
-    encoder = RowEncoder(SCHEMA, BY_TEXT, InputRoot(""))
+    encoder = RowEncoder(SCHEMA, BY_TEXT, InputFiles(""))
     size = ShardSize(num_shards=1)
     planner = Planner(encoder, "", (), size, 2, 60.0, Folder(str(tmp_path)))
     cells = [("cat", "x"), ("a\nb", "y"), ("a\nb", "z"), ("dog", "k\r1"), ("c\nd", "w")]
@@ -149,7 +151,7 @@ NAMELESS = "{}: got no class name from column 'label' of the manifest, expected 
 
 def refusal(tmp_path, schema, cells):
     """Why rows with these labels have no plan."""
-    encoder = RowEncoder(schema, FORMAT, InputRoot(""))
+    encoder = RowEncoder(schema, FORMAT, InputFiles(""))
     size = ShardSize(num_shards=1)
     planner = Planner(encoder, "", (), size, 2, 60.0, Folder(str(tmp_path)))
     summarizer, summary = RowSummarizer(schema, FORMAT), RowSummary()

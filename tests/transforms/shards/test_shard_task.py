@@ -7,7 +7,7 @@ from pixelbeam.transforms.rows import ManifestRow
 from pixelbeam.transforms.shards.encode_rows import RowEncoder
 from pixelbeam.transforms.shards.shard_task import ShardResult, ShardTask
 from pixelbeam.transforms.shards.thread_pool import RowPool
-from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.storage.output_folder import Folder
 from support import contents
 
@@ -23,7 +23,7 @@ def packed(count):
 
 def run(folder, rows, schema=SCHEMA):
     task = ShardTask(
-        Folder(str(folder)), ("tfrecord",), RowEncoder(schema, FORMAT, InputRoot("")), ""
+        Folder(str(folder)), ("tfrecord",), RowEncoder(schema, FORMAT, InputFiles("")), ""
     )
     return task.run(NAME, rows, RowPool(2, 60.0))
 

@@ -8,7 +8,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.localfilesystem import LocalFileSystem
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.transforms.storage import input_files as inputs
-from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.input_files import InputFiles
 
 
 class FlakyFileSystem(LocalFileSystem):
@@ -41,7 +41,7 @@ def flaky():
     return FlakyFileSystem
 
 
-def reject_of(root: InputRoot, written: str) -> tuple[str, str, str, str]:
+def reject_of(root: InputFiles, written: str) -> tuple[str, str, str, str]:
     with pytest.raises(Reject) as reject:
         root.read(written)
     found = reject.value
@@ -58,7 +58,7 @@ def test_reading_a_file(tmp_path):
         "a/../a/b c.jpg",
         f"{tmp_path}/a/b c.jpg",
     ):
-        assert InputRoot(str(tmp_path)).read(written) == b"data"
+        assert InputFiles(str(tmp_path)).read(written) == b"data"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_files_that_cannot_be_read(tmp_path, path, reason, message):
     os.symlink("circle", tmp_path / "circle")
     with (tmp_path / "huge.jpg").open("wb") as file:
         file.truncate(inputs.MAX_FILE_BYTES + 1)
-    assert reject_of(InputRoot(str(tmp_path)), path) == ("load", reason, message, path)
+    assert reject_of(InputFiles(str(tmp_path)), path) == ("load", reason, message, path)
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ def test_paths_that_lead_out_of_the_root(tmp_path, written):
     os.symlink("../secret.jpg", root / "link.jpg")
     os.symlink("..", root / "folder")
     written = written.format(tmp=tmp_path)
-    stage, reason, message, path = reject_of(InputRoot(str(root)), written)
+    stage, reason, message, path = reject_of(InputFiles(str(root)), written)
     assert (stage, reason, path) == ("load", "outside_root", written)
     assert message == (
         f"{written!r} leads out of the image root; name the folder that holds all images with "
         "--image_root, or trust the manifest with --allow_outside"
     )
     if written != "/dev/zero":
-        assert InputRoot(str(root), allow_outside=True).read(written) == b"secret"
+        assert InputFiles(str(root), allow_outside=True).read(written) == b"secret"
 
 
 @pytest.mark.parametrize("allow_outside", [False, True])
@@ -123,7 +123,7 @@ def test_paths_that_lead_out_of_the_root(tmp_path, written):
 )
 def test_addresses_are_no_paths(tmp_path, written, advice, allow_outside):
     scheme = written.partition(":")[0]
-    assert reject_of(InputRoot(str(tmp_path), allow_outside), written) == (
+    assert reject_of(InputFiles(str(tmp_path), allow_outside), written) == (
         "load",
         "no_filesystem",
         f"{written}: no filesystem for {scheme}:// is installed; {advice}",
@@ -135,36 +135,36 @@ def test_links_that_stay_inside_are_followed(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "a.jpg").write_bytes(b"data")
     os.symlink("real", tmp_path / "link")
-    assert InputRoot(str(tmp_path)).read("link/a.jpg") == b"data"
+    assert InputFiles(str(tmp_path)).read("link/a.jpg") == b"data"
     os.symlink(tmp_path, tmp_path.parent / f"{tmp_path.name}-link")
-    assert InputRoot(f"{tmp_path}-link").read("link/a.jpg") == b"data"
+    assert InputFiles(f"{tmp_path}-link").read("link/a.jpg") == b"data"
 
 
 @pytest.mark.parametrize(
     "written", ["../b.jpg", "flaky://other/b.jpg", "a/../../b.jpg", "/etc/passwd"]
 )
 def test_remote_paths_stay_inside_too(written, flaky):
-    assert reject_of(InputRoot("flaky://bucket/images"), written)[1] == "outside_root"
+    assert reject_of(InputFiles("flaky://bucket/images"), written)[1] == "outside_root"
 
 
 def test_a_flaky_read_is_tried_again_with_growing_waits(flaky):
     waits = []
     flaky.failures = 3
-    root = InputRoot("flaky://bucket", sleep=waits.append)
+    root = InputFiles("flaky://bucket", sleep=waits.append)
     assert root.read("a.jpg") == b"remote data"
     assert waits == [0.5, 1.0, 2.0]
 
 
 def test_what_stays_unreadable_is_a_reject_or_a_failure_as_the_schema_says(flaky):
     flaky.failures = 99
-    root = InputRoot("flaky://bucket", sleep=lambda seconds: None)
+    root = InputFiles("flaky://bucket", sleep=lambda seconds: None)
     message = "'a.jpg' cannot be read: connection reset by peer"
     assert reject_of(root, "a.jpg") == ("load", "unreadable", message, "a.jpg")
     assert flaky.tries == 4
     with pytest.raises(OSError, match="connection reset by peer"):
-        InputRoot("flaky://bucket", unreadable="fail", sleep=lambda seconds: None).read("a.jpg")
+        InputFiles("flaky://bucket", unreadable="fail", sleep=lambda seconds: None).read("a.jpg")
 
 
 def test_a_remote_file_that_is_not_there_is_not_tried_again(flaky):
-    assert reject_of(InputRoot("flaky://bucket"), "none.jpg")[1] == "file_not_found"
+    assert reject_of(InputFiles("flaky://bucket"), "none.jpg")[1] == "file_not_found"
     assert flaky.tries == 1

@@ -8,7 +8,7 @@ import pytest
 from pixelbeam.schemas import Schema
 from pixelbeam.transforms.row_order import PathRoot, RowFormat, order_of
 from pixelbeam.transforms.rows import ManifestRow
-from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.values.array_order import ArrayOrder
 from pixelbeam.transforms.values.arrays.array_files import ArrayBlock
 
@@ -33,7 +33,7 @@ def folder(tmp_path):
 def finder(folder, *columns, **features):
     schema = Schema.from_dict({"features": features or {"image": IMAGE}})
     row_format = RowFormat(columns or ("path",), None, roots={"": PathRoot.find(str(folder))})
-    order = ArrayOrder(tuple(schema.features.values()), row_format, InputRoot(str(folder)))
+    order = ArrayOrder(tuple(schema.features.values()), row_format, InputFiles(str(folder)))
     find = order.open()
     return lambda *cells: find(ManifestRow("m.csv", 2, cells))
 

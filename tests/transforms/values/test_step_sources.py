@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.schemas.features.image import Image as ImageFeature
-from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.values.step_sources import Animation, list_frames, natural_key
 
 
@@ -30,7 +30,7 @@ def folder(tmp_path):
 
 
 def test_listing(folder):
-    inputs = InputRoot(str(folder / "in"))
+    inputs = InputFiles(str(folder / "in"))
     assert list_frames(inputs, "a[1]") == ["a[1]/9.JPG", "a[1]/10.jpg"]  # a folder of this name
     assert list_frames(inputs, "*/*.jpg") == ["a[1]/10.jpg"]
     assert list_frames(inputs, "a[[]1]/*.txt") == ["a[1]/x.txt"]

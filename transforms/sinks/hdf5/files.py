@@ -31,7 +31,7 @@ ARRAY_TYPES: Mapping[str, Any] = {
     "bytes": h5py.vlen_dtype(np.uint8),
     **{name: np.dtype(name).newbyteorder("<") for name in ("int64", "float32", "uint8", "uint16")},
 }
-"""The types of datasets by what ``ArrayLayout`` calls them."""
+"""The types of datasets by what ``ValueSpec`` calls them."""
 
 PLUGIN_STORAGES = ("zstd", "blosc2")
 _CHUNK_BYTES = 256 << 10
@@ -68,8 +68,8 @@ def describe(target: h5py.HLObject, column: Column) -> None:
     names = column.feature.source_code(column.name).class_names
     target.attrs["feature"] = column.name
     target.attrs["type"] = column.feature.type
-    if column.layout.encoding:
-        target.attrs["encoding"] = column.layout.encoding
+    if column.spec.encoding:
+        target.attrs["encoding"] = column.spec.encoding
     if names is not None:
         target.attrs["class_names"] = text_array(names)
 

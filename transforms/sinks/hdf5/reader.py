@@ -70,7 +70,7 @@ def _reader(file: h5py.File, column: Column) -> _ReadBlock:
     values, offsets = place[VALUES], place[OFFSETS]
     if not column.is_steps:
         return lambda start, stop: _cut(values, offsets[start : stop + 1])
-    if column.layout.is_ragged:
+    if column.spec.is_ragged:
         steps = place[STEP_OFFSETS]
         return lambda start, stop: [
             Steps(tuple(_cut(values, steps[a : b + 1])))

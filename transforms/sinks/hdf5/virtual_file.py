@@ -89,7 +89,7 @@ def _read_part(output: Folder, name: str, schema: Schema) -> _Part:
             continue
         values.append(f"{column.key}/{VALUES}")
         offsets.append(f"{column.key}/{OFFSETS}")
-        if column.is_steps and column.layout.is_ragged:
+        if column.is_steps and column.spec.is_ragged:
             offsets.append(f"{column.key}/{STEP_OFFSETS}")
     with output.open(name) as content, h5py.File(content, "r") as file:
         shapes = {path: file[path].shape for path in values}

@@ -59,8 +59,8 @@ class HDF5Sink:
             Reject: ``null_character``.
         """
         for name, feature in schema.features.items():
-            for key, layout in feature.arrays(name).items():
-                if layout.dtype == "text":
+            for key, spec in feature.specs(name).items():
+                if spec.dtype == "text":
                     _check_text(name, values[key])
 
     def versions(self, schema: Schema) -> dict[str, str]:
@@ -126,17 +126,17 @@ class _Spool(Protocol):
 
 
 def _open_spool(column: Column, folder: Path) -> _Spool:
-    layout = column.layout
+    spec = column.spec
     spool: _Numbers | _Blobs | _Ragged
     first = "step" if column.is_steps else "record"
-    if not layout.is_numeric:
-        spool = _Blobs(folder, ARRAY_TYPES[layout.dtype], (first,))
-    elif layout.is_ragged:
+    if not spec.is_numeric:
+        spool = _Blobs(folder, ARRAY_TYPES[spec.dtype], (first,))
+    elif spec.is_ragged:
         spool = _Ragged(folder, column)
     else:
-        shape = tuple(size or 0 for size in layout.shape)
-        labels = (first, *layout.axes)
-        spool = _Numbers(folder, ARRAY_TYPES[layout.dtype], shape, column.feature.storage, labels)
+        shape = tuple(size or 0 for size in spec.shape)
+        labels = (first, *spec.axes)
+        spool = _Numbers(folder, ARRAY_TYPES[spec.dtype], shape, column.feature.storage, labels)
     return _StepSpool(spool) if column.is_steps else spool
 
 
@@ -248,10 +248,10 @@ class _Ragged:
     """Arrays whose first axes have a size of their own in each record, or step."""
 
     def __init__(self, folder: Path, column: Column):
-        layout = column.layout
-        tail = tuple(size for size in layout.shape if size is not None)
-        labels = ("value", *layout.axes[len(layout.shape) - len(tail) :])
-        dtype, storage = ARRAY_TYPES[layout.dtype], column.feature.storage
+        spec = column.spec
+        tail = tuple(size for size in spec.shape if size is not None)
+        labels = ("value", *spec.axes[len(spec.shape) - len(tail) :])
+        dtype, storage = ARRAY_TYPES[spec.dtype], column.feature.storage
         self._tail = tail
         self._values = _Numbers(folder, dtype, tail, storage, labels)
         self._offsets = array("q", [0])

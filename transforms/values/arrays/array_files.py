@@ -19,7 +19,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from ....schemas.errors import Reject
-from ...storage.input_files import InputRoot
+from ...storage.input_files import InputFiles
 from ...storage.output_folder import is_local
 from .blocks import BlockCache, BlockedDataset, ChunkedRows, chunked_rows
 from .hdf5 import FoundDataset, find_dataset, matlab_class, read_keys
@@ -76,7 +76,7 @@ class ArrayFiles:
     wait for it.
     """
 
-    def __init__(self, inputs: InputRoot):
+    def __init__(self, inputs: InputFiles):
         self._inputs = inputs
         self._lock = RLock()
         self._files: OrderedDict[Any, Any] = OrderedDict()
@@ -86,7 +86,7 @@ class ArrayFiles:
         self._layouts: OrderedDict[Any, ChunkedRows | None] = OrderedDict()
         self._blocks = BlockCache()
 
-    def under(self, inputs: InputRoot) -> ArrayFiles:
+    def under(self, inputs: InputFiles) -> ArrayFiles:
         """The same open files, with paths that are relative to another manifest's folder."""
         if inputs is self._inputs:
             return self

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from pixelbeam.schemas.errors import Reject
-from pixelbeam.transforms.storage.input_files import InputRoot
+from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.values.arrays import array_files
 from pixelbeam.transforms.values.arrays.array_files import ArrayFiles
 from pixelbeam.transforms.values.arrays.references import parse_reference
@@ -22,7 +22,7 @@ VECTORS = RANDOM.normal(size=(6, 3))
 @pytest.fixture
 def find(tmp_path):
     """Finds an array by its reference in the test's folder."""
-    files = ArrayFiles(InputRoot(str(tmp_path)))
+    files = ArrayFiles(InputFiles(str(tmp_path)))
 
     def find(text, of_images=False):
         return files.find(parse_reference(text), of_images)
@@ -324,7 +324,7 @@ def test_links_stay_in_the_folder(tmp_path):
         file["alias"] = h5py.ExternalLink("alias.h5", "/x")
         file["gone"] = h5py.ExternalLink("gone.h5", "/x")
         file["group"] = h5py.SoftLink("/away")
-    files = ArrayFiles(InputRoot(str(inside)))
+    files = ArrayFiles(InputFiles(str(inside)))
 
     def find(name):
         return files.find(parse_reference(f"a.h5::{name}"), False)
@@ -363,7 +363,7 @@ def test_virtual_sources_and_external_storage_stay_in_the_folder(tmp_path, monke
             file.create_virtual_dataset(name, layout)
         for name, path in (("stored", "raw.bin"), ("stored_away", str(outside / "raw.bin"))):
             file.create_dataset(name, VECTORS.shape, VECTORS.dtype, external=[(path, 0, 200)])
-    files = ArrayFiles(InputRoot(str(inside)))
+    files = ArrayFiles(InputFiles(str(inside)))
 
     def find(name):
         return files.find(parse_reference(f"a.h5::{name}"), False)
@@ -433,7 +433,7 @@ def test_keys_that_are_a_table_are_said_to_be_one(tmp_path, name):
     else:
         np.savez(tmp_path / name, x=VECTORS, ids=keys)
     with pytest.raises(Reject) as caught:
-        ArrayFiles(InputRoot(str(tmp_path))).find(parse_reference(f"{name}::x[ids=3]"), False)
+        ArrayFiles(InputFiles(str(tmp_path))).find(parse_reference(f"{name}::x[ids=3]"), False)
     assert str(caught.value) == (
         f"load: wrong_shape: {name}::x[ids=3]: got keys of shape [2, 2] in 'ids', expected a vector"
     )
