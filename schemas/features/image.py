@@ -17,7 +17,7 @@ from ..images.files import Filter, Opened, decode, encode, open_image, open_pixe
 from ..images.levels import declared_levels
 from ..images.modes import final_mode, parse_colour, to_final, to_working
 from ..images.pixel_sums import sum_pixels
-from ..images.resizing import Placement, Resize, Size, pad_offset, place, size_text
+from ..images.resizing import Resize, ResizingPlan, Size, pad_offset, plan_resizing, size_text
 from ..images.tensorflow_source import DECODE_IMAGES, DECODE_ONE, DECODE_RAW, DECODE_RAW_RAGGED
 from .base import (
     Encoded,
@@ -170,9 +170,9 @@ class Image(Feature):
         else:
             got = f"got {shorten(value)}, expected the path of an image file or its bytes"
             raise Reject("encode", "wrong_type", got)
-        placement = self._place(opened)
-        image, found = self._render(opened, placement)
-        passes = not self.reencode and self._already_fits(opened, placement)
+        plan = self._plan_resizing(opened)
+        image, found = self._render(opened, plan)
+        passes = not self.reencode and self._already_fits(opened, plan)
         encoded = self._finish(name, image, value if passes else None)
         return Encoded(encoded.values, encoded.summary | found)
 
@@ -251,23 +251,21 @@ class Image(Feature):
         """Other colour profiles, damage that was decoded all the same, levels that are all dark."""
         return warn_of_images(name, summary, converted=self.colour == "srgb")
 
-    def _place(self, opened: Opened) -> Placement:
+    def _plan_resizing(self, opened: Opened) -> ResizingPlan:
         side = self.size or self.width or self.height
         width, height = (self.width, self.height) if self.fixed_size else (side, side)
-        placement = place(opened.size, self.resize, width, height, self.upscale)
-        if not self.fixed_size and placement.canvas[0] * placement.canvas[1] > self.max_pixels:
-            got = f"got {size_text(placement.canvas)} pixels after resizing"
+        plan = plan_resizing(opened.size, self.resize, width, height, self.upscale)
+        if not self.fixed_size and plan.canvas[0] * plan.canvas[1] > self.max_pixels:
+            got = f"got {size_text(plan.canvas)} pixels after resizing"
             expected = f"expected at most max_pixels, {self.max_pixels}"
             raise Reject("encode", "image_too_large", f"{got}, {expected}")
-        return placement
+        return plan
 
-    def _render(
-        self, opened: Opened, placement: Placement
-    ) -> tuple[PIL.Image.Image, dict[str, Any]]:
+    def _render(self, opened: Opened, plan: ResizingPlan) -> tuple[PIL.Image.Image, dict[str, Any]]:
         """The finished image (upright, resized, of the declared mode, on its canvas) and what to tell."""
         foreign = bool(opened.profile) and not is_srgb(opened.profile)
         profile = opened.profile if foreign and self.colour == "srgb" else b""
-        draft = placement.size if self.decode == "fast" else None
+        draft = plan.size if self.decode == "fast" else None
         # The luma of other colour spaces is not that of sRGB.
         decoded = decode(opened, draft, grey=self.channels == 1 and not profile)
         if decoded.warning and self.strict:
@@ -278,16 +276,16 @@ class Image(Feature):
         deep = self.dtype == "uint16"
         levels = declared_levels(opened.levels, self.max_value)
         working = to_working(decoded.image, self.channels, deep, self.background, levels, profile)
-        resized = resize(working, decoded.region, opened.size, placement, self.filter)
+        resized = resize(working, decoded.region, opened.size, plan, self.filter)
         image = to_final(resized, self.channels)
         found = tell_image(decoded, opened.levels if self.max_value is None else None, foreign)
-        if placement.canvas == placement.size:
+        if plan.canvas == plan.size:
             return image, found
-        canvas = PIL.Image.new(image.mode, placement.canvas, self._fill(self.background))
-        canvas.paste(image, pad_offset(placement))
+        canvas = PIL.Image.new(image.mode, plan.canvas, self._fill(self.background))
+        canvas.paste(image, pad_offset(plan))
         return canvas, found
 
-    def _already_fits(self, opened: Opened, placement: Placement) -> bool:
+    def _already_fits(self, opened: Opened, plan: ResizingPlan) -> bool:
         mode = "I;16" if self.dtype == "uint16" else final_mode(self.channels)
         return (
             opened.format == self.encoding
@@ -296,8 +294,8 @@ class Image(Feature):
             and opened.plain
             and (self.dtype == "uint8" or self.max_value in (None, 65535))
             and (self.colour == "as_is" or not opened.profile or is_srgb(opened.profile))
-            and placement.box == (0, 0, *opened.size)
-            and placement.size == placement.canvas == opened.size
+            and plan.box == (0, 0, *opened.size)
+            and plan.size == plan.canvas == opened.size
         )
 
     def _default_image(self) -> PIL.Image.Image:

@@ -1,11 +1,11 @@
-"""Images as plain functions: open, decode upright, place, resize, encode.
+"""Images as plain functions: open, decode upright, plan, resize, encode.
 
 Bytes in, pixels or bytes out; no files and no pipeline. The steps, in their order::
 
     opened = open_image(data, max_pixels)                  # header, EXIF orientation
-    placement = place(opened.size, "crop", 224, 224, ...)  # what is scaled to what
-    decoded = decode(opened, placement.size, grey=False)   # pixels, upright, maybe DCT-scaled
-    image = resize(to_working(decoded.image, ...), decoded.region, opened.size, placement, ...)
+    plan = plan_resizing(opened.size, "crop", 224, 224, ...)  # what is scaled to what
+    decoded = decode(opened, plan.size, grey=False)   # pixels, upright, maybe DCT-scaled
+    image = resize(to_working(decoded.image, ...), decoded.region, opened.size, plan, ...)
 
 JPEG, PNG, WebP, GIF (first frame), BMP, TIFF (first page) and MPO (first picture) are opened by
 their own Pillow plug-in; no other plug-in ever sees a byte. Whatever is wrong with a file is a
@@ -40,7 +40,7 @@ from ..errors import Reject
 from .encoding import encode_jpeg
 from .jpeg_decoding import decode_jpeg
 from .levels import Levels, file_levels, read_array
-from .resizing import Box, Placement, Size, size_text
+from .resizing import Box, ResizingPlan, Size, size_text
 from .tiff_messages import collect_messages, join_messages
 
 __all__ = [
@@ -277,20 +277,20 @@ def decode(opened: Opened, draft: Size | None, grey: bool) -> Decoded:
 
 
 def resize(
-    image: Image.Image, region: Box, size: Size, placement: Placement, resample: Filter
+    image: Image.Image, region: Box, size: Size, plan: ResizingPlan, resample: Filter
 ) -> Image.Image:
     """Crops and scales in one pass of Pillow's antialiasing resampler.
 
     Args:
         image: the decoded image in a mode that can be resampled.
         region: where in it the original lies, from ``decode``.
-        size: width and height of the upright original, which ``placement`` was made for.
-        placement: from ``place``; the canvas is not painted here.
+        size: width and height of the upright original, which ``plan`` was made for.
+        plan: from ``plan_resizing``; the canvas is not painted here.
         resample: a key of ``FILTERS``.
     """
     left, top, right, bottom = region
     x, y = (right - left) / size[0], (bottom - top) / size[1]
-    a, b, c, d = placement.box
+    a, b, c, d = plan.box
     # Rounding of floats must not put the box outside of the image.
     box = (
         left + a * x,
@@ -298,9 +298,9 @@ def resize(
         min(left + c * x, image.width),
         min(top + d * y, image.height),
     )
-    if placement.size == image.size and box == (0, 0, *image.size):
+    if plan.size == image.size and box == (0, 0, *image.size):
         return image
-    return image.resize(placement.size, FILTERS[resample], box)
+    return image.resize(plan.size, FILTERS[resample], box)
 
 
 def encode(

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from ..errors import Reject
 
-__all__ = ["Box", "Placement", "Resize", "Size", "pad_offset", "place", "size_text"]
+__all__ = ["Box", "Resize", "ResizingPlan", "Size", "pad_offset", "plan_resizing", "size_text"]
 
 Size: TypeAlias = tuple[int, int]
 """Width and height in pixels, in Pillow's order."""
@@ -22,7 +22,7 @@ Resize = Literal["crop", "pad", "stretch", "shortest_side", "longest_side", "non
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class ResizingPlan:
     """What part of an image is scaled to what size, on what canvas.
 
     Attributes:
@@ -36,9 +36,9 @@ class Placement:
     canvas: Size
 
 
-def place(
+def plan_resizing(
     size: Size, resize: Resize, width: int | None, height: int | None, upscale: bool
-) -> Placement:
+) -> ResizingPlan:
     """Decides what part of an image is scaled to what size.
 
     Args:
@@ -55,24 +55,24 @@ def place(
     whole: Box = (0, 0, *size)
     if resize == "none":
         _check_size(size, (width or size[0], height or size[1]))
-        return Placement(size, whole, size)
+        return ResizingPlan(size, whole, size)
     assert width is not None
     assert height is not None
     target = (width, height)
     if resize == "pad":
-        return Placement(_contain(size, target, upscale), whole, target)
+        return ResizingPlan(_contain(size, target, upscale), whole, target)
     if resize in ("crop", "stretch"):
         if not upscale:
             _check_not_smaller(size, target, resize)
-        return Placement(target, _cover(size, target) if resize == "crop" else whole, target)
+        return ResizingPlan(target, _cover(size, target) if resize == "crop" else whole, target)
     side = (min if resize == "shortest_side" else max)(size)
     scaled = _scale_side(size, side, width) if upscale or side > width else size
-    return Placement(scaled, whole, scaled)
+    return ResizingPlan(scaled, whole, scaled)
 
 
-def pad_offset(placement: Placement) -> Size:
+def pad_offset(plan: ResizingPlan) -> Size:
     """Left and top of the centred image on its canvas, rounded as ``ImageOps.pad`` does."""
-    (width, height), canvas = placement.size, placement.canvas
+    (width, height), canvas = plan.size, plan.canvas
     return (round((canvas[0] - width) * 0.5), round((canvas[1] - height) * 0.5))
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, ImageOps
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.schemas.images.files import decode, encode, open_image, resize
 from pixelbeam.schemas.images.modes import parse_colour, to_final, to_working
-from pixelbeam.schemas.images.resizing import place
+from pixelbeam.schemas.images.resizing import plan_resizing
 
 # pytest's own "error" comes after the filter that the module installs once for the process.
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\..*")
@@ -258,14 +258,14 @@ def test_a_scaled_jpeg_lies_where_the_whole_one_does(orientation):
     data = save(picture(803, 601), "JPEG", quality=95, exif=exif(orientation))
     opened = open_image(data, LIMIT)
     wide = opened.size == (803, 601)
-    placement = place(opened.size, "crop", 60, 40, upscale=False)
-    decoded = decode(opened, placement.size, grey=False)
+    plan = plan_resizing(opened.size, "crop", 60, 40, upscale=False)
+    decoded = decode(opened, plan.size, grey=False)
     assert max(decoded.image.size) < 803 / 3
     left, top, right, bottom = decoded.region
     extent = (right - left, bottom - top)
     scale = 803 / (extent[0] if wide else extent[1])
     assert extent == pytest.approx((opened.size[0] / scale, opened.size[1] / scale))
-    got = resize(decoded.image, decoded.region, opened.size, placement, "bilinear")
+    got = resize(decoded.image, decoded.region, opened.size, plan, "bilinear")
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     expected = ImageOps.fit(upright, (60, 40), Image.Resampling.BILINEAR)
     difference = np.abs(np.asarray(got).astype(int) - np.asarray(expected))
@@ -291,15 +291,15 @@ RESIZED = {
 @pytest.mark.parametrize("size", [(31, 24), (24, 31), (20, 10), (97, 13)])
 def test_resizing_equals_imageops(mode, size):
     image = picture(*size)
-    placement = place(size, mode, 20, 10, upscale=True)
-    got = resize(image, (0, 0, *size), size, placement, "bilinear")
+    plan = plan_resizing(size, mode, 20, 10, upscale=True)
+    got = resize(image, (0, 0, *size), size, plan, "bilinear")
     np.testing.assert_array_equal(np.asarray(got), np.asarray(RESIZED[mode](image)))
 
 
 @pytest.mark.parametrize("name", ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"])
 def test_every_filter_is_pillows(name):
-    placement = place((31, 24), "stretch", 11, 9, upscale=False)
-    got = resize(picture(), (0, 0, 31, 24), (31, 24), placement, name)
+    plan = plan_resizing((31, 24), "stretch", 11, 9, upscale=False)
+    got = resize(picture(), (0, 0, 31, 24), (31, 24), plan, name)
     expected = picture().resize((11, 9), Image.Resampling[name.upper()])
     np.testing.assert_array_equal(np.asarray(got), np.asarray(expected))
 
@@ -307,7 +307,9 @@ def test_every_filter_is_pillows(name):
 def test_nothing_is_copied_when_nothing_changes():
     image = picture()
     assert (
-        resize(image, (0, 0, 31, 24), (31, 24), place((31, 24), "none", 31, 24, False), "box")
+        resize(
+            image, (0, 0, 31, 24), (31, 24), plan_resizing((31, 24), "none", 31, 24, False), "box"
+        )
         is image
     )
 
@@ -357,9 +359,9 @@ def test_threads_encode_the_same_bytes():
 
     def build(data: bytes) -> bytes:
         opened = open_image(data, LIMIT)
-        placement = place(opened.size, "crop", 50, 50, upscale=False)
-        decoded = decode(opened, placement.size, grey=False)
-        small = resize(decoded.image, decoded.region, opened.size, placement, "bilinear")
+        plan = plan_resizing(opened.size, "crop", 50, 50, upscale=False)
+        decoded = decode(opened, plan.size, grey=False)
+        small = resize(decoded.image, decoded.region, opened.size, plan, "bilinear")
         return encode(small, "jpeg", quality=90, subsampling="4:2:0")
 
     alone = [build(data) for data in files]
@@ -443,8 +445,8 @@ def test_resampling_lets_no_colour_out_of_transparent_pixels():
     rgba = np.zeros((8, 8, 4), np.uint8)
     rgba[:, :4] = (0, 255, 0, 255)
     rgba[:, 4:] = (255, 0, 0, 0)
-    placement = place((8, 8), "stretch", 3, 3, upscale=False)
-    got = np.asarray(resize(Image.fromarray(rgba), (0, 0, 8, 8), (8, 8), placement, "bilinear"))
+    plan = plan_resizing((8, 8), "stretch", 3, 3, upscale=False)
+    got = np.asarray(resize(Image.fromarray(rgba), (0, 0, 8, 8), (8, 8), plan, "bilinear"))
     assert got[..., 0].max() == 0
     assert got[:, 1, 1].min() > 250
 
@@ -523,9 +525,9 @@ def test_8_bits_become_16_by_257():
 @pytest.mark.parametrize("name", ["bilinear", "lanczos"])
 def test_16_bits_are_resampled_as_16_bits(name):
     pixels = grey16()
-    placement = place((31, 24), "stretch", 13, 7, upscale=False)
+    plan = plan_resizing((31, 24), "stretch", 13, 7, upscale=False)
     working = to_working(load(save(Image.fromarray(pixels), "PNG")), 1, True, "black")
-    got = np.asarray(to_final(resize(working, (0, 0, 31, 24), (31, 24), placement, name), 1))
+    got = np.asarray(to_final(resize(working, (0, 0, 31, 24), (31, 24), plan, name), 1))
     exact = Image.fromarray(pixels.astype(np.float32)).resize(
         (13, 7), Image.Resampling[name.upper()]
     )

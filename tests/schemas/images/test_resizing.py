@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from pixelbeam.schemas.errors import Reject
-from pixelbeam.schemas.images.resizing import Placement, pad_offset, place
+from pixelbeam.schemas.images.resizing import ResizingPlan, pad_offset, plan_resizing
 
 SIDES = st.integers(1, 300)
 
@@ -33,15 +33,15 @@ CASES = [
 @pytest.mark.parametrize(
     ("size", "resize", "width", "height", "upscale", "scaled", "box", "canvas"), CASES
 )
-def test_place(size, resize, width, height, upscale, scaled, box, canvas):
-    assert place(size, resize, width, height, upscale) == Placement(scaled, box, canvas)
+def test_plan_resizing(size, resize, width, height, upscale, scaled, box, canvas):
+    assert plan_resizing(size, resize, width, height, upscale) == ResizingPlan(scaled, box, canvas)
 
 
 @pytest.mark.parametrize("resize", ["crop", "stretch"])
 @pytest.mark.parametrize("size", [(9, 20), (20, 9)])
 def test_images_are_not_enlarged_unless_told(resize, size):
     with pytest.raises(Reject) as caught:
-        place(size, resize, 10, 10, upscale=False)
+        plan_resizing(size, resize, 10, 10, upscale=False)
     assert (caught.value.stage, caught.value.reason) == ("decode", "image_too_small")
     assert caught.value.message == (
         f"got {size[0]}x{size[1]} (width x height) pixels, expected at least 10x10 "
@@ -52,7 +52,7 @@ def test_images_are_not_enlarged_unless_told(resize, size):
 
 def test_a_declared_size_is_checked_when_nothing_is_resized():
     with pytest.raises(Reject) as caught:
-        place((9, 10), "none", 10, 10, upscale=False)
+        plan_resizing((9, 10), "none", 10, 10, upscale=False)
     assert caught.value.reason == "wrong_size"
     assert caught.value.message == (
         "got 9x10 (width x height) pixels, expected 10x10 (width x height) with resize none"
@@ -61,17 +61,17 @@ def test_a_declared_size_is_checked_when_nothing_is_resized():
 
 @given(width=SIDES, height=SIDES, target=st.tuples(SIDES, SIDES))
 def test_pad_has_the_size_and_place_of_imageops_pad(width, height, target):
-    placement = place((width, height), "pad", *target, upscale=True)
+    plan = plan_resizing((width, height), "pad", *target, upscale=True)
     image = Image.new("L", (width, height), 255)
     # Where Pillow's rounding leaves no pixel at all, it resizes to zero pixels and fails.
     if min(width * target[1] / height, height * target[0] / width) < 0.5:
-        assert min(placement.size) == 1
+        assert min(plan.size) == 1
         return
     padded = ImageOps.pad(image, target, Image.Resampling.NEAREST, color=0)
-    left, top = pad_offset(placement)
-    expected = (left, top, left + placement.size[0], top + placement.size[1])
+    left, top = pad_offset(plan)
+    expected = (left, top, left + plan.size[0], top + plan.size[1])
     assert padded.getbbox() == expected
-    assert placement.canvas == target
+    assert plan.canvas == target
 
 
 @given(
@@ -82,12 +82,12 @@ def test_pad_has_the_size_and_place_of_imageops_pad(width, height, target):
     upscale=st.booleans(),
 )
 def test_sides_keep_the_shape(width, height, side, resize, upscale):
-    placement = place((width, height), resize, side, side, upscale)
+    plan = plan_resizing((width, height), resize, side, side, upscale)
     chosen = min if resize == "shortest_side" else max
     expected = side if upscale else min(side, chosen(width, height))
-    assert chosen(placement.size) == expected
-    assert abs(placement.size[0] - width * expected / chosen(width, height)) <= 0.5 or (
-        placement.size[0] == 1
+    assert chosen(plan.size) == expected
+    assert abs(plan.size[0] - width * expected / chosen(width, height)) <= 0.5 or (
+        plan.size[0] == 1
     )
-    assert placement.canvas == placement.size
-    assert placement.box == (0, 0, width, height)
+    assert plan.canvas == plan.size
+    assert plan.box == (0, 0, width, height)
