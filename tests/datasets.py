@@ -67,6 +67,8 @@ def _write_split(folder: Path, schema: Schema, name: str, shards: list[list[Any]
 
 def _statistics(schema: Schema, rows: list[Any]) -> dict[str, Any]:
     return {
-        name: feature.statistics(merge_all(feature.encode(name, r[name]).summary for r in rows))
+        name: feature.statistics(
+            merge_all((feature.encode(name, r[name]).summary for r in rows), feature.summary_types)
+        )
         for name, feature in schema.features.items()
     }

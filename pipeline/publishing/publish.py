@@ -20,7 +20,7 @@ from ...schemas.dataset.info import (
     ShardInfo,
     SplitInfo,
 )
-from ...schemas.dataset.statistics import merge_all
+from ...schemas.dataset.statistics import add_summaries
 from ...schemas.description.tensorflow_module import write_description
 from ...schemas.errors import BuildError, ManifestError, TooManyRejects
 from ...schemas.schema import Schema
@@ -230,7 +230,9 @@ def _sinks(results: dict[str, SplitResults]) -> tuple[str, ...]:
 
 
 def _collect_warnings(schema: Schema, results: dict[str, SplitResults]) -> list[str]:
-    whole = merge_all(found.summaries for found in results.values())
+    whole: dict[str, dict[str, Any]] = {}
+    for found in results.values():
+        add_summaries(whole, found.summaries, schema.features)
     of_features = [
         warning
         for name, feature in schema.features.items()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...schemas.dataset.file_names import ShardName
-from ...schemas.dataset.statistics import add
+from ...schemas.dataset.statistics import add_summaries
 from ...schemas.errors import BuildError
 from ...transforms.shards.plan_shards import Plan
 from ...transforms.shards.shard_task import ShardResult
@@ -34,13 +34,11 @@ def read_results(output: Folder, plan: Plan) -> dict[str, SplitResults]:
     Raises:
         BuildError: one is missing.
     """
-    return {
-        split: _read_split(output, split, planned.num_shards)
-        for split, planned in plan.splits.items()
-    }
+    return {split: _read_split(output, plan, split) for split in plan.splits}
 
 
-def _read_split(output: Folder, split: str, count: int) -> SplitResults:
+def _read_split(output: Folder, plan: Plan, split: str) -> SplitResults:
+    count = plan.splits[split].num_shards
     names = [str(ShardName(split, index, count)) for index in range(count)]
     results = SplitResults()
     contents = output.read_all(map(ShardResult.path, names))
@@ -48,6 +46,6 @@ def _read_split(output: Folder, split: str, count: int) -> SplitResults:
         if data is None:
             raise BuildError(f"shard {name} is missing; run the same command again")
         shard = ShardResult.from_json(data)
-        add(results.summaries, shard.summaries)
+        add_summaries(results.summaries, shard.summaries, plan.schema.features)
         results.shards.append(replace(shard, summaries={}))
     return results

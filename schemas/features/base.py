@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self
 
+from ..dataset.statistics import Statistic
 from .source import check_source, source_columns
 
 __all__ = [
@@ -59,7 +60,8 @@ class Encoded:
 
     Attributes:
         values: the record's values by Example key, most often just the feature's name.
-        summary: this value's share of the statistics, added up by ``statistics.merge``.
+        summary: this value's share of the statistics: plain JSON by key, merged as the kind's
+            ``summary_types`` say.
     """
 
     values: dict[str, FeatureValue]
@@ -156,6 +158,9 @@ class Feature(BaseModel):
 
     is_text: ClassVar[bool] = False
     """True when values are text or bytes, which are no input of a network beside others."""
+
+    summary_types: ClassVar[Mapping[str, Statistic]] = {}
+    """How two summaries are merged: a ``Sum``, ``Min``, ``Counts``, … for each key that they may have."""
 
     type: str
     source: str = Field(min_length=1)

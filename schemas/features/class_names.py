@@ -7,13 +7,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 from pydantic.config import JsonDict
 from typing_extensions import Self
 
+from ..dataset.statistics import Counts, Statistic, Sum
 from ..errors import Reject
 from .base import Feature, FeatureValue, SettingError, shorten
 from .cell_text import is_missing, parse_float, parse_int, split_values
@@ -51,6 +52,11 @@ class ClassFeature(Feature):
     """
 
     target_by_default = True
+    summary_types: ClassVar[Mapping[str, Statistic]] = {
+        "count": Sum(),
+        "labels": Sum(),
+        "classes": Counts(),
+    }
 
     vocabulary: tuple[str, ...] | Literal["from_manifest"] | None = Field(
         default=None, json_schema_extra=_DECLARED_VOCABULARY

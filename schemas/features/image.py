@@ -11,6 +11,7 @@ import PIL.Image
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import Self
 
+from ..dataset.statistics import Counts, Max, Min, Statistic, Sum
 from ..errors import Reject
 from ..images.colour_profiles import is_srgb
 from ..images.files import Filter, Opened, decode, encode, open_image, open_pixels, resize
@@ -89,6 +90,12 @@ class Image(Feature):
     reads_files: ClassVar[bool] = True
     reads_arrays: ClassVar[bool] = True
     is_image: ClassVar[bool] = True
+    summary_types: ClassVar[Mapping[str, Statistic]] = {
+        **dict.fromkeys(("count", "sum", "sum_squares", "bytes", "other_profiles"), Sum()),
+        **dict.fromkeys(("min_height", "min_width"), Min()),
+        **dict.fromkeys(("max_height", "max_width", "max_level"), Max()),
+        "decoder_warnings": Counts(),
+    }
 
     type: Literal["image"] = "image"
     height: int | None = Field(default=None, ge=1, le=65535, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from pydantic import Field, field_serializer, field_validator, model_validator
 from typing_extensions import Self
 
 from ..dataset.moments import float_moments, int_moments, row_blocks
+from ..dataset.statistics import Max, Min, Statistic, Sum
 from ..errors import Reject
 from .base import (
     Encoded,
@@ -47,6 +48,11 @@ class _Numeric(Feature):
     dtype: ClassVar[type[np.int64] | type[np.float32]]
     reads_arrays: ClassVar[bool] = True
     encodes_steps: ClassVar[bool] = True
+    summary_types: ClassVar[Mapping[str, Statistic]] = {
+        **dict.fromkeys(("count", "nan", "sum", "sumsq"), Sum()),
+        "min": Min(),
+        "max": Max(),
+    }
 
     shape: tuple[int | None, ...] = ()
     separator: str | None = Field(default=None, min_length=1)

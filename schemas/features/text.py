@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
+from ..dataset.statistics import Max, Statistic, Sum
 from ..errors import Reject
 from .base import Encoded, Feature, FeatureSource, ValueSpec, shorten
 
 __all__ = ["Bytes", "String"]
+
+_SIZES: Mapping[str, Statistic] = {"count": Sum(), "bytes": Sum(), "max_bytes": Max()}
 
 
 class String(Feature):
@@ -25,6 +29,7 @@ class String(Feature):
     """
 
     is_text: ClassVar[bool] = True
+    summary_types: ClassVar[Mapping[str, Statistic]] = _SIZES
 
     type: Literal["string"] = "string"
     default: str | None = None
@@ -64,6 +69,7 @@ class Bytes(Feature):
     """
 
     is_text: ClassVar[bool] = True
+    summary_types: ClassVar[Mapping[str, Statistic]] = _SIZES
 
     type: Literal["bytes"] = "bytes"
     encoding: Literal["utf8", "base64", "hex"] = "utf8"

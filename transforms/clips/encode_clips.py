@@ -184,7 +184,7 @@ class _Part:
         """Adds a step."""
         for key, value in values.items():
             self._values[key].append(value)
-        add(self.summaries[name], summary)
+        add(self.summaries[name], summary, self._features[name].summary_types)
 
     def add_array(self, name: str, encoded: Encoded) -> None:
         """Adds all steps of a feature."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...schemas.dataset.file_names import STATE_FOLDER, ShardName
-from ...schemas.dataset.statistics import add
+from ...schemas.dataset.statistics import add, add_summaries
 from ...schemas.errors import PASSING_REASONS
 from ...schemas.schema import Schema
 from ..clips.frame_accounting import frames_of
@@ -226,7 +226,7 @@ class ShardTask:
                 continue
             for writer in writers:
                 writer.write(outcome.values)
-            add(summaries, outcome.summaries)
+            add_summaries(summaries, outcome.summaries, self.encoder.schema.features)
             dropped += outcome.dropped
             num_records += 1
         for writer in writers:

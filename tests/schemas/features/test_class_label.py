@@ -125,7 +125,7 @@ def test_every_observed_name_has_a_number(values):
 
 def test_statistics_count_by_number():
     summaries = [NUMBERED.encode("label", value).summary for value in (9, 0, "9")]
-    statistics = NUMBERED.statistics(merge_all(summaries))
+    statistics = NUMBERED.statistics(merge_all(summaries, NUMBERED.summary_types))
     assert statistics == {"classes": {"0": 1, "9": 2}}
     assert list(statistics["classes"]) == ["0", "9"]
 

@@ -113,7 +113,7 @@ def test_observes_every_name():
 
 def test_statistics_count_records_and_labels():
     summaries = [TAGS.encode("tags", value).summary for value in ("sea;sand", [], "sand")]
-    assert TAGS.statistics(merge_all(summaries)) == {
+    assert TAGS.statistics(merge_all(summaries, TAGS.summary_types)) == {
         "count": 3,
         "labels": 3,
         "classes": {"0": 1, "1": 2},

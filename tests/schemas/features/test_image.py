@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from PIL import ImageOps
-from pixelbeam.schemas.dataset.statistics import merge, merge_all
+from pixelbeam.schemas.dataset.statistics import merge_all
 from pixelbeam.schemas.errors import Reject, SchemaError
 from pixelbeam.schemas.features.image import Image
 from pixelbeam.schemas.schema import Schema
@@ -438,7 +438,7 @@ def test_statistics_are_those_of_all_pixels_of_small_images(channels):
         "sum_squares": (records[0].values["x"].astype(int) ** 2).sum((0, 1)).tolist(),
         "bytes": 744 * channels,
     }
-    assert feature.statistics(merge_all(r.summary for r in records)) == {
+    assert feature.statistics(merge_all((r.summary for r in records), feature.summary_types)) == {
         "count": 3 * 744,
         "bytes": 3 * 744 * channels,
         "mean": pytest.approx(pixels.mean(0).tolist(), abs=1e-12),
@@ -470,7 +470,7 @@ def test_statistics_of_large_images_are_sampled():
 def test_statistics_of_sizes():
     feature = declare(resize="none", encoding="png")
     summaries = [feature.encode("x", save(picture(*size))).summary for size in ((9, 4), (3, 8))]
-    statistics = feature.statistics(merge(*summaries))
+    statistics = feature.statistics(merge_all(summaries, feature.summary_types))
     sizes = {k: v for k, v in statistics.items() if k.startswith(("min", "max"))}
     assert sizes == {"min_height": 4, "max_height": 8, "min_width": 3, "max_width": 9}
     assert all(type(total) is int for total in summaries[0]["sum"])
@@ -627,7 +627,7 @@ def damaged_jpeg() -> bytes:
 
 def test_damage_is_counted_or_rejected_on_request():
     feature, text = declare(resize="none"), "Corrupt JPEG data: N extraneous bytes before marker N"
-    summary = merge_all([feature.encode("x", damaged_jpeg()).summary] * 2)
+    summary = merge_all([feature.encode("x", damaged_jpeg()).summary] * 2, feature.summary_types)
     assert summary["decoder_warnings"] == {text: 2}
     assert feature.statistics(summary)["decoder_warnings"] == {text: 2}
     assert list(feature.warnings("x", summary)) == [

@@ -242,7 +242,7 @@ def test_floats_survive_text(number):
 
 def test_statistics_are_those_of_the_values():
     summaries = [ANY_LENGTH.encode("n", value).summary for value in ([1, 2], [], [6])]
-    assert ANY_LENGTH.statistics(merge_all(summaries)) == {
+    assert ANY_LENGTH.statistics(merge_all(summaries, INT.summary_types)) == {
         "count": 3,
         "min": 1,
         "max": 6,
@@ -254,7 +254,7 @@ def test_statistics_are_those_of_the_values():
 def test_statistics_leave_out_what_is_not_finite():
     feature = Float32(source="n", allow_nan=True)
     summaries = [feature.encode("n", value).summary for value in (math.nan, 2, math.inf)]
-    assert feature.statistics(merge_all(summaries)) == {
+    assert feature.statistics(merge_all(summaries, INT.summary_types)) == {
         "count": 1,
         "nan": 2,
         "min": 2.0,
@@ -271,7 +271,7 @@ def test_statistics_of_nothing():
 
 def test_large_integers_add_up_exactly():
     summaries = [INT.encode("n", 2**62 + step).summary for step in (-1, 1)]
-    assert INT.statistics(merge_all(summaries))["std"] == 1.0
+    assert INT.statistics(merge_all(summaries, INT.summary_types))["std"] == 1.0
 
 
 def plain_summary(numbers):
@@ -309,14 +309,23 @@ def test_steps_at_once_are_the_steps_one_by_one(feature, numbers, data):
     np.testing.assert_array_equal(
         encoded.values["n"], np.stack([each.values["n"] for each in one_by_one]), strict=True
     )
-    oracle = merge_all(plain_summary(each.values["n"].ravel().tolist()) for each in one_by_one)
-    assert encoded.summary == oracle == merge_all(each.summary for each in one_by_one)
+    oracle = merge_all(
+        (plain_summary(each.values["n"].ravel().tolist()) for each in one_by_one),
+        INT.summary_types,
+    )
+    assert (
+        encoded.summary
+        == oracle
+        == merge_all((each.summary for each in one_by_one), INT.summary_types)
+    )
 
 
 def test_sums_over_several_blocks_are_those_of_one_number_after_the_other():
     steps = np.random.default_rng(0).normal(size=(5000, 300)).astype(np.float32)
     encoded = Float32(source="n", shape=[300]).encode_steps("n", steps)
-    assert encoded.summary == merge_all(plain_summary(row) for row in steps.tolist())
+    assert encoded.summary == merge_all(
+        (plain_summary(row) for row in steps.tolist()), INT.summary_types
+    )
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,9 @@ def encoder(tmp_path, cells, steps=None, **clips):
 
 def summary(rows):
     one_by_one = encoder("", {}).schema.features["pose"]
-    return merge_all(one_by_one.encode("pose", row).summary for row in rows)
+    return merge_all(
+        (one_by_one.encode("pose", row).summary for row in rows), one_by_one.summary_types
+    )
 
 
 @pytest.mark.parametrize(
