@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -203,5 +202,8 @@ def _publish(job: BuildJob) -> None:
         # Where folders cannot be locked, the same command may have been run twice at a time. Then the
         # other one has published the very same dataset, and taken the results away.
         published = job.output.read(DATASET_FILE)
-        if published is None or json.loads(published).get("command") != job.command:
+        if (
+            published is None
+            or DatasetInfo.loads(published, job.output.root).command != job.command
+        ):
             raise

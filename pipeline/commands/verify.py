@@ -138,9 +138,8 @@ class _Checker:
         files.append((info.description.path, info.description.sha256, None))
         for split in info.splits.values():
             files += [(file.path, file.sha256, file.bytes) for file in split.files.values()]
-        rejects = getattr(info.rejects, "file", None)  # stands beside the fixed keys
-        lists = filter(None, [rejects, info.dropped_frames.get("file")])
-        return files + [(file["path"], file["sha256"], file["bytes"]) for file in lists]
+        lists = filter(None, [info.rejects.file, info.dropped_frames.file])
+        return files + [(file.path, file.sha256, file.bytes) for file in lists]
 
     def check_other_files(self) -> Iterator[Fault]:
         others = self.other_files()
@@ -149,7 +148,7 @@ class _Checker:
             if name in self._sizes and not self._quick and self._sha256(name) != sha256:
                 yield Fault(name, _CHANGED)
         yield from self._check_reasons(REJECTS_FILE, self._info.rejects.by_reason)
-        yield from self._check_reasons(DROPPED_FILE, self._info.dropped_frames["by_reason"])
+        yield from self._check_reasons(DROPPED_FILE, self._info.dropped_frames.by_reason)
         known = {DATASET_FILE} | {name for name, _, _ in others} | set(self._shard_files())
         for name in sorted(self._sizes.keys() - known):
             if is_ours(name, self._sizes):

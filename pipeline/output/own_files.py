@@ -70,9 +70,8 @@ def _files_of(info: DatasetInfo) -> dict[str, tuple[int | None, str]]:
     for split in info.splits.values():
         shards = (file for shard in split.shards for file in shard.files.values())
         files.update((f.path, (f.bytes, f.sha256)) for f in (*split.files.values(), *shards))
-    rejects = getattr(info.rejects, "file", None)  # stands beside the fixed keys
-    for file in filter(None, [rejects, info.dropped_frames.get("file")]):
-        files[file["path"]] = (file["bytes"], file["sha256"])
+    for file in filter(None, [info.rejects.file, info.dropped_frames.file]):
+        files[file.path] = (file.bytes, file.sha256)
     return files
 
 

@@ -249,6 +249,7 @@ def _unusable(output: Folder, error: OSError) -> OutputError:
 
 
 def _command_in(published: bytes, output: Folder) -> dict[str, Any]:
+    # Not through ``DatasetInfo``, which refuses a damaged file: that one, too, may be overwritten.
     try:
         command = json.loads(published)["command"]
     except (ValueError, KeyError, TypeError):

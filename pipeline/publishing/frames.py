@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from ...schemas.dataset.file_names import DROPPED_FILE
+from ...schemas.dataset.info import FramesInfo, ShardFile
 from ...schemas.dataset.statistics import merge_all
 from ...transforms.clips.frame_accounting import FrameAccounting
 from ...transforms.rejects import EARLY_REJECT_FILES, early_dropped_path
@@ -24,7 +24,7 @@ __all__ = ["publish_frames"]
 
 def publish_frames(
     output: Folder, plan: Plan, results: dict[str, SplitResults], rejects: Path
-) -> dict[str, Any]:
+) -> FramesInfo:
     """Balances the books of frames, and publishes the list of those that were dropped.
 
     Args:
@@ -50,10 +50,8 @@ def publish_frames(
         counts = merge_all([plan.frames, *(shard.frames for shard in shards)])
         books = FrameAccounting(counts, _count_rejected(rejects), dropped)
         books.balance()
-        described = books.to_dict()
-        if dropped:
-            described["dropped"]["file"] = asdict(output.publish(path, DROPPED_FILE))
-    return described
+        listed = output.publish(path, DROPPED_FILE) if dropped else None
+    return books.describe(ShardFile(**asdict(listed)) if listed else None)
 
 
 def _dropped_lines(output: Folder, shards: list[ShardResult]) -> Iterator[bytes]:

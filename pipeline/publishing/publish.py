@@ -15,6 +15,7 @@ from ...schemas.dataset.file_names import DATASET_FILE, DESCRIPTION_FILE, REJECT
 from ...schemas.dataset.info import (
     DatasetInfo,
     FileInfo,
+    FramesInfo,
     RejectsInfo,
     ShardFile,
     ShardInfo,
@@ -198,7 +199,7 @@ def _describe(
     results: dict[str, SplitResults],
     whole: dict[str, dict[str, ShardFile]],
     rejects: RejectsInfo,
-    frames: dict[str, Any] | None,
+    frames: FramesInfo | None,
     description: PublishedFile,
     command: dict[str, Any],
 ) -> DatasetInfo:
@@ -215,7 +216,7 @@ def _describe(
             "rows": plan.rows_seen,
             "rejects": rejects,
             "warnings": [*plan.warnings, *_collect_warnings(plan.schema, results)],
-            **({} if frames is None else {"frames": frames}),
+            "frames": frames,
             "command": command,
             "versions": codec_versions() | sink_versions(_sinks(results), plan.schema),
             "checksum": BLANK,
@@ -280,5 +281,8 @@ def _describe_split(
 
 
 def _describe_rejects(by_reason: Counter[str], file: PublishedFile | None) -> RejectsInfo:
-    beside = {"file": asdict(file)} if file else {}
-    return RejectsInfo(count=by_reason.total(), by_reason=dict(sorted(by_reason.items())), **beside)
+    return RejectsInfo(
+        count=by_reason.total(),
+        by_reason=dict(sorted(by_reason.items())),
+        file=ShardFile(**asdict(file)) if file else None,
+    )

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import from_json
 from typing_extensions import Self
 
@@ -16,7 +25,10 @@ from .file_names import DATASET_FILE
 __all__ = [
     "FORMAT",
     "DatasetInfo",
+    "DroppedInfo",
     "FileInfo",
+    "FramesInfo",
+    "GapsInfo",
     "RejectsInfo",
     "ShardFile",
     "ShardInfo",
@@ -86,14 +98,63 @@ class SplitInfo(_Part):
         return self
 
 
-class RejectsInfo(_Part):
-    """The rows that did not become records, counted by reason."""
+class _OptionalKeys(_Part):
+    """Leaves the keys out that are ``None``, rather than writing nulls that mean nothing."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        absent = {name for name in type(self).model_fields if getattr(self, name) is None}
+        return {name: value for name, value in serialize(self).items() if name not in absent}
+
+
+class RejectsInfo(_OptionalKeys):
+    """The rows that did not become records, counted by reason, and their list where there are any."""
 
     count: _Count = 0
     by_reason: dict[str, _Count] = Field(default_factory=dict)
+    file: ShardFile | None = None
 
 
-class DatasetInfo(_Part):
+class DroppedInfo(_OptionalKeys):
+    """The frames that were left out of their clips because of a fault, as ``RejectsInfo`` has rows."""
+
+    count: _Count = 0
+    by_reason: dict[str, _Count] = Field(default_factory=dict)
+    file: ShardFile | None = None
+
+
+class GapsInfo(_Part):
+    """The clips in which frames were missing between others, and how many of these in all."""
+
+    clips: _Count = 0
+    missing: _Count = 0
+
+
+class FramesInfo(_Part):
+    """What became of the frames of a dataset's clips.
+
+    ``seen + repeated = in_records + in_rejects + sum(skipped) + dropped.count``.
+
+    Attributes:
+        seen: frames that were found.
+        repeated: further uses of them in other windows.
+        in_records: frames in records.
+        in_rejects: frames that are lost with their clips.
+        skipped: frames left out as declared, by the setting that leaves them out.
+        dropped: frames left out because of a fault.
+        gaps: frames that were not there.
+    """
+
+    seen: _Count
+    repeated: _Count
+    in_records: _Count
+    in_rejects: _Count
+    skipped: dict[str, _Count]
+    dropped: DroppedInfo
+    gaps: GapsInfo
+
+
+class DatasetInfo(_OptionalKeys):
     """The content of ``dataset.json``.
 
     Attributes:
@@ -106,6 +167,10 @@ class DatasetInfo(_Part):
         rows: the number of manifest rows.
         rejects: the rows that did not become records.
         warnings: what is right as far as anybody can tell, and yet seldom meant; a sentence each.
+        frames: of clips, what became of their frames.
+        command: all options that decided the dataset, and the hashes of its manifests.
+        versions: of the libraries that decided its bytes.
+        checksum: SHA-256 of the file itself; see ``checksum.py``.
     """
 
     format: str = FORMAT
@@ -116,12 +181,15 @@ class DatasetInfo(_Part):
     rows: _Count
     rejects: RejectsInfo = RejectsInfo()
     warnings: list[str] = Field(default_factory=list)
+    frames: FramesInfo | None = None
+    command: dict[str, Any] | None = None
+    versions: dict[str, str] | None = None
+    checksum: _Sha256 | None = None
 
     @property
-    def dropped_frames(self) -> dict[str, Any]:
-        """The frames dropped from clips: ``count``, ``by_reason`` and, where there are any, their ``file``."""
-        frames = (self.model_extra or {}).get("frames") or {}
-        return frames.get("dropped") or {"count": 0, "by_reason": {}}
+    def dropped_frames(self) -> DroppedInfo:
+        """The frames dropped from clips; none where there are no clips."""
+        return self.frames.dropped if self.frames is not None else DroppedInfo()
 
     def dumps(self) -> bytes:
         """The file's bytes: indented UTF-8 JSON in the order of the attributes, a newline at the end."""

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from ...schemas.dataset.info import DroppedInfo, FramesInfo, GapsInfo, ShardFile
 from ...schemas.errors import BuildError
 from ...schemas.schema import Schema
 from ..rows import RejectedRow
@@ -67,22 +67,26 @@ class FrameAccounting:
                 f"{seen} frames, but {kept} in records and rejects, {skipped} skipped and {dropped} dropped"
             )
 
-    def to_dict(self) -> dict[str, Any]:
-        """The ``frames`` of ``dataset.json``."""
-        names = ("seen", "repeated", "in_records")
-        return {
-            **{name: self.counts.get(name, 0) for name in names},
-            "in_rejects": self.in_rejects,
-            "skipped": self._part("skipped"),
-            "dropped": {
-                "count": sum(self.dropped.values()),
-                "by_reason": dict(sorted(self.dropped.items())),
-            },
-            "gaps": {
-                "clips": self.counts.get("clips_with_gaps", 0),
-                "missing": self.counts.get("missing", 0),
-            },
-        }
+    def describe(self, file: ShardFile | None) -> FramesInfo:
+        """The ``frames`` of ``dataset.json``.
+
+        Args:
+            file: the list of the dropped frames, where there are any.
+        """
+        count = self.counts.get
+        return FramesInfo(
+            seen=count("seen", 0),
+            repeated=count("repeated", 0),
+            in_records=count("in_records", 0),
+            in_rejects=self.in_rejects,
+            skipped=self._part("skipped"),
+            dropped=DroppedInfo(
+                count=sum(self.dropped.values()),
+                by_reason=dict(sorted(self.dropped.items())),
+                file=file,
+            ),
+            gaps=GapsInfo(clips=count("clips_with_gaps", 0), missing=count("missing", 0)),
+        )
 
     def _part(self, part: str) -> dict[str, int]:
         prefix = f"{part}/"

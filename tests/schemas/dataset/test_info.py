@@ -3,7 +3,16 @@ import time
 
 import pytest
 from pixelbeam.schemas import ClassLabel, DatasetInfo, Schema
-from pixelbeam.schemas.dataset.info import FileInfo, RejectsInfo, ShardFile, ShardInfo, SplitInfo
+from pixelbeam.schemas.dataset.info import (
+    DroppedInfo,
+    FileInfo,
+    FramesInfo,
+    GapsInfo,
+    RejectsInfo,
+    ShardFile,
+    ShardInfo,
+    SplitInfo,
+)
 from pixelbeam.schemas.errors import DatasetError
 
 SHA = "0" * 64
@@ -97,6 +106,42 @@ def test_golden_bytes():
 def test_reads_back_what_it_wrote():
     assert DatasetInfo.loads(dataset().dumps(), "OUT") == dataset()
     assert dataset().read_schema("OUT") == SCHEMA
+
+
+FRAMES = FramesInfo(
+    seen=9,
+    repeated=0,
+    in_records=6,
+    in_rejects=1,
+    skipped={"every": 1},
+    dropped=DroppedInfo(count=1, by_reason={"unknown_format": 1}),
+    gaps=GapsInfo(),
+)
+
+
+def test_what_is_not_there_is_left_out_and_the_checksum_comes_last():
+    full = {"frames": FRAMES, "command": {"seed": 0}, "versions": {"Pillow": "12"}, "checksum": SHA}
+    listed = RejectsInfo(
+        count=1,
+        by_reason={"truncated_image": 1},
+        file=ShardFile(path="rejects.jsonl", bytes=7, sha256=SHA),
+    )
+    described = dataset(rejects=listed, **full)
+    parsed = json.loads(described.dumps())
+    assert list(parsed)[-5:] == ["warnings", *full]
+    assert parsed["rejects"]["file"] == {"path": "rejects.jsonl", "bytes": 7, "sha256": SHA}
+    assert parsed["frames"] == {
+        "seen": 9,
+        "repeated": 0,
+        "in_records": 6,
+        "in_rejects": 1,
+        "skipped": {"every": 1},
+        "dropped": {"count": 1, "by_reason": {"unknown_format": 1}},
+        "gaps": {"clips": 0, "missing": 0},
+    }
+    assert DatasetInfo.loads(described.dumps(), "OUT") == described
+    assert described.dropped_frames == DroppedInfo(count=1, by_reason={"unknown_format": 1})
+    assert dataset().dropped_frames == DroppedInfo()
 
 
 def test_keys_of_later_versions_are_kept():
