@@ -34,6 +34,7 @@ _HASH_BYTES = 8
 _BUCKET_BITS = 10  # at 10^10 rows a bucket has 240 MB
 _MOST_ROWS = 1 << 20
 _BLOCK_ROWS = 128  # so that no element of the shuffle is large, though all rows be of one image
+_FEW = 1 << 12
 _UNKNOWN, _NO_LABEL = -1, 0
 
 
@@ -203,13 +204,24 @@ class LabelCollector:
 def _compact(files: Sequence[str], labels: Sequence[str], entries: Any) -> LabelBlock:
     """A block with those files and labels alone that its entries name."""
     entries = entries.copy()
-    used, entries["file"] = np.unique(entries["file"], return_inverse=True)
-    named, entries["label"] = np.unique(entries["label"], return_inverse=True)
+    used, entries["file"] = _number_anew(entries["file"], len(files))
+    named, entries["label"] = _number_anew(entries["label"], len(labels))
     return LabelBlock(
         tuple(files[index] for index in used),
         tuple(labels[index] for index in named),
         entries.tobytes(),
     )
+
+
+def _number_anew(numbers: Any, count: int) -> tuple[Any, Any]:
+    """The distinct ones of numbers below ``count``, rising, and which of these each is."""
+    if count > _FEW:
+        return np.unique(numbers, return_inverse=True)
+    # A table of all takes a fifth of the time of sorting, as long as it is small.
+    is_used = np.zeros(count, bool)
+    is_used[numbers] = True
+    used = np.flatnonzero(is_used)
+    return used, (np.cumsum(is_used) - 1)[numbers]
 
 
 def find_contradictions(blocks: Iterable[LabelBlock], by_split: bool = False) -> Contradictions:

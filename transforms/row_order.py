@@ -24,6 +24,7 @@ __all__ = [
     "RowFormat",
     "order_of",
     "pack_row",
+    "packed_cells",
     "path_key",
     "shard_index",
     "stable_hash",
@@ -43,7 +44,14 @@ def stable_hash(seed: int, purpose: str, *parts: str | int) -> bytes:
         purpose: tells the hashes apart that are taken of the same parts.
         parts: what is hashed.
     """
-    text = "\0".join([str(seed), purpose, *map(str, parts)])
+    # Written out for the one or two parts that every row has hashed: a join of a mapped list takes twice as long.
+    match parts:
+        case (only,):
+            text = f"{seed}\0{purpose}\0{only}"
+        case (first, second):
+            text = f"{seed}\0{purpose}\0{first}\0{second}"
+        case _:
+            text = "\0".join([str(seed), purpose, *map(str, parts)])
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES).digest()
 
 
@@ -203,6 +211,12 @@ def pack_row(order: bytes, row: ManifestRow) -> bytes:
         for v in row.values
     ]
     return order + bytes(_CODER.encode((row.file, row.row, values)))
+
+
+def packed_cells(packed: bytes) -> list[Any]:
+    """The cells of a packed row at half the cost of ``unpack_row``; ``InlineBytes`` are plain tuples."""
+    cells: list[Any] = _CODER.decode(packed[_ORDER_BYTES:])[2]
+    return cells
 
 
 def unpack_row(packed: bytes) -> ManifestRow:

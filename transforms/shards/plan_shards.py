@@ -21,7 +21,7 @@ from ...schemas.features.base import shorten
 from ...schemas.schema import Schema
 from ..contradictions import Contradictions, FindContradictions
 from ..manifests.embedded_bytes import attach_inline
-from ..row_order import RowFormat, unpack_row
+from ..row_order import RowFormat, packed_cells, unpack_row
 from ..rows import ManifestRow
 from ..sinks.examples import serialize_record
 from ..storage.output_folder import Folder
@@ -188,12 +188,16 @@ class RowSummarizer:
     row_format: RowFormat
     vocabularies: dict[str, str] = field(init=False)
     """The columns of the features whose vocabulary is still to be found, by feature."""
+    _wanted: tuple[tuple[str, int], ...] = field(init=False)
+    """The same with the columns' places among the cells."""
     named: tuple[str, ...] = field(init=False)
     """The columns that name files or rows."""
 
     def __post_init__(self) -> None:
         wanted = {n: f.source for n, f in self.schema.features.items() if f.needs_vocabulary}
         object.__setattr__(self, "vocabularies", wanted)
+        places = tuple((name, self.row_format.columns.index(c)) for name, c in wanted.items())
+        object.__setattr__(self, "_wanted", places)
         named = {*self.schema.file_columns(), self.row_format.key_column}
         present = tuple(column for column in self.row_format.columns if column in named)
         object.__setattr__(self, "named", present)
@@ -206,14 +210,23 @@ class RowSummarizer:
             if len(summary.sample) > 4 * _SAMPLE_ROWS:
                 summary.prune()
         # Bytes that only look like line breaks cost no more than a look.
-        if self.vocabularies or b"\n" in packed or b"\r" in packed:
+        if b"\n" in packed or b"\r" in packed:
             self._observe(summary, unpack_row(packed))
+        elif self._wanted:
+            # Nearly every cell is a name that is known already, so this is most of what a row costs here.
+            cells = packed_cells(packed)
+            for name, index in self._wanted:
+                cell = cells[index]
+                names = summary.classes.setdefault(name, {})
+                if not isinstance(cell, str) or cell not in names:
+                    self._observe(summary, unpack_row(packed))
+                    return
 
     def _observe(self, summary: RowSummary, row: ManifestRow) -> None:
         for name, column in self.vocabularies.items():
             names = summary.classes.setdefault(name, {})
             cell = self.row_format.cell(row, column)
-            # Nearly every cell is a name that is known already; a name observed is itself.
+            # A name that was observed is itself.
             if not isinstance(cell, str) or cell not in names or _has_break(cell):
                 found = self.schema.observe(name, cell)
                 names.update(dict.fromkeys(found))

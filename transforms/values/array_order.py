@@ -42,8 +42,23 @@ class ArrayOrder:
         if not candidates:
             return lambda row: None
         files = ArrayFiles(self.inputs)
+        # Nearly every row has a plain path here, so a look at these cells is all that it costs.
+        plain = [
+            self.row_format.columns.index(feature.source)
+            for feature in candidates
+            if is_column(feature.source)
+        ]
+        all_plain = len(plain) == len(candidates)
 
         def find(row: ManifestRow) -> ArrayBlock | None:
+            values = row.values
+            for index in plain if all_plain else ():
+                cell = values[index]
+                if type(cell) is not str or ARRAY_MARK in cell:
+                    break
+            else:
+                if all_plain:
+                    return None
             found: ArrayBlock | None = None
             cells: dict[str, Any] = {}
             for feature in candidates:
@@ -61,10 +76,8 @@ class ArrayOrder:
     ) -> ArrayBlock | None:
         # A clip lies where its first step does.
         first = {c: _first(cells[c]) for c in feature.columns}
-        if is_column(feature.source):
-            cell = first[feature.source]
-            if not isinstance(cell, str) or ARRAY_MARK not in cell:
-                return None  # nearly every row, so this is quick
+        if is_column(feature.source) and not _names_array(first[feature.source]):
+            return None
         try:
             written = fill_source(feature.source, first)
             reference = parse_reference(written) if isinstance(written, str) else None
@@ -79,6 +92,11 @@ class ArrayOrder:
 
 def _may_name_arrays(feature: Feature) -> bool:
     return feature.reads_arrays or ARRAY_MARK in feature.source
+
+
+def _names_array(cell: Any) -> bool:
+    first = _first(cell)
+    return isinstance(first, str) and ARRAY_MARK in first
 
 
 def _first(cell: Any) -> Any:
