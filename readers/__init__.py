@@ -1,7 +1,7 @@
 """The training side: tf.data, Keras, random access.
 
-``load``, ``input_fn``, ``steps_per_epoch`` and ``dataset_info`` need TensorFlow, ``HDF5Dataset`` Keras;
-``HDF5Records`` needs neither. So each is imported when it is first asked for.
+``load``, ``input_fn`` and ``steps_per_epoch`` need TensorFlow, ``HDF5Dataset`` Keras; ``HDF5Records`` and
+``dataset_info`` need neither, and h5py is for HDF5 files alone. So each is imported when it is first asked for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .keras_dataset import HDF5Dataset
-    from .loading import dataset_info, input_fn, load, steps_per_epoch
+    from .loading import input_fn, load, steps_per_epoch
+    from .published import dataset_info
     from .random_access.hdf5_records import HDF5Records
 
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
 _MODULES = {
     "HDF5Dataset": ".keras_dataset",
     "HDF5Records": ".random_access.hdf5_records",
-    "dataset_info": ".loading",
+    "dataset_info": ".published",
     "input_fn": ".loading",
     "load": ".loading",
     "steps_per_epoch": ".loading",

@@ -9,8 +9,17 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from .hdf5.elements import ArrayElements, ElementOptions
+from ..schemas import Schema
+from .elements import (
+    Conversion,
+    arrange,
+    check_applicable,
+    check_scaling,
+    convert_array,
+    plan_conversions,
+)
 from .hdf5.files import FilePath
+from .published import read_moments
 from .random_access.hdf5_records import HDF5Records
 from .selection import choose_features, choose_rows, warn_of_text
 
@@ -84,7 +93,7 @@ class HDF5Dataset(keras.utils.PyDataset):
             raise ValueError(f"batch_size: got {batch_size!r}, expected an integer of at least 1")
         if shuffle not in (True, False, "batch"):
             raise ValueError(f"shuffle: got {shuffle!r}, expected True, False or 'batch'")
-        options = ElementOptions(scaling, one_hot, channels_first)
+        check_scaling(scaling)
         self._records = HDF5Records(path, split, features=_names(features))
         schema = self._records.schema if features is None else None
         if schema is not None:
@@ -93,7 +102,11 @@ class HDF5Dataset(keras.utils.PyDataset):
                 self._records = self._records.select(chosen)
         self._targets = _find_targets(self._records, features)
         _check_shapes(self._records)
-        self._elements = ArrayElements(self._records, self._targets, options)
+        options = {"scaling": scaling, "one_hot": one_hot, "channels_first": channels_first}
+        if self._records.schema is not None:
+            self._conversions = _plan(self._records, self._records.schema, options)
+        else:
+            self._conversions = _plan_for_others(self._records, self._targets, options)
         self._chosen = choose_rows(rows, len(self._records))
         self._count = len(self._records) if self._chosen is None else len(self._chosen)
         self._batch_size, self._shuffle, self._transform = batch_size, shuffle, transform
@@ -115,8 +128,11 @@ class HDF5Dataset(keras.utils.PyDataset):
             raise IndexError(f"got batch {index} of {self._batches}")
         rows = self._rows(index)
         batch = self._records.read(rows if self._chosen is None else self._chosen[rows])
-        converted = {name: self._elements.convert(name, _to_array(v)) for name, v in batch.items()}
-        elements = _arrange(converted, self._targets)
+        converted = {
+            name: convert_array(self._conversions[name], _to_array(values))
+            for name, values in batch.items()
+        }
+        elements = arrange(converted, self._targets)
         if self._transform is None:
             return elements
         return (
@@ -189,12 +205,53 @@ def _to_array(values: Any) -> Any:
     return np.array(values, object) if isinstance(values, list) else values
 
 
-def _arrange(batch: dict[str, Any], targets: Sequence[str]) -> Any:
-    inputs = {name: values for name, values in batch.items() if name not in targets}
-    if not targets:
-        return _unwrap(inputs)
-    return _unwrap(inputs), _unwrap({name: batch[name] for name in targets})
+def _plan(
+    records: HDF5Records, schema: Schema, options: Mapping[str, Any]
+) -> dict[str, Conversion]:
+    check_applicable(schema, options)
+
+    def moments(name: str) -> tuple[Any, Any]:
+        if records.info is None or records.split is None:
+            raise ValueError(
+                "scaling: got 'standardize' for files without a dataset.json, which has mean and std; "
+                "expected '[0,1]', or transform="
+            )
+        return read_moments(records.info, records.split, name, records.folder)
+
+    return plan_conversions(schema, moments=moments, **options)
 
 
-def _unwrap(features: dict[str, Any]) -> Any:
-    return next(iter(features.values())) if len(features) == 1 else features
+def _plan_for_others(
+    records: HDF5Records, targets: Sequence[str], options: Mapping[str, Any]
+) -> dict[str, Conversion]:
+    """What is done to the datasets of files of others, of which only types and shapes are known."""
+    arrays = records.arrays()
+    ranks = {
+        name: len(array.row_shape or ())
+        for name, array in arrays.items()
+        if name not in targets and array.dtype in (np.uint8, np.uint16)
+    }
+    images = [name for name, rank in ranks.items() if rank in (2, 3)]
+    if options["one_hot"]:
+        raise ValueError(
+            "one_hot: got True for files that do not say how many classes there are, expected those of "
+            "a dataset that pixelbeam built; transform= can do it for others"
+        )
+    scaling = options["scaling"]
+    if scaling is not None and not images:
+        raise ValueError(
+            f"scaling: got {scaling!r}, but no input is an image, expected one of type uint8 "
+            "or uint16 with [height, width] or [height, width, channels]"
+        )
+    if scaling == "standardize":
+        raise ValueError(
+            "scaling: got 'standardize' for files without a dataset.json, which has mean and std; "
+            "expected '[0,1]', or transform="
+        )
+    plan = dict.fromkeys(arrays, Conversion())
+    for name in images:
+        white = int(np.iinfo(arrays[name].dtype).max) if scaling is not None else None
+        plan[name] = Conversion(
+            white=white, channels_first=options["channels_first"] and ranks[name] == 3
+        )
+    return plan

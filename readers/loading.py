@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import tensorflow as tf
 from typing_extensions import Unpack
 
-from ..schemas import DatasetInfo
+from ..schemas import Schema
 from .options import LoadOptions, ReadOptions
 from .published import Published, open_dataset
 from .selection import choose_features, warn_of_text
-from .tf_data.clips import ClipReader
-from .tf_data.hdf5 import HDF5Source
-from .tf_data.hdf5_clips import HDF5Clips
+from .tf_data.batching import count_batches, read_elements
 from .tf_data.inputs_targets import Elements
+from .tf_data.sources import Selection, choose_source, open_source, select_records
 
-__all__ = ["dataset_info", "input_fn", "load", "steps_per_epoch"]
-
-_FILES_AT_ONCE = 16  # fixed, not AUTOTUNE: with a seed the order must not depend on the machine
-_SHUFFLE_BYTES = 128 << 20
-_SHUFFLE_RECORDS = 10_000
-_READS_AHEAD = 4  # batches of values that are only copied: more do not make it faster
-_UNBATCHED = 32  # records are decoded in batches of this many where none are asked for
+__all__ = ["input_fn", "load", "steps_per_epoch"]
 
 
 def load(
@@ -109,37 +102,14 @@ def load(
         DatasetError: the directory is not a published dataset, has no such split, or is not whole.
         ValueError: an argument has a value that it cannot have.
     """
-    options = ReadOptions(
-        batch_size=batch_size,
-        shuffle=shuffle,
-        seed=seed,
-        repeat=repeat,
-        drop_remainder=drop_remainder,
-        features=features,
-        targets=targets,
-        one_hot=one_hot,
-        image_dtype=image_dtype,
-        scaling=scaling,
-        channels_first=channels_first,
-        source=source,
-        frames=frames,
-        sampling=sampling,
-        pad_to=pad_to,
-        buckets=buckets,
-        mask=mask,
-    )
-    published = open_dataset(directory)
-    chosen = choose_features(published.schema, options.features, options.targets)
-    dataset = published.select(chosen)
-    records = _select_records(dataset, split, options.source, input_context)
-    description = dataset.description()
-    elements = Elements(dataset, split, options)
-    if records.source == "hdf5":
-        batches = _read_hdf5(records, dataset, description, elements, options)
-    else:
-        batches = _build(records, description, elements, options)
-    warn_of_text(published.schema, chosen, options.features)
-    return batches.with_options(_distribution(input_context))
+    arguments = locals()
+    options = ReadOptions(**{field.name: arguments[field.name] for field in fields(ReadOptions)})
+    reading = _open(directory, split, options, input_context)
+    schema = reading.dataset.schema
+    records = open_source(reading.source, reading.selection, schema)
+    dataset = read_elements(records, reading.selection.count, schema, reading.elements, options)
+    warn_of_text(reading.published, schema, options.features)
+    return dataset.with_options(_distribution(input_context))
 
 
 def input_fn(
@@ -160,15 +130,10 @@ def input_fn(
         DatasetError: see ``load``; said here, not when the function is called.
         ValueError: see ``load``.
     """
-    published = open_dataset(directory)
     checked = ReadOptions(**options)
-    chosen = choose_features(published.schema, checked.features, checked.targets)
-    dataset = published.select(chosen)
-    options["features"] = list(chosen.features)  # what is left out is said once
-    _select_records(dataset, split, checked.source, None)
-    dataset.description()
-    Elements(dataset, split, checked)
-    warn_of_text(published.schema, chosen, checked.features)
+    reading = _open(directory, split, checked, None)
+    warn_of_text(reading.published, reading.dataset.schema, checked.features)
+    options["features"] = list(reading.dataset.schema.features)  # what is left out is said once
 
     def fn(input_context: Any = None) -> Any:
         return load(directory, split, **options, input_context=input_context)
@@ -186,210 +151,38 @@ def steps_per_epoch(
         ValueError: ``batch_size`` is not at least 1.
     """
     options = ReadOptions(batch_size=batch_size, drop_remainder=drop_remainder)
-    return _count_batches(open_dataset(directory).split(split).num_records, options)
-
-
-def dataset_info(directory: str | os.PathLike[str]) -> DatasetInfo:
-    """What a dataset says of itself: splits, shards, statistics, rejects.
-
-    Raises:
-        DatasetError: the directory is not a published dataset.
-    """
-    return open_dataset(directory).info
+    return count_batches(open_dataset(directory).split(split).num_records, options)
 
 
 @dataclass(frozen=True)
-class _Records:
-    """The records that one input pipeline reads.
+class _Reading:
+    """What is to be read, checked.
 
     Attributes:
-        files: the paths of the files that they are in.
-        count: how many they are.
-        size: the size of one of them in bytes, on average.
+        published: the whole schema of the dataset.
+        dataset: the dataset, with the schema of what is read.
         source: the format of the files.
-        part: ``(count, index)`` where it reads one record in every ``count``; otherwise ``None``.
+        selection: the records.
+        elements: what becomes of their features.
     """
 
-    files: list[str]
-    count: int
-    size: float
+    published: Schema
+    dataset: Published
     source: str
-    part: tuple[int, int] | None
+    selection: Selection
+    elements: Elements
 
 
-def _select_records(dataset: Published, split: str, source: str | None, context: Any) -> _Records:
-    source = dataset.source(split, source)
-    shards = dataset.shard_files(split, source)
-    total = sum(shard.num_records for shard, _ in shards)
-    size = sum(file.bytes for _, file in shards) / max(total, 1)
-    count = context.num_input_pipelines if context is not None else 1
-    index = context.input_pipeline_id if context is not None else 0
-    if len(shards) < count:
-        paths = [dataset.path(file.path) for _, file in shards]
-        return _Records(paths, len(range(index, total, count)), size, source, (count, index))
-    own = shards[index::count]
-    paths = [dataset.path(file.path) for _, file in own]
-    return _Records(paths, sum(shard.num_records for shard, _ in own), size, source, None)
-
-
-def _count_batches(records: int, options: ReadOptions) -> int:
-    if options.batch_size is None:
-        return records
-    whole, rest = divmod(records, options.batch_size)
-    return whole if options.drop_remainder else whole + bool(rest)
-
-
-def _build(records: _Records, description: Any, elements: Elements, options: ReadOptions) -> Any:
-    # What is traced are plain TensorFlow calls; AutoGraph would only look for their source.
-    @tf.autograph.experimental.do_not_convert
-    def prepare(batch: Any) -> Any:
-        return elements.convert(description.decode(description.parse_example(batch)))
-
-    @tf.autograph.experimental.do_not_convert
-    def prepare_batch(batch: Any) -> Any:
-        return elements.arrange(prepare(batch))
-
-    @tf.autograph.experimental.do_not_convert
-    def finish_one(features: Any) -> Any:
-        return elements.arrange({name: _densify(value) for name, value in features.items()})
-
-    steps = _check_batches(records, options)
-    serialized = _read_records(records, options)
-    if elements.schema.record == "sequence_example":
-        return _read_clips(serialized, steps, description, elements, options)
-    parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": options.deterministic}
-    if options.batch_size is not None:
-        batches = serialized.batch(options.batch_size, drop_remainder=options.drop_remainder)
-        batches = _repeat(_expect(batches, steps), options)
-        return batches.map(prepare_batch, **parallel).prefetch(tf.data.AUTOTUNE)
-    batches = serialized.batch(_UNBATCHED).map(prepare, **parallel)
-    single = _expect(batches.unbatch(), steps).map(finish_one)
-    return _repeat(single, options).prefetch(tf.data.AUTOTUNE)
-
-
-def _read_clips(
-    serialized: Any, steps: int, description: Any, elements: Elements, options: ReadOptions
-) -> Any:
-    parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": options.deterministic}
-    reader = ClipReader(
-        elements.schema, description, elements, options.clips, options.seed, parallel
-    )
-    clips = reader.read(
-        serialized,
-        options.batch_size,
-        options.drop_remainder,
-        count=lambda dataset: _expect(dataset, steps),
-        repeat=lambda dataset: _repeat(dataset, options),
-    )
-    return clips.prefetch(tf.data.AUTOTUNE)
-
-
-def _read_hdf5(
-    records: _Records,
-    dataset: Published,
-    description: Any,
-    elements: Elements,
-    options: ReadOptions,
-) -> Any:
-    steps = _check_batches(records, options)
-    shuffle = options.shuffle is not False
-    if dataset.schema.record == "sequence_example":
-        clips = HDF5Clips(records.files, dataset.schema, records.part, description)
-        rows = clips.rows(shuffle=shuffle, seed=options.seed)
-        return _read_clips(rows, steps, clips, elements, options)
-    source = HDF5Source(
-        records.files,
-        dataset.schema,
-        records.part,
-        options.batch_size or _UNBATCHED,
-        shuffle=shuffle,
-        drop_remainder=options.drop_remainder,
-    )
-
-    @tf.autograph.experimental.do_not_convert
-    def prepare(drawn: Any, step: Any) -> Any:
-        return elements.convert(source.read(drawn, step))
-
-    @tf.autograph.experimental.do_not_convert
-    def prepare_batch(drawn: Any, step: Any) -> Any:
-        return elements.arrange(prepare(drawn, step))
-
-    @tf.autograph.experimental.do_not_convert
-    def finish_one(features: Any) -> Any:
-        return elements.arrange({name: _densify(value) for name, value in features.items()})
-
-    numbers = source.numbers(options.seed)
-    parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": options.deterministic}
-    if options.batch_size is None:
-        single = _expect(numbers.map(prepare, **parallel).unbatch(), steps).map(finish_one)
-        return _repeat(single, options).prefetch(tf.data.AUTOTUNE)
-    numbers = _repeat(_expect(numbers, steps), options)
-    if source.decodes or options.dtype is not None:
-        return numbers.map(prepare_batch, **parallel).prefetch(tf.data.AUTOTUNE)
-    parallel["num_parallel_calls"] = _READS_AHEAD
-    return numbers.map(prepare_batch, **parallel).with_options(_untuned())
-
-
-def _check_batches(records: _Records, options: ReadOptions) -> int:
-    """The number of elements of an epoch, which is not to be without any for want of records."""
-    steps = _count_batches(records.count, options)
-    if records.count and not steps:
-        raise ValueError(
-            f"batch_size: got {options.batch_size} with drop_remainder, which leaves nothing of "
-            f"{records.count} records"
-        )
-    return steps
-
-
-def _read_records(records: _Records, options: ReadOptions) -> Any:
-    """Serialized records: in stored order, or shuffled in files and in a buffer."""
-    files = tf.constant(records.files, tf.string)
-    if options.shuffle is False:
-        return _take_part(tf.data.TFRecordDataset(files), records)
-    if records.part is not None:  # every pipeline has to see the same order to take its part of it
-        serialized = _take_part(tf.data.TFRecordDataset(files), records)
-    else:
-        shuffled = tf.data.Dataset.from_tensor_slices(files)
-        serialized = shuffled.shuffle(max(len(records.files), 1), options.seed).interleave(
-            tf.data.TFRecordDataset,
-            cycle_length=_FILES_AT_ONCE,
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=options.deterministic,
-        )
-    return serialized.shuffle(_buffer_size(records, options), options.seed)
-
-
-def _take_part(serialized: Any, records: _Records) -> Any:
-    return serialized if records.part is None else serialized.shard(*records.part)
-
-
-def _buffer_size(records: _Records, options: ReadOptions) -> int:
-    if options.shuffle is not True:  # TensorFlow takes memory for all of a buffer at once
-        return max(1, min(records.count, int(options.shuffle)))
-    fitting = int(_SHUFFLE_BYTES / max(records.size, 1))
-    return max(1, min(records.count, fitting, _SHUFFLE_RECORDS))
-
-
-def _expect(dataset: Any, count: int) -> Any:
-    """Makes the number of elements known, and an epoch of any other number an error."""
-    return dataset.apply(tf.data.experimental.assert_cardinality(count))
-
-
-def _repeat(dataset: Any, options: ReadOptions) -> Any:
-    if options.repeat is False:
-        return dataset
-    return dataset.repeat(None if options.repeat is True else options.repeat)
-
-
-def _densify(value: Any) -> Any:
-    return value.to_tensor() if isinstance(value, tf.RaggedTensor) else value
-
-
-def _untuned() -> Any:
-    """For pipelines without anything to tune: stopping the tuner may take 50 ms at an epoch's end."""
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return options
+def _open(
+    directory: str | os.PathLike[str], split: str, options: ReadOptions, context: Any
+) -> _Reading:
+    published = open_dataset(directory)
+    dataset = published.select(choose_features(published.schema, options.features, options.targets))
+    source = choose_source(dataset, split, options.source)
+    selection = select_records(dataset, split, source, options, context)
+    dataset.check_description()
+    elements = Elements(dataset, split, options)
+    return _Reading(published.schema, dataset, source, selection, elements)
 
 
 def _distribution(context: Any) -> Any:

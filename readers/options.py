@@ -9,19 +9,23 @@ from typing import Any, TypedDict
 
 import tensorflow as tf
 
-from .clip_options import ClipOptions
-from .selection import SCALINGS, check_features
+from ..schemas import Schema
+from .elements import check_scaling
+from .selection import check_features
 
-__all__ = ["SOURCES", "LoadOptions", "ReadOptions"]
-
-SOURCES = ("tfrecord", "hdf5")
-"""The formats that ``load`` reads, the one first that it takes where both are there."""
+__all__ = ["IMAGE_DTYPES", "MASK", "LoadOptions", "ReadOptions", "even_steps"]
 
 IMAGE_DTYPES = ("uint8", "uint16", "float16", "bfloat16", "float32")
 
+MASK = "mask"
+"""What the mask of clips is called among the inputs."""
+
+_SAMPLINGS = ("random", "uniform", "head", "window")
+_FOR_CLIPS = ("frames", "sampling", "pad_to", "buckets", "mask")
+
 
 class LoadOptions(TypedDict, total=False):
-    """The keyword arguments of ``load``, for functions that hand them on."""
+    """The fields of ``ReadOptions`` as keyword arguments, for functions that hand them on to ``load``."""
 
     batch_size: int | None
     shuffle: bool | int
@@ -44,7 +48,10 @@ class LoadOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """The arguments of ``load``, where they are explained.
+    """The arguments of ``load``, where they are explained: the one list of them.
+
+    Neither a signature that editors show nor a ``TypedDict`` can be derived from it: a test holds those of
+    ``load`` and ``LoadOptions`` to it.
 
     Raises:
         ValueError: one of them has a value that it cannot have, or two do not go together.
@@ -69,30 +76,24 @@ class ReadOptions:
     mask: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "shuffle", "repeat"):
-            _check_count(name, getattr(self, name))
-        _check_seed(self.seed)
+        # ``False`` and ``None`` stand for none, ``True`` for the usual.
+        _check_count("batch_size", self.batch_size)
+        for name in ("shuffle", "repeat"):
+            if not isinstance(getattr(self, name), bool):
+                _check_count(name, getattr(self, name))
+        if self.seed is not None and (
+            isinstance(self.seed, bool) or not isinstance(self.seed, Integral)
+        ):
+            raise ValueError(
+                f"seed: got {self.seed!r}, expected an integer, or None for another order each run"
+            )
         if self.batch_size is None and self.drop_remainder:
             raise ValueError("drop_remainder: got True without a batch_size, expected both")
         check_features(self.features)
         if isinstance(self.targets, str):
             raise ValueError(f"targets: got {self.targets!r}, expected a list: [{self.targets!r}]")
-        if self.scaling not in (None, *SCALINGS):
-            expected = ", ".join(map(repr, SCALINGS))
-            raise ValueError(f"scaling: got {self.scaling!r}, expected None or one of {expected}")
-        if self.source not in (None, *SOURCES):
-            expected = " or ".join(map(repr, SOURCES))
-            raise ValueError(f"source: got {self.source!r}, expected {expected}")
+        check_scaling(self.scaling)
         self._check_dtype()
-
-    @property
-    def clips(self) -> ClipOptions:
-        """The options that are for clips alone.
-
-        Raises:
-            ValueError: see ``ClipOptions``.
-        """
-        return ClipOptions(self.frames, self.sampling, self.pad_to, self.buckets, self.mask)
 
     @property
     def deterministic(self) -> bool:
@@ -105,6 +106,62 @@ class ReadOptions:
         if self.image_dtype is None:
             return None if self.scaling is None else tf.float32
         return tf.as_dtype(self.image_dtype)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether steps of clips come as dense tensors rather than ragged ones."""
+        return self.frames is not None or self.pad_to is not None
+
+    @property
+    def length(self) -> int | None:
+        """The steps of a dense batch of clips, where it is known."""
+        return self.frames or (self.pad_to if isinstance(self.pad_to, int) else None)
+
+    def check_clips(self, schema: Schema) -> None:
+        """Checks the options that are for clips alone, once it is known whether there are clips.
+
+        Not before: what is wrong with them is of no use to who reads examples.
+
+        Raises:
+            ValueError: they have values that they cannot have, or do not fit the dataset.
+        """
+        values = {name: getattr(self, name) for name in _FOR_CLIPS}
+        given = [name for name, v in values.items() if v is not None and v is not False]
+        if not given:
+            return
+        if schema.record != "sequence_example":
+            raise ValueError(f"{given[0]}: got it for a dataset of examples, expected one of clips")
+        self._check_steps()
+        if (self.frames or self.mask or self.buckets) and not even_steps(schema):
+            raise ValueError(
+                "frames: every step feature of the dataset is ragged, expected one that is not"
+            )
+        if self.mask and MASK in schema.features:
+            raise ValueError(f"mask: the dataset has a feature {MASK!r} already")
+        if self.buckets and self.batch_size is None:
+            raise ValueError("buckets: got them without a batch_size, expected both")
+
+    def _check_steps(self) -> None:
+        _check_count("frames", self.frames)
+        if self.pad_to != "longest":
+            _check_count("pad_to", self.pad_to, " or 'longest'")
+        if self.sampling is not None and self.sampling not in _SAMPLINGS:
+            expected = ", ".join(map(repr, _SAMPLINGS))
+            raise ValueError(f"sampling: got {self.sampling!r}, expected one of {expected}")
+        if self.frames is None and self.sampling is not None:
+            raise ValueError(f"sampling: got {self.sampling!r} without frames, expected both")
+        if self.frames is not None and self.pad_to is not None:
+            raise ValueError(f"pad_to: got {self.pad_to!r} beside frames, expected one of the two")
+        if self.mask and self.frames is None and self.pad_to is None:
+            raise ValueError(
+                "mask: got True for ragged batches, expected frames or pad_to beside it"
+            )
+        if self.buckets is not None:
+            bounds = list(self.buckets)
+            if not bounds or sorted(set(bounds)) != bounds or bounds[0] < 1:
+                raise ValueError(
+                    f"buckets: got {bounds}, expected rising numbers of steps, such as [16, 64]"
+                )
 
     def _check_dtype(self) -> None:
         expected = f"one of {', '.join(IMAGE_DTYPES)}"
@@ -125,16 +182,11 @@ class ReadOptions:
             )
 
 
-def _check_count(name: str, value: Any) -> None:
-    """A count is at least one; ``False`` and ``None`` stand for none, ``True`` for the usual."""
-    if value is None or (isinstance(value, bool) and name != "batch_size"):
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name}: got {value!r}, expected an integer of at least 1")
+def even_steps(schema: Schema) -> list[str]:
+    """The step features of which every clip has as many values as of the others."""
+    return [name for name, feature in schema.steps.items() if not feature.ragged]
 
 
-def _check_seed(seed: Any) -> None:
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, Integral)):
-        raise ValueError(
-            f"seed: got {seed!r}, expected an integer, or None for another order each run"
-        )
+def _check_count(name: str, value: object, also: str = "") -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ValueError(f"{name}: got {value!r}, expected an integer of at least 1{also}")

@@ -1,25 +1,36 @@
-"""A published dataset's directory: what ``dataset.json`` says of it, and whether it is whole."""
+"""A published dataset's directory, as every reader sees it: whole, or not at all.
+
+Local directories are read as plain files. Any other filesystem is TensorFlow's to read (``tf.io.gfile``), which
+is loaded for that alone.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from types import ModuleType
 from typing import Any
 
-import tensorflow as tf
+import numpy as np
 
-from ..schemas import DatasetInfo, Schema, write_description
+from ..schemas import DatasetInfo, Schema
+from ..schemas.dataset.checksum import has_right_checksum
 from ..schemas.dataset.file_names import DATASET_FILE
 from ..schemas.dataset.info import ShardFile, ShardInfo, SplitInfo
 from ..schemas.errors import DatasetError
-from .dataset_file import check_description, parse_info
-from .options import SOURCES
-from .remote import explain_remote, is_remote
 
-__all__ = ["Published", "make_description", "open_dataset"]
+__all__ = [
+    "Published",
+    "dataset_info",
+    "explain_remote",
+    "is_remote",
+    "open_dataset",
+    "read_moments",
+]
 
+_REFERENCE_SPLIT = "train"
 _HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5")
 
 
@@ -54,10 +65,19 @@ class Published:
 
     def path(self, name: str) -> str:
         """The path of one of the dataset's files."""
-        return str(tf.io.gfile.join(self.directory, name))
+        return os.path.join(self.directory, name)
+
+    def shards(self, split: str) -> list[ShardInfo]:
+        """The shards of a split that hold records; the first one where none does.
+
+        Raises:
+            DatasetError: there is no such split.
+        """
+        every = self.split(split).shards
+        return [shard for shard in every if shard.num_records] or every[:1]
 
     def shard_files(self, split: str, sink: str) -> list[tuple[ShardInfo, ShardFile]]:
-        """The shards of a split that hold records, each with its file in one format.
+        """Those shards, each with its file in one format.
 
         One listing of the directory shows that all files are there and, in a local directory, that
         they have the sizes that they were published with.
@@ -65,7 +85,7 @@ class Published:
         Raises:
             DatasetError: there is no such split or format, or a file is missing or was changed.
         """
-        shards = [shard for shard in self.split(split).shards if shard.num_records]
+        shards = self.shards(split)
         for shard in shards:
             if sink not in shard.files:
                 raise DatasetError(
@@ -73,37 +93,25 @@ class Published:
                     f"{', '.join(shard.files)}; build it with --sinks {sink}"
                 )
         files = [(shard, shard.files[sink]) for shard in shards]
-        self._check_files(file for _, file in files)
+        self._check_sizes(file for _, file in files)
         return files
 
-    def source(self, split: str, chosen: str | None) -> str:
-        """The format that a split is read from: the one asked for, else TFRecords where there are any.
+    def check_description(self) -> None:
+        """Checks that the generated module is the one that was published.
+
+        No reader runs it, but a dataset of which one file was changed is not whole.
 
         Raises:
-            DatasetError: there is no such split.
+            DatasetError: it is missing, or its bytes are others.
         """
-        if chosen is not None:
-            return chosen
-        shards = [shard for shard in self.split(split).shards if shard.num_records]
-        for sink in SOURCES:
-            if all(sink in shard.files for shard in shards):
-                return sink
-        return SOURCES[0]
+        file = self.info.description
+        if hashlib.sha256(_read(self.directory, file.path)).hexdigest() != file.sha256:
+            raise DatasetError(
+                f"{self.directory}: {file.path} is not the file that was published: its SHA-256 "
+                f"differs from the one in {DATASET_FILE}; restore it or build the dataset again"
+            )
 
-    def description(self) -> ModuleType:
-        """The ``feature_description`` module.
-
-        The file is checked, but what runs is the module as this version writes it from the validated
-        schema: datasets come from strangers, and reading one must not run their code.
-
-        Raises:
-            DatasetError: the file is missing or is not the one that was published.
-        """
-        code = _read(self.directory, self.info.description.path)
-        check_description(self.info, code, self.directory)
-        return make_description(self.schema)
-
-    def _check_files(self, files: Iterable[ShardFile]) -> None:
+    def _check_sizes(self, files: Iterable[ShardFile]) -> None:
         sizes = _list_sizes(self.directory)
         for file in files:
             if file.path not in sizes:
@@ -115,14 +123,6 @@ class Published:
                 )
 
 
-def make_description(schema: Schema) -> ModuleType:
-    """The ``feature_description`` module of a schema, as this version writes it."""
-    module = ModuleType("feature_description")
-    code = write_description(schema)
-    exec(compile(code, "feature_description.py", "exec"), vars(module))  # noqa: S102 - just generated
-    return module
-
-
 def open_dataset(directory: str | os.PathLike[str]) -> Published:
     """Reads the ``dataset.json`` of a directory.
 
@@ -131,31 +131,116 @@ def open_dataset(directory: str | os.PathLike[str]) -> Published:
             ``dataset.json`` was changed.
     """
     place = os.fspath(directory)
-    info = parse_info(_read(place, DATASET_FILE), place)
+    data = _read(place, DATASET_FILE)
+    info = DatasetInfo.loads(data, place)
+    if not has_right_checksum(data):
+        raise DatasetError(
+            f"{place}: {DATASET_FILE} is not as it was published: its own checksum is wrong; restore "
+            "it or build the dataset again"
+        )
+    # No checksum helps where a tool has changed the file and then sealed it again.
+    splits = info.splits.values()
+    groups = [
+        *(shard.files for split in splits for shard in split.shards),
+        *(s.files for s in splits),
+    ]
+    files = [file.path for group in groups for file in group.values()]
+    twice = sorted(path for path, count in Counter(files).items() if count > 1)
+    if twice:
+        raise DatasetError(f"{place}: {DATASET_FILE} lists {twice[0]} twice, expected it once")
     return Published(place, info, info.read_schema(place))
 
 
+def dataset_info(directory: str | os.PathLike[str]) -> DatasetInfo:
+    """What a dataset says of itself: splits, shards, statistics, rejects.
+
+    Raises:
+        DatasetError: the directory is not a published dataset.
+    """
+    return open_dataset(directory).info
+
+
+def read_moments(info: DatasetInfo, split: str, name: str, place: str) -> tuple[Any, Any]:
+    """Mean and standard deviation that an image feature is standardised by, float32 ``[channels]``.
+
+    All splits are scaled alike, by the statistics of ``train`` where there is one: what a model
+    learns on one scale is of no use on another.
+
+    Raises:
+        DatasetError: the dataset, whose directory is ``place``, does not have them.
+    """
+    reference = _REFERENCE_SPLIT if _REFERENCE_SPLIT in info.splits else split
+    statistics = info.splits[reference].statistics.get(name, {})
+    if "mean" not in statistics or "std" not in statistics:
+        raise DatasetError(
+            f"{place}: no mean and std of {name!r} in the statistics of split {reference!r}, expected "
+            "them for scaling='standardize'"
+        )
+    std = [std or 1.0 for std in statistics["std"]]  # 0: one colour
+    return np.array(statistics["mean"], np.float32), np.array(std, np.float32)
+
+
+def is_remote(place: str) -> bool:
+    """Whether a path is a URL, such as ``s3://bucket/out``."""
+    return "://" in place
+
+
+def explain_remote(place: str, who: str) -> str:
+    """A message for who cannot read from there: how to get a copy, which is a dataset too.
+
+    Args:
+        place: the dataset's directory, or a file in it.
+        who: such as ``TensorFlow 2.21``.
+    """
+    scheme = place.partition("://")[0]
+    how = ""
+    if scheme == "s3":
+        how = f", for instance with `aws s3 sync {place} DIR` (pip install awscli)"
+    return f"{place}: {who} cannot read {scheme}://; copy the dataset to a local directory{how}, and read that"
+
+
 def _read(directory: str, name: str) -> bytes:
+    if is_remote(directory):
+        return _read_remote(directory, name)
     try:
-        with tf.io.gfile.GFile(tf.io.gfile.join(directory, name), "rb") as file:
+        with open(os.path.join(directory, name), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise DatasetError(_explain_missing(directory, name, os.path.isdir(directory))) from None
+    except NotADirectoryError:
+        raise DatasetError(_explain_file(directory)) from None
+    except OSError as error:  # no permission, a directory in the file's place, …
+        raise DatasetError(f"{directory}: cannot read {name}: {error.strerror}") from None
+
+
+def _read_remote(directory: str, name: str) -> bytes:
+    tf = _load_tensorflow(directory)
+    try:
+        with tf.io.gfile.GFile(os.path.join(directory, name), "rb") as file:
             return bytes(file.read())
     except tf.errors.NotFoundError:
-        raise DatasetError(_explain_missing(directory, name)) from None
+        raise DatasetError(
+            _explain_missing(directory, name, tf.io.gfile.isdir(directory))
+        ) from None
     except tf.errors.UnimplementedError:
         # Of filesystems, only that there is none for the scheme is said so.
         raise DatasetError(explain_remote(directory, f"TensorFlow {tf.__version__}")) from None
-    except tf.errors.FailedPreconditionError as error:
-        if os.path.isfile(directory):
-            raise DatasetError(_explain_file(directory)) from None
-        raise DatasetError(f"{directory}: cannot read {name}: {error.message}") from None
     except tf.errors.OpError as error:  # no permission, no network, …
         raise DatasetError(f"{directory}: cannot read {name}: {error.message}") from None
 
 
-def _explain_missing(directory: str, name: str) -> str:
+def _load_tensorflow(place: str) -> Any:
+    try:
+        import tensorflow as tf
+    except ModuleNotFoundError:
+        raise DatasetError(explain_remote(place, "Python without TensorFlow")) from None
+    return tf
+
+
+def _explain_missing(directory: str, name: str, is_directory: bool) -> str:
     if name != DATASET_FILE:
         return f"{directory}: {name} is missing"
-    if not tf.io.gfile.isdir(directory):
+    if not is_directory:
         return f"{directory}: no such directory, expected one that `pixelbeam build` has written"
     return (
         f"{directory}: no {DATASET_FILE}, so this is not a published dataset; if a build into it was "
@@ -172,6 +257,6 @@ def _explain_file(path: str) -> str:
 def _list_sizes(directory: str) -> dict[str, Any]:
     """Sizes in bytes by file name; ``None`` where asking for them takes a request for each file."""
     if is_remote(directory):
-        return dict.fromkeys(tf.io.gfile.listdir(directory))
+        return dict.fromkeys(_load_tensorflow(directory).io.gfile.listdir(directory))
     with os.scandir(directory) as entries:
         return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}

@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 
 from ..schemas import Schema
 
-__all__ = ["SCALINGS", "check_features", "choose_features", "choose_rows", "select", "warn_of_text"]
-
-SCALINGS = ("[0,1]", "standardize")
-"""How pixels may be scaled, by ``load`` and by ``HDF5Dataset``."""
+__all__ = ["check_features", "choose_features", "choose_rows", "select", "warn_of_text"]
 
 
 def check_features(features: Sequence[str] | None) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any, Protocol, TypeAlias
@@ -17,38 +16,15 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ..record_table import Ragged, Rows, Values
 from .buffers import empty
 from .deflated_chunks import HDF5_LOCK, DeflatedChunks, can_inflate
 
-__all__ = ["Array", "Job", "Ragged", "Rows", "Values", "open_array", "open_ragged"]
-
-Rows: TypeAlias = NDArray[np.int64]
+__all__ = ["Array", "Job", "open_array", "open_ragged"]
 
 _SMALL_BYTES = 8 << 20
 _SLAB_BYTES = 32 << 20
 _ROW_BYTES = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Ragged:
-    """Values of several rows, each with a number of its own.
-
-    Attributes:
-        values: all of them, one after the other.
-        lengths: how many each row has ``[rows]``.
-    """
-
-    values: Values
-    lengths: Rows
-
-    def split(self) -> list[Any]:
-        """The values row by row: arrays, or ``Ragged`` again where the values are."""
-        stops = np.cumsum(self.lengths)
-        return [_slice(self.values, e - n, e) for e, n in zip(stops, self.lengths, strict=True)]
-
-
-Values: TypeAlias = "NDArray[Any] | Ragged"
-"""What reading rows gives: an array ``[rows, …]`` (of objects for text and bytes), or ``Ragged``."""
 
 
 Job: TypeAlias = Callable[[], None]
@@ -274,12 +250,3 @@ def _run_here(jobs: Iterable[Job]) -> None:
 def _is_plain(dataset: h5py.Dataset) -> bool:
     """Whether the bytes in the file are those of the NumPy type, with nothing to convert."""
     return bool(dataset.id.get_type().equal(h5py.h5t.py_create(dataset.dtype, logical=True)))
-
-
-def _slice(values: Values, start: int, stop: int) -> Values:
-    if not isinstance(values, Ragged):
-        return values[start:stop]
-    stops = np.cumsum(values.lengths)
-    first = int(stops[start - 1]) if start else 0
-    last = int(stops[stop - 1]) if stop else 0
-    return Ragged(_slice(values.values, first, last), values.lengths[start:stop])

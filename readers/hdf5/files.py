@@ -8,16 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import h5py
 
 from ...schemas.dataset.file_names import DATASET_FILE
-from ...schemas.dataset.info import DatasetInfo, ShardFile
+from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import DatasetError
-from ..dataset_file import check_description, parse_info
-from ..remote import explain_remote, is_remote
+from ..published import Published, explain_remote, is_remote, open_dataset
 from .filters import check_filters
 
 __all__ = ["FilePath", "Found", "check_virtual", "find_files", "open_file"]
@@ -61,7 +59,7 @@ def find_files(path: FilePath | Sequence[FilePath], split: str | None = None) ->
     if os.path.isdir(place):
         if split is None:
             raise ValueError(f"split: missing, expected the name of a split of {place!r}")
-        return _split_files(Path(place), split)
+        return _split_files(open_dataset(place), split)
     if split is not None and not os.path.exists(place):
         raise DatasetError(
             f"{place}: no such directory, expected one that `pixelbeam build` has written"
@@ -136,24 +134,10 @@ def _expect(source: Any, found: h5py.Dataset | None) -> str | None:
     return f"at least {tuple(index + 1 for index in last)}"
 
 
-def _split_files(directory: Path, split: str) -> Found:
-    info = _read_info(directory)
-    if info is None:
-        raise DatasetError(
-            f"{directory}: no {DATASET_FILE}, so this is not a published dataset; if a build into it "
-            "was interrupted, run the same `pixelbeam build` command again"
-        )
-    if split not in info.splits:
-        names = ", ".join(info.splits)
-        raise DatasetError(f"{directory}: no split {split!r}; its splits are: {names}")
-    every = info.splits[split].shards
-    shards = [shard for shard in every if shard.num_records] or every[:1]
-    if any(_SINK not in shard.files for shard in shards):
-        raise DatasetError(
-            f"{directory}: split {split!r} has no {_SINK} files; build it with --sinks {_SINK}"
-        )
-    _check_description(directory, info)
-    return Found([_check_file(directory, shard.files[_SINK]) for shard in shards], info, split)
+def _split_files(published: Published, split: str) -> Found:
+    files = published.shard_files(split, _SINK)
+    published.check_description()
+    return Found([published.path(file.path) for _, file in files], published.info, split)
 
 
 def _shards_behind(path: str) -> Found:
@@ -163,43 +147,15 @@ def _shards_behind(path: str) -> Found:
         if not names or "split" not in file.attrs:
             return Found([path])
         split = str(file.attrs["split"])
-    directory = Path(path).parent
-    info = _read_info(directory)
-    if info is not None and split in info.splits:
-        return _split_files(directory, split)
-    for name in names:
-        if not (directory / name).exists():
+    directory = os.path.dirname(path)
+    if os.path.exists(os.path.join(directory, DATASET_FILE)):
+        published = open_dataset(directory)
+        if split in published.info.splits:
+            return _split_files(published, split)
+    behind = [os.path.join(directory, name) for name in names]
+    for name, shard in zip(names, behind, strict=True):
+        if not os.path.exists(shard):
             raise DatasetError(
                 f"{path}: {name} is missing, which holds a part of it; HDF5 would give fill values"
             )
-    return Found([str(directory / name) for name in names])
-
-
-def _check_description(directory: Path, info: DatasetInfo) -> None:
-    """Nothing here runs it, but a dataset of which one file was changed is not whole."""
-    try:
-        code = (directory / info.description.path).read_bytes()
-    except FileNotFoundError:
-        raise DatasetError(f"{directory}: {info.description.path} is missing") from None
-    check_description(info, code, str(directory))
-
-
-def _check_file(directory: Path, file: ShardFile) -> str:
-    path = directory / file.path
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        raise DatasetError(f"{directory}: {file.path} is missing") from None
-    if size != file.bytes:
-        raise DatasetError(
-            f"{directory}: {file.path} was changed: got {size} bytes, expected {file.bytes}"
-        )
-    return str(path)
-
-
-def _read_info(directory: Path) -> DatasetInfo | None:
-    try:
-        data = (directory / DATASET_FILE).read_bytes()
-    except FileNotFoundError:
-        return None
-    return parse_info(data, str(directory))
+    return Found(behind)

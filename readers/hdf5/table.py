@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ...schemas import Schema
 from ...schemas.dataset.hdf5_layout import OFFSETS, STEP_OFFSETS, VALUES
 from ...schemas.errors import DatasetError, SchemaError
-from .arrays import Array, Job, Ragged, Rows, Values, open_array, open_ragged
+from ..record_table import Ragged, Rows, Values
+from .arrays import Array, Job, open_array, open_ragged
 from .buffers import empty
 from .files import check_virtual, open_file
 from .filters import check_filters

@@ -12,7 +12,7 @@ import PIL.Image
 
 from ...schemas import ClassLabels, Image, Schema, String
 from ...schemas.features.base import Feature
-from ..hdf5.arrays import Ragged, Values
+from ..record_table import Ragged, Values
 
 __all__ = ["Decoder"]
 

@@ -11,9 +11,10 @@ from typing import Any
 from ...schemas import Schema
 from ...schemas.dataset.hdf5_layout import columns
 from ...schemas.errors import DatasetError
-from ..hdf5.arrays import Array, Ragged, Rows
+from ..hdf5.arrays import Array
 from ..hdf5.files import FilePath, find_files, open_file
 from ..hdf5.table import Table, read_schema
+from ..record_table import Ragged, Rows
 from ..selection import check_features, select
 from .decode_numpy import Decoder
 

@@ -6,113 +6,81 @@ Frames are chosen while they are still encoded, so that 8 frames of a clip of 30
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any
 
 import tensorflow as tf
 
-from ...schemas import Image, Schema
-from ..clip_options import MASK, ClipOptions, even_steps
-from .hdf5_clips import HDF5Clips
+from ...schemas import Schema
+from ..options import MASK, ReadOptions, even_steps
+from .description import make_description
 from .inputs_targets import Elements
+from .sources import RecordSource
 
-__all__ = ["ClipReader", "choose_steps"]
-
-_UNBATCHED = 8  # clips are decoded in batches of this many where none are asked for
+__all__ = ["ClipReader", "bucket", "choose_steps"]
 
 
 class ClipReader:
-    """Turns serialized clips into the elements that ``load`` yields.
+    """Decodes batches of clips.
 
     Args:
+        source: gives the clips.
         schema: the dataset's.
-        description: its generated module, or what does the same for HDF5 files.
         elements: scales and lays out what is decoded.
         options: which frames, and how they are batched.
-        seed: of the choice of frames; ``None`` for another choice in each run.
-        parallel: the arguments of ``Dataset.map``.
     """
 
+    unbatched = 8
+    """Clips are decoded in batches of this many where none are asked for."""
+
+    decodes = True
+    """Whether there is more to do than to copy values."""
+
     def __init__(
-        self,
-        schema: Schema,
-        description: ModuleType | HDF5Clips,
-        elements: Elements,
-        options: ClipOptions,
-        seed: int | None,
-        parallel: dict[str, Any],
+        self, source: RecordSource, schema: Schema, elements: Elements, options: ReadOptions
     ):
-        self._schema, self._description, self._elements = schema, description, elements
-        self._options, self._seed, self._parallel = options, seed, parallel
+        self._source, self._schema, self._elements = source, schema, elements
+        self._options, self._description = options, make_description(schema)
         self._even = even_steps(schema)
 
-    def read(
-        self,
-        serialized: Any,
-        batch_size: int | None,
-        drop_remainder: bool,
-        count: Callable[[Any], Any],
-        repeat: Callable[[Any], Any],
-    ) -> Any:
-        """Batches of clips, or single ones.
+    def decode(self, batches: Any, finish: Callable[[Any], Any], parallel: dict[str, Any]) -> Any:
+        """Decoded batches; each is given random numbers of its own, which do not depend on threads.
 
         Args:
-            serialized: a dataset of serialized records.
-            batch_size: clips a batch; ``None`` gives single clips.
-            drop_remainder: leaves out a last batch that is smaller.
-            count: makes the number of elements of an epoch known.
-            repeat: repeats an epoch.
+            batches: elements of ``RecordSource.batches``.
+            finish: what is done with the features of each batch in the end.
+            parallel: the arguments of ``Dataset.map``.
         """
-        if self._options.buckets is not None:
-            batches = repeat(self._bucket(serialized, batch_size, drop_remainder))
-        elif batch_size is not None:
-            batches = repeat(count(serialized.batch(batch_size, drop_remainder=drop_remainder)))
-        else:
-            single = self._prepare(serialized.batch(_UNBATCHED)).unbatch()
-            return repeat(count(single).map(self._finish_one))
-        return self._prepare(batches).map(self._arrange, **self._parallel)
 
-    def _prepare(self, batches: Any) -> Any:
-        """Decodes; each batch with random numbers of its own, which do not depend on threads."""
-        seeds = tf.data.Dataset.random(self._seed, rerandomize_each_iteration=True).batch(2)
-        return tf.data.Dataset.zip((batches, seeds)).map(self._decode, **self._parallel)
+        @tf.autograph.experimental.do_not_convert
+        def decode(batch: Any, seed: Any) -> Any:
+            return finish(self._decode(batch, seed))
 
-    @tf.autograph.experimental.do_not_convert
-    def _decode(self, batch: Any, seed: Any) -> Any:
-        features = self._description.parse_sequence_example(batch)
+        seeds = tf.data.Dataset.random(self._options.seed, rerandomize_each_iteration=True)
+        return tf.data.Dataset.zip((batches, seeds.batch(2))).map(decode, **parallel)
+
+    def _decode(self, batch: Any, seed: Any) -> dict[str, Any]:
+        features = self._source.parse(batch)
         if self._options.length is not None and self._even:
             sampling = self._options.sampling or ("uniform" if self._options.frames else "head")
             keys = self._even_keys()
             features = choose_steps(features, keys, self._options.length, sampling, seed)
         decoded = self._elements.convert(self._description.decode(features))
-        return self._with_mask(
-            {name: self._densify(name, value) for name, value in decoded.items()}, features
-        )
-
-    @tf.autograph.experimental.do_not_convert
-    def _arrange(self, features: Any) -> Any:
-        return self._elements.arrange(features)
-
-    @tf.autograph.experimental.do_not_convert
-    def _finish_one(self, features: Any) -> Any:
-        dense = {
-            name: value.to_tensor() if isinstance(value, tf.RaggedTensor) else value
-            for name, value in features.items()
-        }
-        return self._elements.arrange(dense)
+        dense = {name: self._densify(name, value) for name, value in decoded.items()}
+        if self._options.mask:
+            counts = features[self._even[0]].row_lengths()
+            length = self._options.length or tf.reduce_max(counts)
+            dense[MASK] = tf.sequence_mask(counts, length)
+        return dense
 
     def _even_keys(self) -> list[str]:
         """The keys that are stored for each step; a feature may be stored under several."""
-        parsed = self._description.SEQUENCE_FEATURES
-        ragged = {n for n, f in self._schema.steps.items() if f.ragged}
-        other = {key for n in ragged for key in self._schema.steps[n].source_code(n).parse}
-        return [key for key in parsed if key not in other]
+        return [key for name in self._even for key in self._schema.steps[name].specs(name)]
 
     def _densify(self, name: str, value: Any) -> Any:
-        feature = self._schema.features[name]
         if name not in self._schema.steps or not self._options.is_dense:
             return value
-        if isinstance(feature, Image) and feature.fixed_size is None:
+        feature = self._schema.features[name]
+        if feature.is_image and feature.decoded.is_ragged:
             return value  # frames of different sizes have no dense batch
         length = None if feature.ragged else self._options.length
         inner = value.shape[2:]
@@ -121,31 +89,26 @@ class ClipReader:
         dense = value.to_tensor(shape=[None, length, *inner])
         return tf.ensure_shape(dense, [None, length, *inner])
 
-    def _with_mask(self, decoded: dict[str, Any], features: dict[str, Any]) -> dict[str, Any]:
-        if not self._options.mask:
-            return decoded
-        counts = features[self._even[0]].row_lengths()
-        length = self._options.length or tf.reduce_max(counts)
-        return {**decoded, MASK: tf.sequence_mask(counts, length)}
 
-    def _bucket(self, serialized: Any, batch_size: int | None, drop_remainder: bool) -> Any:
-        """Batches of clips of similar lengths, with fewer in a batch at an epoch's end."""
-        bounds = list(self._options.buckets or ())
-        together = tf.data.Dataset.bucket_by_sequence_length
-        counted = serialized.batch(_UNBATCHED).map(self._count, **self._parallel).unbatch()
-        batches = together(
-            counted,
-            lambda count, _: tf.cast(count, tf.int32),
-            bucket_boundaries=bounds,
-            bucket_batch_sizes=[batch_size] * (len(bounds) + 1),
-            drop_remainder=drop_remainder,
-        )
-        return batches.map(lambda _, batch: batch)
+def bucket(
+    source: RecordSource, schema: Schema, options: ReadOptions, parallel: dict[str, Any]
+) -> Any:
+    """Batches of clips of similar lengths (``options.buckets``), with fewer in a batch at an epoch's end."""
+    name = even_steps(schema)[0]
+    bounds = list(options.buckets or ())
 
     @tf.autograph.experimental.do_not_convert
-    def _count(self, batch: Any) -> Any:
-        features = self._description.parse_sequence_example(batch)
-        return features[self._even[0]].row_lengths(), batch
+    def count(batch: Any) -> Any:
+        return source.parse(batch)[name].row_lengths(), batch
+
+    counted = source.batches(ClipReader.unbatched, False).map(count, **parallel).unbatch()
+    batches = counted.bucket_by_sequence_length(
+        lambda count, _: tf.cast(count, tf.int32),
+        bucket_boundaries=bounds,
+        bucket_batch_sizes=[options.batch_size] * (len(bounds) + 1),
+        drop_remainder=options.drop_remainder,
+    )
+    return batches.map(lambda _, batch: batch)
 
 
 def choose_steps(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pixelbeam.readers import HDF5Records, load
-from pixelbeam.readers.remote import explain_remote
+from pixelbeam.readers.published import explain_remote
 from pixelbeam.schemas.errors import DatasetError
 from pixelbeam.transforms.storage.output_folder import Folder
 from support import contents

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from datasets import edit_info, write_dataset
 from pixelbeam.readers import load
-from pixelbeam.readers.published import open_dataset
+from pixelbeam.readers.published import explain_remote, is_remote, open_dataset
+from pixelbeam.readers.tf_data.description import make_description
 from pixelbeam.schemas import Int64, Schema
 from pixelbeam.schemas.errors import DatasetError
 
@@ -101,7 +102,8 @@ def test_a_split_in_another_format_alone(folder):
 def test_opens_what_was_published(folder):
     published = open_dataset(folder)
     assert (published.directory, list(published.schema.features)) == (str(folder), ["n"])
-    assert published.description().CLASS_NAMES == {}
+    published.check_description()
+    assert make_description(published.schema).CLASS_NAMES == {}
 
 
 def test_without_tensorflow_it_is_said_what_to_install():
@@ -109,4 +111,22 @@ def test_without_tensorflow_it_is_said_what_to_install():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
     assert done.stderr.splitlines()[-1] == (
         "ModuleNotFoundError: pixelbeam.readers needs TensorFlow: pip install 'pixelbeam[train]'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "remote"), [("s3://data/out", True), ("/data/out", False), ("out", False)]
+)
+def test_only_urls_are_remote(place, remote):
+    assert is_remote(place) is remote
+
+
+def test_what_to_do_is_said_in_a_line():
+    assert explain_remote("s3://data/out", "HDF5") == (
+        "s3://data/out: HDF5 cannot read s3://; copy the dataset to a local directory, for instance with "
+        "`aws s3 sync s3://data/out DIR` (pip install awscli), and read that"
+    )
+    assert explain_remote("hdfs://host/out", "TensorFlow 2.21.0") == (
+        "hdfs://host/out: TensorFlow 2.21.0 cannot read hdfs://; copy the dataset to a local directory, "
+        "and read that"
     )

@@ -14,7 +14,7 @@ from hdf5_datasets import RECORDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pixelbeam.readers import HDF5Records, load
-from pixelbeam.readers.remote import explain_remote
+from pixelbeam.readers.published import explain_remote
 from pixelbeam.schemas.errors import DatasetError
 
 SHARD = "train-00001-of-00003.h5"

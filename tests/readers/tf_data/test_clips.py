@@ -10,7 +10,7 @@ import tensorflow as tf
 from clips import FRAME, clip_schema, pixels, png
 from datasets import write_info
 from pixelbeam.readers import load
-from pixelbeam.readers.clip_options import ClipOptions, check_examples
+from pixelbeam.readers.options import ReadOptions
 from pixelbeam.readers.tf_data.clips import choose_steps
 from pixelbeam.schemas import DatasetInfo, write_description
 from pixelbeam.schemas.dataset.info import FileInfo, ShardFile, ShardInfo, SplitInfo
@@ -268,9 +268,9 @@ def test_options_of_clips_need_clips():
     with pytest.raises(
         ValueError, match=r"^frames: got it for a dataset of examples, expected one of clips$"
     ):
-        check_examples(IMAGE_SCHEMA, ClipOptions(frames=2))
-    check_examples(IMAGE_SCHEMA, ClipOptions())
-    check_examples(SCHEMA, ClipOptions(frames=2))
+        ReadOptions(frames=2).check_clips(IMAGE_SCHEMA)
+    ReadOptions().check_clips(IMAGE_SCHEMA)
+    ReadOptions(frames=2).check_clips(SCHEMA)
 
 
 def test_steps_of_every_kind_are_chosen_alike():
