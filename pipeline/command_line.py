@@ -166,9 +166,9 @@ def describe(built: Built, output: str) -> str:
             f"  {name:<9} {split.num_records:,} records in {len(split.shards):,} shards, {size / 1e6:,.1f} MB"
         )
     lines += _describe_rejects(built, output)
-    for name, feature in dataset.read_schema(output).features.items():
-        if names := feature.source_code(name).class_names:
-            lines.append(f"  classes   {name}: {describe_names(names)}")
+    for key, spec in dataset.read_schema(output).specs_by_key.items():
+        if spec.domain is not None and spec.domain.class_names:
+            lines.append(f"  classes   {key}: {describe_names(spec.domain.class_names)}")
     lines += [f"  warning   {warning}" for warning in dataset.warnings]
     first = next((name for name, split in dataset.splits.items() if split.num_records), None)
     if first is None:

@@ -58,5 +58,5 @@ def _class_names(directory: str) -> dict[str, tuple[str, ...]]:
         schema = DatasetInfo.loads(text, directory).read_schema(directory)
     except DatasetError as error:
         raise OptionError(f"--vocabulary_from: {error}") from None
-    named = ((name, f.source_code(name).class_names) for name, f in schema.features.items())
-    return {name: names for name, names in named if names is not None}
+    domains = ((key, spec.domain) for key, spec in schema.specs_by_key.items())
+    return {key: domain.class_names for key, domain in domains if domain and domain.class_names}

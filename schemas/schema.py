@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -18,12 +19,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from typing_extensions import Self
 
 from .clips import Clips
 from .columns import list_columns
 from .errors import ManifestError, SchemaError
 from .features import feature_kinds
-from .features.base import Feature
+from .features.base import Feature, ValueSpec
 from .features.source import is_column
 from .validation import explain, fault
 
@@ -106,7 +108,7 @@ class Schema(BaseModel):
     def _check_keys(self) -> Schema:
         owners: dict[str, str] = {}
         for part, name, feature in self._declared():
-            for key in feature.source_code(name).parse:
+            for key in feature.specs(name):
                 if key in owners:
                     raise fault([_collision(f"{part}.{name}", name, owners[key], key)])
                 owners[key] = name
@@ -174,6 +176,26 @@ class Schema(BaseModel):
         left_out = {"features"} if self.clips is not None else {"context", "steps", "clips"}
         left_out |= {key for key in ("name", "version") if getattr(self, key) is None}
         return self.model_dump(mode="json", exclude=left_out)
+
+    @cached_property
+    def specs(self) -> Mapping[str, Mapping[str, ValueSpec]]:
+        """What records hold: by the name of the feature, what is under each of its keys.
+
+        Of ``context`` and ``features`` that is a value, of ``steps`` one step's.
+        """
+        return {name: feature.specs(name) for name, feature in self.features.items()}
+
+    @cached_property
+    def specs_by_key(self) -> Mapping[str, ValueSpec]:
+        """The same by key alone; no two features share one."""
+        return {key: spec for specs in self.specs.values() for key, spec in specs.items()}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other fields; what follows from them is not copied but found anew."""
+        copied = super().model_copy(update=update, deep=deep)
+        for derived in ("specs", "specs_by_key"):
+            vars(copied).pop(derived, None)
+        return copied
 
     def place(self, name: str) -> str:
         """Where a feature is declared, for messages: ``features.image``, ``steps.frames``."""

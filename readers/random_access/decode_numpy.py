@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
-import PIL.Image
 
-from ...schemas import ClassLabels, Image, Schema, String
-from ...schemas.features.base import Feature
+from ...schemas import Feature, Schema
+from ...schemas.features.base import ValueSpec
 from ..record_table import Ragged, Values
 
 __all__ = ["Decoder"]
 
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-
 
 class Decoder:
-    """Decodes batches of a schema's record values.
+    """Decodes batches of a schema's record values, as each feature's ``decode_value`` does.
 
     Encoded images become pixels, lists of classes zeros and ones, UTF-8 text ``str``. Values with one
     shape are an array ``[rows, …]``; others, and those that are no arrays, a list with an item a row.
@@ -28,6 +25,7 @@ class Decoder:
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
+        self._decoded = {name: feature.decoded for name, feature in schema.features.items()}
 
     def decode(self, values: Mapping[str, Values], pool: ThreadPoolExecutor) -> dict[str, Any]:
         """Decodes rows.
@@ -48,56 +46,45 @@ class Decoder:
     def _decode(
         self, name: str, feature: Feature, values: Mapping[str, Values], pool: ThreadPoolExecutor
     ) -> Any:
-        value = values[name]
-        shapes = values.get(f"{name}/shape") if isinstance(feature, Image) else None
+        stored, decoded = self._schema.specs[name], self._decoded[name]
+        of_feature = {key: values[key] for key in stored}
         if name not in self._schema.steps:
-            return _decode_rows(feature, value, shapes, pool)
-        assert isinstance(value, Ragged)
-        inner = shapes.values if isinstance(shapes, Ragged) else None
-        steps = _decode_rows(feature, value.values, inner, pool)
-        stops = np.cumsum(value.lengths)
-        return [steps[stop - n : stop] for stop, n in zip(stops, value.lengths, strict=True)]
+            return _decode_rows(name, feature, stored[name], decoded, of_feature, pool)
+        steps, lengths = {}, None
+        for key, value in of_feature.items():
+            assert isinstance(value, Ragged)
+            steps[key], lengths = value.values, value.lengths
+        assert lengths is not None
+        every = _decode_rows(name, feature, stored[name], decoded, steps, pool)
+        stops = np.cumsum(lengths)
+        return [every[stop - n : stop] for stop, n in zip(stops, lengths, strict=True)]
 
 
-def _decode_rows(feature: Feature, value: Values, shapes: Any, pool: ThreadPoolExecutor) -> Any:
-    if isinstance(feature, ClassLabels):
-        assert isinstance(value, Ragged)
-        return _multi_hot(value, feature.class_count)
-    if isinstance(feature, Image) and feature.encoding != "raw":
-        assert not isinstance(value, Ragged)
-        decoded = list(pool.map(lambda data: _decode_image(data, feature), value))
-        return _stack(decoded, feature)
-    if isinstance(value, Ragged):
-        rows = value.split()
-        if shapes is None:
-            return rows
-        return [row.reshape(shape) for row, shape in zip(rows, shapes, strict=True)]
-    if value.dtype.hasobject:
-        return _decode_objects(value, isinstance(feature, String))
-    return value
+def _decode_rows(
+    name: str,
+    feature: Feature,
+    stored: ValueSpec,
+    decoded: ValueSpec,
+    values: Mapping[str, Values],
+    pool: ThreadPoolExecutor,
+) -> Any:
+    is_array = decoded.is_numeric and not decoded.is_ragged
+    if is_array and decoded == stored:  # nothing to decode, however many rows there are
+        return values[name]
+    each = zip(*map(_rows, values.values()), strict=True)
+    rows = [dict(zip(values, row, strict=True)) for row in each]
+    decode = partial(feature.decode_value, name)
+    # Pillow lets other threads run while it decodes; anything else is done sooner than handed over.
+    is_image = stored.encoding not in ("", "raw")
+    found = list(pool.map(decode, rows) if is_image else map(decode, rows))
+    if not is_array:
+        return found
+    return (
+        np.stack(found)
+        if found
+        else np.empty((0, *(size or 0 for size in decoded.shape)), decoded.dtype)
+    )
 
 
-def _decode_objects(value: Iterable[Any], is_text: bool) -> list[Any]:
-    return [item.decode() if is_text else bytes(item) for item in value]
-
-
-def _decode_image(data: Any, feature: Image) -> Any:
-    with PIL.Image.open(io.BytesIO(data)) as image:
-        mode = "I;16" if feature.dtype == "uint16" else _MODES[feature.channels]
-        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-    return pixels.reshape(*pixels.shape[:2], feature.channels).astype(feature.dtype, copy=False)
-
-
-def _stack(images: list[Any], feature: Image) -> Any:
-    if feature.fixed_size is None:
-        return images
-    width, height = feature.fixed_size
-    shape = (len(images), height, width, feature.channels)
-    return np.stack(images) if images else np.empty(shape, feature.dtype)
-
-
-def _multi_hot(value: Ragged, num_classes: int) -> Any:
-    hot = np.zeros((len(value.lengths), num_classes), np.float32)
-    assert not isinstance(value.values, Ragged)
-    hot[np.repeat(np.arange(len(value.lengths)), value.lengths), value.values] = 1
-    return hot
+def _rows(values: Values) -> Iterable[Any]:
+    return values.split() if isinstance(values, Ragged) else values

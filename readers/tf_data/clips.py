@@ -74,7 +74,7 @@ class ClipReader:
 
     def _even_keys(self) -> list[str]:
         """The keys that are stored for each step; a feature may be stored under several."""
-        return [key for name in self._even for key in self._schema.steps[name].specs(name)]
+        return [key for name in self._even for key in self._schema.specs[name]]
 
     def _densify(self, name: str, value: Any) -> Any:
         if name not in self._schema.steps or not self._options.is_dense:

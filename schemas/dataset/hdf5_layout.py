@@ -50,7 +50,7 @@ def columns(schema: Schema) -> list[Column]:
     """The columns of a schema's files, in the order of its features.
 
     Raises:
-        SchemaError: a feature is of a kind that HDF5 files do not hold, or HDF5 has no place for a key.
+        SchemaError: HDF5 has no place for a key.
     """
     found = list(_find_columns(schema))
     groups = {column.key for column in found if column.is_group}
@@ -70,14 +70,7 @@ def columns(schema: Schema) -> list[Column]:
 def _find_columns(schema: Schema) -> Iterator[Column]:
     for name, feature in schema.features.items():
         place = schema.place(name)
-        try:
-            specs = feature.specs(name)
-        except NotImplementedError:
-            raise SchemaError(
-                f"{place}: got type {feature.type}, which does not say how HDF5 holds it; "
-                "build with --sinks tfrecord"
-            ) from None
-        for key, spec in specs.items():
+        for key, spec in schema.specs[name].items():
             _check_key(key, place)
             yield Column(key, name, feature, spec, name in schema.steps)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..features.base import FeatureSource, literal
+from ..features.base import DecodeSource, literal
 from ..schema import Schema
-from .sequences import SEQUENCE_FUNCTIONS, SEQUENCE_HEADER, in_steps
+from .parsing import parsing_config
+from .sequences import SEQUENCE_FUNCTIONS, SEQUENCE_HEADER
 
 __all__ = ["write_description"]
 
@@ -54,27 +55,32 @@ def write_description(schema: Schema) -> str:
     from users as literals only.
 
     Raises:
-        ValueError: a vocabulary is not filled in yet, or two kinds have different functions of one name.
+        ValueError: a vocabulary is not filled in yet, two kinds have different functions of one name, or a
+            kind declares values that records do not hold.
     """
     for name, feature in schema.features.items():
         if feature.needs_vocabulary:
             got = "got a vocabulary that is still to be collected"
             raise ValueError(f"{schema.place(name)}: {got}")
-    sources = {name: feature.source_code(name) for name, feature in schema.features.items()}
+    sources = {name: feature.decode_source(name) for name, feature in schema.features.items()}
     if schema.record == "sequence_example":
         return _write_sequence(schema, sources)
-    tables = [_write_parse("FEATURE_DESCRIPTION", sources), _write_names(sources)]
+    tables = [_write_parse("FEATURE_DESCRIPTION", schema, schema.features), _write_names(schema)]
     decode = _write_decode(sources, "decode", _DECODES)
     return _write_module(_HEADER, tables, [_PARSE, *_merge_functions(sources.values()), decode])
 
 
-def _write_sequence(schema: Schema, sources: Mapping[str, FeatureSource]) -> str:
+def _write_sequence(schema: Schema, sources: Mapping[str, DecodeSource]) -> str:
+    for name in schema.steps:
+        keys = schema.specs[name]
+        if name not in keys:  # by which decode and count_steps find how many steps there are
+            raise ValueError(f"steps.{name}: got {', '.join(keys)}, expected {name!r} among them")
     context = {name: sources[name] for name in schema.context}
-    steps = {name: in_steps(name, sources[name]) for name in schema.steps}
+    steps = {name: sources[name] for name in schema.steps}
     tables = [
-        _write_parse("CONTEXT_FEATURES", context),
-        _write_parse("SEQUENCE_FEATURES", steps),
-        _write_names(sources),
+        _write_parse("CONTEXT_FEATURES", schema, context),
+        _write_parse("SEQUENCE_FEATURES", schema, steps, in_steps=True),
+        _write_names(schema),
     ]
     functions = [
         *SEQUENCE_FUNCTIONS,
@@ -89,19 +95,29 @@ def _write_module(header: str, tables: Iterable[str], functions: Iterable[str]) 
     return "\n".join([header, *tables]) + "".join(f"\n\n{f.strip()}\n" for f in functions)
 
 
-def _write_parse(table: str, sources: Mapping[str, FeatureSource]) -> str:
-    parse = {key: code for source in sources.values() for key, code in source.parse.items()}
-    return _assign(table, (f"{literal(key)}: {code}" for key, code in parse.items()))
-
-
-def _write_names(sources: Mapping[str, FeatureSource]) -> str:
+def _write_parse(
+    table: str, schema: Schema, names: Iterable[str], *, in_steps: bool = False
+) -> str:
     entries = []
-    for name, source in sources.items():
-        if source.class_names is not None:
-            entries.append(f"{literal(name)}: {_wrap(name, source.class_names)}")
-        elif source.num_classes is not None:
-            numbers = f"[str(number) for number in range({source.num_classes})]"
-            entries.append(f"{literal(name)}: {numbers}")
+    for name in names:
+        for key, spec in schema.specs[name].items():
+            try:
+                config = parsing_config(spec, in_steps=in_steps)
+            except ValueError as error:
+                raise ValueError(f"{schema.place(name)}: {key!r}: {error}") from None
+            entries.append(f"{literal(key)}: {config}")
+    return _assign(table, entries)
+
+
+def _write_names(schema: Schema) -> str:
+    entries = []
+    for key, spec in schema.specs_by_key.items():
+        domain = spec.domain
+        if domain is not None and domain.class_names is not None:
+            entries.append(f"{literal(key)}: {_wrap(key, domain.class_names)}")
+        elif domain is not None and domain.num_classes is not None:
+            numbers = f"[str(number) for number in range({domain.num_classes})]"
+            entries.append(f"{literal(key)}: {numbers}")
     return _assign("CLASS_NAMES", entries)
 
 
@@ -118,7 +134,7 @@ def _wrap(key: str, names: tuple[str, ...]) -> str:
     return "[\n" + "".join(f"        {literal(name)},\n" for name in names) + "    ]"
 
 
-def _merge_functions(sources: Iterable[FeatureSource]) -> list[str]:
+def _merge_functions(sources: Iterable[DecodeSource]) -> list[str]:
     functions: dict[str, str] = {}
     for source in sources:
         for name, code in source.functions.items():
@@ -127,9 +143,9 @@ def _merge_functions(sources: Iterable[FeatureSource]) -> list[str]:
     return list(functions.values())
 
 
-def _write_decode(sources: Mapping[str, FeatureSource], function: str, summary: str) -> str:
+def _write_decode(sources: Mapping[str, DecodeSource], function: str, summary: str) -> str:
     lines = [f"def {function}(features):\n", f'    """{summary}"""\n', "    return {\n"]
     for name, source in sources.items():
-        code = source.decode or f"features[{literal(name)}]"
+        code = source.expression or f"features[{literal(name)}]"
         lines.append(f"        {literal(name)}: {code},\n")
     return "".join(lines) + "    }\n"

@@ -16,9 +16,10 @@ from ..dataset.statistics import Statistic
 from .source import check_source, source_columns
 
 __all__ = [
+    "DecodeSource",
+    "Domain",
     "Encoded",
     "Feature",
-    "FeatureSource",
     "FeatureValue",
     "RecordValue",
     "SettingError",
@@ -69,35 +70,46 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureSource:
-    """How the generated ``feature_description.py`` reads a feature.
+class DecodeSource:
+    """How the generated ``feature_description.py`` decodes a feature that it has parsed.
 
     Every string is Python source. Names that come from users enter it through ``literal`` only.
 
     Attributes:
-        parse: Example key to the source of its ``tf.io`` feature configuration. The keys depend on
-            the feature's name and settings alone, never on its class names.
-        decode: the source of an expression over the dict ``features`` (a parsed batch) that gives the
-            feature's decoded batch; empty when the parsed value is already the final one.
-        functions: the source of module-level functions that ``decode`` calls, by function name. The
-            same name always has the same source: what differs between features is an argument.
-        class_names: the class names, when the feature has classes with names.
-        num_classes: how many classes there are, when they are numbers without names.
+        expression: over the dict ``features`` (a parsed batch), gives the feature's decoded batch; empty
+            when the parsed value is already the final one.
+        functions: module-level functions that the expression calls, by function name. The same name always
+            has the same source: what differs between features is an argument.
     """
 
-    parse: Mapping[str, str]
-    decode: str = ""
+    expression: str = ""
     functions: Mapping[str, str] = field(default_factory=dict)
-    class_names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """What numbers may be.
+
+    Attributes:
+        min: the smallest; ``None`` without a limit.
+        max: the largest; ``None`` without a limit.
+        num_classes: how many classes there are, where the numbers are those of classes, from 0.
+        class_names: the classes' names in the order of their numbers; ``None`` where they have none.
+    """
+
+    min: float | None = None
+    max: float | None = None
     num_classes: int | None = None
+    class_names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ValueSpec:
     """What one value is: in a record, under one key, or decoded.
 
-    It is the one description of a value. What TensorFlow parses it by, how HDF5 holds it, and what is checked
-    when it is read back are derived from it.
+    It is the one description of a value. What TensorFlow parses it by, how HDF5 holds it, what is checked
+    when it is read back, and the classes' names are derived from it. The keys, dtypes and shapes of a
+    feature's values depend on its settings alone, never on its class names.
 
     Attributes:
         dtype: of the numbers; ``text`` is UTF-8 text and ``bytes`` binary, both of any length.
@@ -105,12 +117,14 @@ class ValueSpec:
             those that differ, then those that do not. Text and bytes have ``()``.
         axes: what the axes of the shape are called.
         encoding: the image format that bytes are in, ``raw`` for pixels; empty where they are in none.
+        domain: what the numbers may be; ``None`` for anything that the dtype holds.
     """
 
     dtype: Literal["int64", "float32", "uint8", "uint16", "text", "bytes"]
     shape: tuple[int | None, ...] = ()
     axes: tuple[str, ...] = ()
     encoding: str = ""
+    domain: Domain | None = None
 
     @property
     def is_ragged(self) -> bool:
@@ -219,9 +233,22 @@ class Feature(BaseModel):
         """
         return None
 
-    def source_code(self, name: str) -> FeatureSource:
-        """How the generated module parses and decodes the feature."""
-        raise NotImplementedError
+    def decode_source(self, name: str) -> DecodeSource:
+        """How the generated module decodes the feature with TensorFlow; by default it takes what it parsed."""
+        return DecodeSource()
+
+    def decode_value(self, name: str, values: Mapping[str, Any]) -> Any:
+        """Decodes one record, or one step, with NumPy to what ``decode_source`` gives of it.
+
+        Args:
+            name: the feature's name.
+            values: by the keys of ``specs``, what was read back: text and bytes as bytes-like objects,
+                numbers as arrays of their shape, raw pixels as arrays of any shape or as little-endian bytes.
+
+        Returns:
+            By ``decoded``: an array, ``str`` for text, or ``bytes``. By default, what is stored.
+        """
+        return values[name]
 
     def check(self, value: FeatureValue) -> None:
         """Checks a value that was read back, beyond its type and shape.
@@ -239,7 +266,10 @@ class Feature(BaseModel):
 
     @property
     def decoded(self) -> ValueSpec:
-        """What a reader gives of one record, or of one step: most often what is stored under the name."""
+        """What a reader gives of one record, or of one step: most often what is stored under the name.
+
+        Numbers of which this is the very spec that is stored are taken as they are, many at a time.
+        """
         return self.specs("")[""]
 
     def statistics(self, summary: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import field_validator, model_validator
 from typing_extensions import Self
 
 from ..errors import Reject
-from .base import Encoded, FeatureSource, SettingError, ValueSpec, shorten
+from .base import Encoded, SettingError, ValueSpec, shorten
 from .cell_text import is_missing
 from .class_names import ClassFeature, class_name, is_nan, observed_name
 
@@ -64,18 +64,9 @@ class ClassLabel(ClassFeature):
         number = self.class_id(value)
         return Encoded({name: np.array(number, np.int64)}, {"classes": {str(number): 1}})
 
-    def source_code(self, name: str) -> FeatureSource:
-        """An int64 tensor ``[batch]``."""
-        parse = {name: "tf.io.FixedLenFeature([], tf.int64)"}
-        return FeatureSource(
-            parse,
-            class_names=self.class_names,
-            num_classes=None if self.class_names else self.num_classes,
-        )
-
     def specs(self, name: str) -> dict[str, ValueSpec]:
         """An int64 number."""
-        return {name: ValueSpec("int64")}
+        return {name: ValueSpec("int64", domain=self.domain)}
 
     @property
     def one_hot_classes(self) -> int | None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from ..errors import Reject
-from .base import Encoded, FeatureSource, SettingError, ValueSpec, literal, shorten
+from .base import DecodeSource, Domain, Encoded, SettingError, ValueSpec, literal, shorten
 from .cell_text import is_missing, parse_list
 from .class_names import ClassFeature, class_name, flags_hint, is_nan, observed_name
 
@@ -30,7 +31,7 @@ def _multi_hot(ids, num_classes):
 class ClassLabels(ClassFeature):
     """``type: class_labels``: any number of classes a record, stored as their sorted int64 numbers.
 
-    ``decode`` turns them into a multi-hot float32 vector. A row with an empty list (``[]``) has no
+    Readers give them as a multi-hot float32 vector. A row with an empty list (``[]``) has no
     class; a row with an empty cell is rejected unless ``default: []`` says the same of it.
 
     A class that a row names twice is one class, as where it lists objects. Rows of zeros and ones are
@@ -89,24 +90,25 @@ class ClassLabels(ClassFeature):
         summary = {"count": 1, "labels": len(numbers), "classes": classes}
         return Encoded({name: np.array(numbers, np.int64)}, summary)
 
-    def source_code(self, name: str) -> FeatureSource:
+    def decode_source(self, name: str) -> DecodeSource:
         """A float32 tensor ``[batch, num_classes]`` of zeros and ones."""
-        return FeatureSource(
-            {name: "tf.io.RaggedFeature(tf.int64)"},
-            decode=f"_multi_hot(features[{literal(name)}], {self.class_count})",
-            functions={"_multi_hot": _MULTI_HOT},
-            class_names=self.class_names,
-            num_classes=None if self.class_names else self.num_classes,
-        )
+        call = f"_multi_hot(features[{literal(name)}], {self.class_count})"
+        return DecodeSource(call, {"_multi_hot": _MULTI_HOT})
+
+    def decode_value(self, name: str, values: Mapping[str, Any]) -> NDArray[np.float32]:
+        """Zeros and ones ``[num_classes]``."""
+        hot = np.zeros(self.class_count, np.float32)
+        hot[values[name]] = 1
+        return hot
 
     def specs(self, name: str) -> dict[str, ValueSpec]:
         """A list of int64 class numbers."""
-        return {name: ValueSpec("int64", (None,), ("class",))}
+        return {name: ValueSpec("int64", (None,), ("class",), domain=self.domain)}
 
     @property
     def decoded(self) -> ValueSpec:
         """Zeros and ones, one for each class."""
-        return ValueSpec("float32", (self.class_count,), ("class",))
+        return ValueSpec("float32", (self.class_count,), ("class",), domain=Domain(0, 1))
 
     def _class_ids(self, value: Any) -> list[int]:
         items = self._split(value)

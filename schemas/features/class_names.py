@@ -16,7 +16,7 @@ from typing_extensions import Self
 
 from ..dataset.statistics import Counts, Statistic, Sum
 from ..errors import Reject
-from .base import Feature, FeatureValue, SettingError, shorten
+from .base import Domain, Feature, FeatureValue, SettingError, shorten
 from .cell_text import is_missing, parse_float, parse_int, split_values
 from .class_spelling import name_warnings, plain_name, sort_names
 
@@ -103,6 +103,13 @@ class ClassFeature(Feature):
     def class_count(self) -> int:
         """How many classes there are; 0 while ``needs_vocabulary`` and not declared."""
         return len(self.class_names) if self.class_names is not None else self.num_classes or 0
+
+    @property
+    def domain(self) -> Domain | None:
+        """What class numbers may be; ``None`` while ``needs_vocabulary``."""
+        if self.needs_vocabulary:
+            return None
+        return Domain(num_classes=self.class_count, class_names=self.class_names)
 
     @property
     def needs_vocabulary(self) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import Self
 
@@ -20,15 +22,7 @@ from ..images.modes import final_mode, parse_colour, to_final, to_working
 from ..images.pixel_sums import sum_pixels
 from ..images.resizing import Resize, ResizingPlan, Size, pad_offset, plan_resizing, size_text
 from ..images.tensorflow_source import DECODE_IMAGES, DECODE_ONE, DECODE_RAW, DECODE_RAW_RAGGED
-from .base import (
-    Encoded,
-    Feature,
-    FeatureSource,
-    FeatureValue,
-    ValueSpec,
-    literal,
-    shorten,
-)
+from .base import DecodeSource, Encoded, Feature, FeatureValue, ValueSpec, literal, shorten
 from .image_checks import check_colours, check_depth, check_encoding, check_size
 from .image_warnings import tell_image, warn_of_images
 
@@ -183,27 +177,38 @@ class Image(Feature):
         encoded = self._finish(name, image, value if passes else None)
         return Encoded(encoded.values, encoded.summary | found)
 
-    def source_code(self, name: str) -> FeatureSource:
+    def decode_source(self, name: str) -> DecodeSource:
         """A uint8 or uint16 batch [batch, height, width, channels].
 
         Dense when the size is fixed, else a ``tf.RaggedTensor`` with ragged height and width. WebP
         needs a TensorFlow that has ``tf.io.decode_webp``.
         """
-        string = "tf.io.FixedLenFeature([], tf.string)"
         shape, dtype = literal(self.shape), f"tf.{self.dtype}"
         column = f"features[{literal(name)}]"
         if self.encoding != "raw":
             one = f"_decode_{self.encoding}"
             call = f"_decode_images({column}, {one}, {shape}, {dtype})"
             functions = {"_decode_images": DECODE_IMAGES, one: DECODE_ONE[self.encoding]}
-            return FeatureSource({name: string}, call, functions)
+            return DecodeSource(call, functions)
         if self.fixed_size:
             call = f"_decode_raw({column}, {shape}, {dtype})"
-            return FeatureSource({name: string}, call, {"_decode_raw": DECODE_RAW})
-        shape_key = f"{name}/shape"
-        call = f"_decode_raw_ragged({column}, features[{literal(shape_key)}], {self.channels}, {dtype})"
-        parse = {name: string, shape_key: "tf.io.FixedLenFeature([3], tf.int64)"}
-        return FeatureSource(parse, call, {"_decode_raw_ragged": DECODE_RAW_RAGGED})
+            return DecodeSource(call, {"_decode_raw": DECODE_RAW})
+        shapes = f"features[{literal(f'{name}/shape')}]"
+        call = f"_decode_raw_ragged({column}, {shapes}, {self.channels}, {dtype})"
+        return DecodeSource(call, {"_decode_raw_ragged": DECODE_RAW_RAGGED})
+
+    def decode_value(self, name: str, values: Mapping[str, Any]) -> NDArray[Any]:
+        """The pixels [height, width, channels], as Pillow decodes them."""
+        if self.encoding == "raw":
+            pixels, shape = values[name], values.get(f"{name}/shape", self.shape)
+            if isinstance(pixels, bytes):
+                pixels = np.frombuffer(pixels, np.dtype(self.dtype).newbyteorder("<"))
+            raw: NDArray[Any] = np.asarray(pixels, self.dtype).reshape(shape)
+            return raw
+        with PIL.Image.open(io.BytesIO(values[name])) as image:
+            mode = self._final_mode
+            decoded = np.asarray(image if image.mode == mode else image.convert(mode), self.dtype)
+        return decoded.reshape(*decoded.shape[:2], self.channels)
 
     def check(self, value: FeatureValue) -> None:
         """See ``Feature.check``: an encoded image decodes, and has the declared size and channels."""
@@ -292,11 +297,15 @@ class Image(Feature):
         canvas.paste(image, pad_offset(plan))
         return canvas, found
 
+    @property
+    def _final_mode(self) -> str:
+        """Pillow's mode of the finished image."""
+        return "I;16" if self.dtype == "uint16" else final_mode(self.channels)
+
     def _already_fits(self, opened: Opened, plan: ResizingPlan) -> bool:
-        mode = "I;16" if self.dtype == "uint16" else final_mode(self.channels)
         return (
             opened.format == self.encoding
-            and opened.mode == mode
+            and opened.mode == self._final_mode
             and opened.orientation == 1
             and opened.plain
             and (self.dtype == "uint8" or self.max_value in (None, 65535))
@@ -309,8 +318,7 @@ class Image(Feature):
         if self.default is None or self.fixed_size is None:
             message = "got an empty cell, expected the path of an image file or its bytes"
             raise Reject("encode", "missing_value", message)
-        mode = "I;16" if self.dtype == "uint16" else final_mode(self.channels)
-        return PIL.Image.new(mode, self.fixed_size, self._fill(self.default))
+        return PIL.Image.new(self._final_mode, self.fixed_size, self._fill(self.default))
 
     def _fill(self, colour: str) -> int | tuple[int, ...]:
         """A colour in the final mode."""

@@ -15,9 +15,9 @@ from ..dataset.moments import float_moments, int_moments, row_blocks
 from ..dataset.statistics import Max, Min, Statistic, Sum
 from ..errors import Reject
 from .base import (
+    Domain,
     Encoded,
     Feature,
-    FeatureSource,
     FeatureValue,
     SettingError,
     ValueSpec,
@@ -142,15 +142,6 @@ class _Numeric(Feature):
         flat = (bool(shape) and found == (count,)) or (count == 1 and found == ())
         return shape if flat or found == shape else None
 
-    def source_code(self, name: str) -> FeatureSource:
-        """One dense tensor ``[batch, *shape]``, or a ragged one ``[batch, (length), …]``."""
-        dtype = f"tf.{self.dtype.__name__}"
-        if self.takes_rows:
-            inner = ", ".join(f"tf.io.RaggedFeature.UniformRowLength({n})" for n in self._item)
-            partitions = f", partitions=[{inner}]" if inner else ""
-            return FeatureSource({name: f"tf.io.RaggedFeature({dtype}{partitions})"})
-        return FeatureSource({name: f"tf.io.FixedLenFeature({literal(self.shape)}, {dtype})"})
-
     def check(self, value: FeatureValue) -> None:
         """See ``Feature.check``: every number is one that is taken."""
         try:
@@ -162,7 +153,7 @@ class _Numeric(Feature):
     def specs(self, name: str) -> dict[str, ValueSpec]:
         """Numbers of the declared shape, or a list of them."""
         dtype: Literal["int64", "float32"] = "int64" if self.dtype is np.int64 else "float32"
-        return {name: ValueSpec(dtype, self.shape)}
+        return {name: ValueSpec(dtype, self.shape, domain=self._domain)}
 
     def statistics(self, summary: dict[str, Any]) -> dict[str, Any]:
         """``count``, ``nan`` where there are any, and ``min``, ``max``, ``mean``, ``std`` of the rest.
@@ -240,6 +231,11 @@ class _Numeric(Feature):
             )  # which says what is wrong with it
         return array.astype(self.dtype).reshape(shape)
 
+    @property
+    def _domain(self) -> Domain | None:
+        """The declared limits."""
+        raise NotImplementedError
+
     def _find_bad(self, array: NDArray[Any]) -> NDArray[np.bool_]:
         """Which elements ``_to_number`` would not take."""
         raise NotImplementedError
@@ -290,6 +286,10 @@ class Int64(_Numeric):
     def _check_limits(self) -> Self:
         _check_order(self.min, self.max)
         return self
+
+    @property
+    def _domain(self) -> Domain | None:
+        return _limits(self.min, self.max)
 
     def _to_number(self, value: Any) -> int:
         try:
@@ -343,6 +343,10 @@ class Float32(_Numeric):
         _check_order(self.min, self.max)
         return self
 
+    @property
+    def _domain(self) -> Domain | None:
+        return _limits(self.min, self.max)
+
     def _to_number(self, value: Any) -> float:
         try:
             number = parse_float(value)
@@ -377,6 +381,10 @@ def _without_ones(shape: Sequence[int]) -> list[int]:
 def _check_order(low: float | None, high: float | None) -> None:
     if low is not None and high is not None and low > high:
         raise SettingError("min", f"got {low}, expected at most max, which is {high}")
+
+
+def _limits(low: float | None, high: float | None) -> Domain | None:
+    return None if low is None and high is None else Domain(low, high)
 
 
 def _check_range(number: float, low: float | None, high: float | None) -> None:

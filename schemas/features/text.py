@@ -12,7 +12,7 @@ from pydantic import field_validator
 
 from ..dataset.statistics import Max, Statistic, Sum
 from ..errors import Reject
-from .base import Encoded, Feature, FeatureSource, ValueSpec, shorten
+from .base import Encoded, Feature, ValueSpec, shorten
 
 __all__ = ["Bytes", "String"]
 
@@ -50,9 +50,9 @@ class String(Feature):
         data = _to_utf8(self.default if value is None else value)
         return Encoded({name: data}, _count(data))
 
-    def source_code(self, name: str) -> FeatureSource:
-        """A string tensor ``[batch]``."""
-        return FeatureSource({name: "tf.io.FixedLenFeature([], tf.string)"})
+    def decode_value(self, name: str, values: Mapping[str, Any]) -> str:
+        """The text."""
+        return bytes(values[name]).decode()
 
     def specs(self, name: str) -> dict[str, ValueSpec]:
         """Text of any length."""
@@ -97,9 +97,9 @@ class Bytes(Feature):
         data = _to_bytes(self.default if value is None else value, self.encoding)
         return Encoded({name: data}, _count(data))
 
-    def source_code(self, name: str) -> FeatureSource:
-        """A string tensor ``[batch]``."""
-        return FeatureSource({name: "tf.io.FixedLenFeature([], tf.string)"})
+    def decode_value(self, name: str, values: Mapping[str, Any]) -> bytes:
+        """The bytes."""
+        return bytes(values[name])
 
     def specs(self, name: str) -> dict[str, ValueSpec]:
         """Bytes of any length."""

@@ -15,6 +15,7 @@ from pixelbeam.schemas import (
 )
 from pixelbeam.schemas.clips import Clips
 from pixelbeam.schemas.errors import ManifestError, SchemaError
+from pixelbeam.schemas.features.base import Domain, ValueSpec
 
 IMAGE = {"type": "image", "source": "path", "height": 8, "width": 8}
 LABEL = {"type": "class_label", "source": "label", "vocabulary": ["cat", "dog"]}
@@ -389,3 +390,36 @@ def test_presets_of_clips_and_several_modalities():
     assert load_schema("audio_visual") == Schema(
         features={"image": image, "audio": audio, "label": label}
     )
+
+
+def test_specs_say_what_records_hold_and_what_values_may_be():
+    schema = Schema(
+        record="sequence_example",
+        context={"label": ClassLabel(source="label", vocabulary=["a", "b"])},
+        steps={
+            "depth": Image(source="path", resize="none", encoding="raw", channels=1),
+            "n": Int64(source="n", shape=[None, 2], min=0),
+            "tags": ClassLabels(source="tags", num_classes=3),
+            "x": Float32(source="x"),
+        },
+    )
+    pixels = ValueSpec("uint8", (None, None, 1), ("height", "width", "channel"), "raw")
+    tags = ValueSpec("int64", (None,), ("class",), domain=Domain(num_classes=3))
+    assert schema.specs == {
+        "label": {"label": ValueSpec("int64", domain=Domain(None, None, 2, ("a", "b")))},
+        "depth": {"depth": pixels, "depth/shape": ValueSpec("int64", (3,), ("size",))},
+        "n": {"n": ValueSpec("int64", (None, 2), domain=Domain(min=0))},
+        "tags": {"tags": tags},
+        "x": {"x": ValueSpec("float32")},
+    }
+    assert list(schema.specs_by_key) == ["label", "depth", "depth/shape", "n", "tags", "x"]
+    assert schema.specs_by_key["tags"] == tags
+
+
+def test_specs_follow_a_vocabulary_that_is_filled_in():
+    schema = Schema(features={"x": ClassLabel(source="x", vocabulary="from_manifest")})
+    assert schema.specs_by_key == {"x": ValueSpec("int64")}
+    filled = schema.with_vocabularies({"x": ["b", "a"]})
+    domain = Domain(num_classes=2, class_names=("a", "b"))
+    assert filled.specs_by_key == {"x": ValueSpec("int64", domain=domain)}
+    assert schema.specs_by_key == {"x": ValueSpec("int64")}

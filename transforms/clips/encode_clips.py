@@ -122,7 +122,7 @@ class ClipEncoder:
             if (array := _encode_array(name, feature, sources[name], kept)) is not None
         }
         rest = {name: feature for name, feature in features.items() if name not in arrays}
-        part = _Part(rest)
+        part = _Part(self.schema, rest)
         good = self._encode_each(part, rest, sources, kept) if rest else kept
         for name in arrays.keys() if good else ():
             array = arrays[name]
@@ -172,10 +172,10 @@ class ClipEncoder:
 class _Part:
     """The values and summaries of some features, as far as their steps are encoded."""
 
-    def __init__(self, features: Mapping[str, Feature]):
+    def __init__(self, schema: Schema, features: Mapping[str, Feature]):
         self._features = features
         self._values: dict[str, list[FeatureValue]] = {
-            key: [] for name, feature in features.items() for key in feature.source_code(name).parse
+            key: [] for name in features for key in schema.specs[name]
         }
         self._arrays: dict[str, Steps] = {}
         self.summaries: dict[str, dict[str, Any]] = {name: {} for name in features}

@@ -22,9 +22,7 @@ def check_record(schema: Schema, values: Mapping[str, RecordValue]) -> Iterator[
         schema: the dataset's schema.
         values: the record as ``parse_record`` gives it: flat lists and arrays.
     """
-    specs: dict[str, ValueSpec] = {}
-    for name, feature in schema.features.items():
-        specs.update(feature.specs(name))
+    specs = schema.specs_by_key
     for key in sorted(values.keys() - specs.keys()):
         yield f"{key!r}: got a value that the schema does not declare"
     for key in sorted(specs.keys() - values.keys()):

@@ -18,7 +18,7 @@ from pixelbeam.schemas import (
     String,
     write_description,
 )
-from pixelbeam.schemas.features.base import FeatureSource, Steps, literal
+from pixelbeam.schemas.features.base import DecodeSource, Steps, ValueSpec, literal
 from pixelbeam.transforms.sinks.examples import serialize_sequence_example
 
 NASTY = [
@@ -176,11 +176,24 @@ def test_refuses_a_vocabulary_that_is_still_to_be_collected():
 class Odd(Int64):
     """A kind whose function changes with the feature, which kinds must not do."""
 
-    def source_code(self, name):
+    def decode_source(self, name):
         source = f"def _odd(value):\n    return value + {self.min}\n"
-        return FeatureSource(
-            {name: "tf.io.FixedLenFeature([], tf.int64)"}, "_odd(1)", {"_odd": source}
-        )
+        return DecodeSource("_odd(1)", {"_odd": source})
+
+
+class Ragged(Int64):
+    """A kind of values that records do not hold."""
+
+    def specs(self, name):
+        return {name: ValueSpec("int64"), f"{name}/map": ValueSpec("int64", (None, None))}
+
+
+def test_refuses_values_that_records_do_not_hold():
+    expected = (
+        r"^features\.a: 'a/map': got values of shape \[None, None\], expected sizes that differ"
+    )
+    with pytest.raises(ValueError, match=expected):
+        write_description(Schema(features={"a": Ragged(source="x")}))
 
 
 def test_refuses_two_functions_of_one_name():
@@ -229,7 +242,7 @@ def test_a_sequence_of_every_layout_is_read_back():
         values = {"label": np.array(1)}
         for name, (feature, each) in steps.items():
             encoded = [feature.encode(name, one).values for one in each]
-            for key in feature.source_code(name).parse:
+            for key in feature.specs(name):
                 values[key] = Steps(tuple(one[key] for one in encoded))
         records.append(serialize_sequence_example(values))
     parsed = module.parse_sequence_example(tf.constant(records))

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageOps
 from pixelbeam.schemas.dataset.statistics import merge_all
+from pixelbeam.schemas.description.parsing import parsing_config
 from pixelbeam.schemas.errors import Reject, SchemaError
 from pixelbeam.schemas.features.image import Image
 from pixelbeam.schemas.schema import Schema
@@ -510,12 +511,13 @@ CODED = [
 def run_generated(feature: Image, records: list[dict]):
     """Parses and decodes one batch as the generated module does, inside of ``Dataset.map``."""
     tf = pytest.importorskip("tensorflow")
-    source = feature.source_code(NAME)
+    source = feature.decode_source(NAME)
     module = "\n".join(source.functions.values())
-    module += f"\ndef run(features):\n    return {source.decode}\n"
+    module += f"\ndef run(features):\n    return {source.expression}\n"
     scope = {"tf": tf}
     exec(module, scope)
-    parse = {key: eval(config, {"tf": tf}) for key, config in source.parse.items()}
+    specs = feature.specs(NAME).items()
+    parse = {key: eval(parsing_config(spec), {"tf": tf}) for key, spec in specs}
     examples = [to_example(tf, record) for record in records]
     data = tf.data.Dataset.from_tensor_slices(examples).batch(len(records))
     data = data.map(lambda batch: scope["run"](tf.io.parse_example(batch, parse)))
@@ -554,6 +556,9 @@ def test_tensorflow_decodes_what_pillow_does(settings, dtype):
     assert spec.dtype.name == dtype
     expected = np.stack([pixels_by_pillow(r[NAME], feature.channels) for r in records])
     np.testing.assert_array_equal(batch.numpy(), expected)
+    in_numpy = np.stack([feature.decode_value(NAME, record) for record in records])
+    assert in_numpy.dtype == dtype
+    np.testing.assert_array_equal(in_numpy, expected)
 
 
 @pytest.mark.parametrize(("settings", "dtype"), CODED)
@@ -570,6 +575,17 @@ def test_tensorflow_decodes_different_sizes_to_a_ragged_batch(settings, dtype):
     for index, record in enumerate(records):
         expected = pixels_by_pillow(record[NAME], channels)
         np.testing.assert_array_equal(batch[index].to_tensor().numpy(), expected)
+        np.testing.assert_array_equal(feature.decode_value(NAME, record), expected)
+
+
+def test_raw_pixels_are_decoded_from_what_each_file_format_gives():
+    feature = declare(resize="none", encoding="raw", channels=1, dtype="uint16")
+    record = feature.encode(NAME, grey16(5, 4)).values
+    pixels, shape = record[NAME], record[f"{NAME}/shape"]
+    for stored in (pixels, pixels.reshape(-1, 1), pixels.astype("<u2").tobytes()):
+        decoded = feature.decode_value(NAME, {NAME: stored, f"{NAME}/shape": shape})
+        assert decoded.dtype == np.uint16
+        np.testing.assert_array_equal(decoded, grey16(5, 4)[..., np.newaxis])
 
 
 @pytest.mark.parametrize(("settings", "data"), PASSING)
@@ -594,9 +610,8 @@ def test_whatever_passes_truncation_tensorflow_can_decode():
 
 def test_the_name_enters_the_source_as_a_literal_only():
     hostile = '"]); import os #\n'
-    source = declare(height=2, width=2).source_code(hostile)
-    assert source.parse == {hostile: "tf.io.FixedLenFeature([], tf.string)"}
-    assert source.decode == (
+    source = declare(height=2, width=2).decode_source(hostile)
+    assert source.expression == (
         "_decode_images(features['\"]); import os #\\n'], _decode_jpeg, [2, 2, 3], tf.uint8)"
     )
 

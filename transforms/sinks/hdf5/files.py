@@ -65,13 +65,13 @@ def require_group(parent: h5py.Group, path: str) -> h5py.Group:
 
 def describe(target: h5py.HLObject, column: Column) -> None:
     """Writes the attributes of a feature's dataset or group."""
-    names = column.feature.source_code(column.name).class_names
+    domain = column.spec.domain
     target.attrs["feature"] = column.name
     target.attrs["type"] = column.feature.type
     if column.spec.encoding:
         target.attrs["encoding"] = column.spec.encoding
-    if names is not None:
-        target.attrs["class_names"] = text_array(names)
+    if domain is not None and domain.class_names is not None:
+        target.attrs["class_names"] = text_array(domain.class_names)
 
 
 def text_array(texts: Sequence[str]) -> Any:

@@ -58,8 +58,8 @@ class HDF5Sink:
         Raises:
             Reject: ``null_character``.
         """
-        for name, feature in schema.features.items():
-            for key, spec in feature.specs(name).items():
+        for name, specs in schema.specs.items():
+            for key, spec in specs.items():
                 if spec.dtype == "text":
                     _check_text(name, values[key])
 
