@@ -7,6 +7,7 @@ ARG BEAM=2.77.0
 FROM apache/beam_python${PYTHON}_sdk:${BEAM}
 ARG BEAM
 COPY setup.py pyproject.toml README.md versions.txt /src/
+COPY pixelbeam /src/pixelbeam
 COPY schemas /src/schemas
 COPY transforms /src/transforms
 COPY pipeline /src/pipeline

@@ -1,7 +1,7 @@
 """Packaging: the folders of the repository live under one import name, ``pixelbeam``.
 
 ``package_dir`` maps them, so that a user's own ``schemas`` or ``transforms`` never collides
-with ours. ``pixelbeam`` itself is a namespace package; ask ``importlib.metadata`` for its version.
+with ours. The folder ``pixelbeam`` holds that name's own module alone.
 """
 
 from pathlib import Path
@@ -52,7 +52,8 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=[
+    packages=["pixelbeam"]
+    + [
         f"pixelbeam.{name}"
         for name in find_packages(include=[p for f in FOLDERS for p in (f, f"{f}.*")])
     ],

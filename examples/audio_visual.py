@@ -19,8 +19,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is impor
 import h5py
 import keras
 import numpy as np
+import pixelbeam as pb
 from PIL import Image
-from pixelbeam.readers import load
 from sklearn.datasets import load_digits
 
 SCHEMA = Path(__file__).with_name("audio_visual.yaml")
@@ -89,8 +89,8 @@ def build_model() -> keras.Model:
 def train(output: Path, epochs: int) -> float:
     """Trains on the one split and returns the accuracy on the other."""
     keras.utils.set_random_seed(0)
-    training = load(output, "train", batch_size=32, shuffle=True, seed=0, scaling="[0,1]")
-    validation = load(output, "val", batch_size=256, scaling="[0,1]")
+    training = pb.load(output, "train", batch_size=32, shuffle=True, seed=0, scaling="[0,1]")
+    validation = pb.load(output, "val", batch_size=256, scaling="[0,1]")
     history = build_model().fit(
         training,
         validation_data=validation,

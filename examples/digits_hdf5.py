@@ -16,8 +16,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is impor
 
 import h5py
 import keras
+import pixelbeam as pb
 from digits import GOOD_ENOUGH, build_model, export_digits
-from pixelbeam.readers import HDF5Dataset, load
 
 SCHEMA = """\
 features:
@@ -71,12 +71,12 @@ def main() -> int:
         print(f"train.h5: image {file['image'].shape}, label {file['label'].shape}")
     sizes = {"train": 32, "val": 256}
     loaded_train, loaded_val = (
-        load(options.output, split, source="hdf5", batch_size=size, scaling="[0,1]",
+        pb.load(options.output, split, source="hdf5", batch_size=size, scaling="[0,1]",
              shuffle=split == "train", seed=0)
         for split, size in sizes.items()
     )  # fmt: skip
     opened_train, opened_val = (
-        HDF5Dataset(options.output, split, batch_size=size, transform=scale,
+        pb.HDF5Dataset(options.output, split, batch_size=size, transform=scale,
                     shuffle=split == "train", seed=0)
         for split, size in sizes.items()
     )  # fmt: skip

@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is impor
 
 import keras
 import numpy as np
-from pixelbeam.readers import load
+import pixelbeam as pb
 
 WORDS = 200  # 0 fills up; odd words are kind, even words are not
 GOOD_ENOUGH = 0.95
@@ -72,8 +72,8 @@ def build_model() -> keras.Model:
 def train(output: Path, epochs: int) -> float:
     """Trains on the one split and returns the accuracy on the other."""
     keras.utils.set_random_seed(0)
-    training = load(output, "train", batch_size=32, shuffle=True, seed=0, pad_to="longest")
-    validation = load(output, "val", batch_size=256, pad_to="longest")
+    training = pb.load(output, "train", batch_size=32, shuffle=True, seed=0, pad_to="longest")
+    validation = pb.load(output, "val", batch_size=256, pad_to="longest")
     history = build_model().fit(
         training,
         validation_data=validation,

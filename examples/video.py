@@ -19,8 +19,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is impor
 import h5py
 import keras
 import numpy as np
+import pixelbeam as pb
 from PIL import Image
-from pixelbeam.readers import load
 
 SCHEMA = Path(__file__).with_name("video.yaml")
 DIRECTIONS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
@@ -106,7 +106,7 @@ def build_model() -> keras.Model:
 def train(output: Path, epochs: int) -> float:
     """Trains on random frames of the one split, and returns the accuracy on the other."""
     keras.utils.set_random_seed(0)
-    load_frames = partial(load, output, batch_size=16, frames=FRAMES, scaling="[0,1]")
+    load_frames = partial(pb.load, output, batch_size=16, frames=FRAMES, scaling="[0,1]")
     training = load_frames("train", shuffle=True, seed=0, sampling="random")
     validation = load_frames("val", sampling="uniform")
     history = build_model().fit(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,6 @@ from importlib.metadata import version
 
 from rich.console import Console
 
-from ..schemas import errors
 from ..schemas.dataset.file_names import REJECTS_FILE
 from ..schemas.errors import (
     BuildError,
@@ -24,6 +22,7 @@ from ..schemas.errors import (
     UsageError,
 )
 from ..schemas.features.class_spelling import describe_names
+from .calls import find_ours
 from .commands.build import Built, build
 from .commands.schema import add_schema_command
 from .commands.verify import verify
@@ -39,10 +38,6 @@ from .running import uses_processes
 from .terminal import own_terminal, printable, say
 
 __all__ = ["describe", "run_command"]
-
-_TOLD = re.compile(
-    r"^pixelbeam\.schemas\.errors\.(\w+): (.*?)(?=\n\n|\n\S*Traceback|\Z)", re.M | re.S
-)
 
 EXIT_FAILED, EXIT_USAGE, EXIT_REJECTS, EXIT_INTERRUPTED = 1, 2, 3, 130
 
@@ -67,7 +62,7 @@ def run_command(argv: Sequence[str], verbose: bool) -> int:
     ) as error:  # whatever a runner raises: said in two lines, shown whole on request
         if verbose and not isinstance(error, PixelbeamError):
             traceback.print_exc()
-        ours = _find_ours(error)
+        ours = find_ours(error)
         return _fail(_lines_of(ours), _exit_code(ours)) if ours else _fail(_say(error), EXIT_FAILED)
 
 
@@ -175,8 +170,8 @@ def describe(built: Built, output: str) -> str:
         return "\n".join(map(printable, lines))
     lines += [
         "load it with:",
-        "  from pixelbeam.readers import load",
-        f"  {first} = load({output!r}, {first!r}, batch_size=64, shuffle=True)",
+        "  import pixelbeam as pb",
+        f"  {first} = pb.load({output!r}, {first!r}, batch_size=64, shuffle=True)",
     ]
     return "\n".join(map(printable, lines))
 
@@ -208,19 +203,6 @@ def _lines_of(error: PixelbeamError) -> str:
     """What an error says: one line, but for those that are put together from several."""
     several = isinstance(error, BuildError | OutputError | SchemaError)
     return str(error) if several else printable(str(error))
-
-
-def _find_ours(error: Exception) -> PixelbeamError | None:
-    """The error of ours that one is, or that a runner tells of in the text of its own."""
-    if isinstance(error, PixelbeamError):
-        found = [(type(error).__name__, str(error))]
-    else:
-        found = _TOLD.findall(str(error))
-    for name, text in reversed(found):
-        kind = getattr(errors, name, None)
-        if isinstance(kind, type) and issubclass(kind, PixelbeamError):
-            return kind(text.split(" [while running", maxsplit=1)[0].strip())
-    return None
 
 
 def _say(error: BaseException) -> str:

@@ -210,7 +210,7 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_build_options(arguments: argparse.Namespace) -> BuildOptions:
-    """Turns parsed arguments into options.
+    """Turns parsed arguments into options; ``schema`` may be one already.
 
     Raises:
         OptionError: an option has a value that it cannot have.
@@ -219,7 +219,9 @@ def parse_build_options(arguments: argparse.Namespace) -> BuildOptions:
     if arguments.split_column and arguments.splits:
         raise OptionError("--split_column: got it beside --splits, expected one of the two")
     fractions = {"fractions": Splits.parse(arguments.splits)} if arguments.splits else {}
-    schema = load_schema(arguments.schema)
+    schema = arguments.schema
+    if not isinstance(schema, Schema):
+        schema = load_schema(schema)
     if arguments.vocabulary_from is not None:
         schema = with_vocabularies_of(schema, arguments.vocabulary_from)
     return BuildOptions(

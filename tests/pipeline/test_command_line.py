@@ -47,8 +47,8 @@ def test_a_build_says_what_it_made_and_how_to_load_it(capsys, images, tmp_path, 
         "  rejects   none",
         "  classes   label: cat=0, dog=1, newt=2",
         "load it with:",
-        "  from pixelbeam.readers import load",
-        f"  train = load({out!r}, 'train', batch_size=64, shuffle=True)",
+        "  import pixelbeam as pb",
+        f"  train = pb.load({out!r}, 'train', batch_size=64, shuffle=True)",
     ]
     assert logged.splitlines() == [
         f"building {out}",

@@ -1,0 +1,1 @@
+../../pixelbeam/__init__.py
