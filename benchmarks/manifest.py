@@ -27,7 +27,8 @@ from pixelbeam.schemas.schema import Schema
 from pixelbeam.transforms.shards.encode_rows import EncodedRow
 from pixelbeam.transforms.shards.plan_shards import Planner, ShardSize
 from pixelbeam.transforms.shards.shard_task import ShardTask
-from pixelbeam.transforms.sinks.registry import SINKS, TFRecordSink
+from pixelbeam.transforms.sinks.registry import installed_sinks
+from pixelbeam.transforms.sinks.tfrecord import TFRecordSink
 from pixelbeam.transforms.splits import Splits
 
 FRAME = bytes(64)
@@ -74,7 +75,7 @@ class Clock:
 
     def install(self) -> None:
         """Puts the clock and the constant record into the classes that a build uses."""
-        SINKS["tfrecord"] = ConstantSink()
+        installed_sinks()["tfrecord"] = ConstantSink()
         constant = EncodedRow({}, {})
 
         def encode_all(task: ShardTask, rows: list[bytes], *_: Any) -> Iterator[EncodedRow]:

@@ -127,7 +127,7 @@ def build(folder: Path, photos: Path | None, count: int, storage: str) -> None:
     from pixelbeam.schemas.dataset.checksum import BLANK, fill_checksum
     from pixelbeam.schemas.dataset.info import DatasetInfo
     from pixelbeam.schemas.description.tensorflow_module import write_description
-    from pixelbeam.transforms.sinks.hdf5.writer import HDF5Sink
+    from pixelbeam.transforms.sinks.hdf5.sink import HDF5Sink
 
     folder.mkdir()
     image = {"type": "image", "source": "p", "height": SIDE, "width": SIDE, "encoding": "raw"}

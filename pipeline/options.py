@@ -15,7 +15,7 @@ from ..schemas.errors import OptionError
 from ..schemas.schema import Schema, load_schema, preset_names
 from ..transforms.shards.check_sources import CHECKS
 from ..transforms.shards.plan_shards import ShardSize
-from ..transforms.sinks.registry import SINKS, check_sinks
+from ..transforms.sinks.registry import check_sinks, installed_sinks
 from ..transforms.splits import Splits
 from .vocabularies import with_vocabularies_of
 
@@ -164,7 +164,7 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
         "--sinks",
         default="tfrecord",
         metavar="NAMES",
-        help=f"{', '.join(SINKS)}; comma-separated (default: tfrecord)",
+        help=f"{', '.join(installed_sinks())}; comma-separated (default: tfrecord)",
     )
     add(
         "--splits",

@@ -7,7 +7,8 @@
     │   ├── OptionError       a command-line option
     │   ├── SchemaError       a schema, with the place: ``features.image.resize: got …``
     │   ├── ManifestError     a manifest that cannot be read, or its header
-    │   └── OutputError       an output directory that must not be written to
+    │   ├── OutputError       an output directory that must not be written to
+    │   └── PluginError       a package with more kinds, sinks or formats is missing or broken
     ├── BuildError            a build that failed (exit code 1)
     │   └── TooManyRejects    more rejects than ``--max_rejects`` (exit code 3)
     └── DatasetError          a directory that is not a whole dataset (readers)
@@ -28,6 +29,7 @@ __all__ = [
     "OptionError",
     "OutputError",
     "PixelbeamError",
+    "PluginError",
     "Reject",
     "SchemaError",
     "TooManyRejects",
@@ -57,6 +59,10 @@ class ManifestError(UsageError):
 
 class OutputError(UsageError):
     """The output directory holds something that a build must not touch."""
+
+
+class PluginError(UsageError):
+    """A package that offers feature kinds, sinks or manifest formats is not installed, or broken."""
 
 
 class BuildError(PixelbeamError):

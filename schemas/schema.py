@@ -23,8 +23,8 @@ from typing_extensions import Self
 
 from .clips import Clips
 from .columns import list_columns
-from .errors import ManifestError, SchemaError
-from .features import feature_kinds
+from .errors import ManifestError, PluginError, SchemaError
+from .features import feature_kinds, missing_kinds
 from .features.base import Feature, ValueSpec
 from .features.source import is_column
 from .validation import explain, fault
@@ -176,6 +176,10 @@ class Schema(BaseModel):
         left_out = {"features"} if self.clips is not None else {"context", "steps", "clips"}
         left_out |= {key for key in ("name", "version") if getattr(self, key) is None}
         return self.model_dump(mode="json", exclude=left_out)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as plain dicts: a worker that lacks the package of a kind can then say so in a line."""
+        return _unpickle, (self.to_dict(),)
 
     @cached_property
     def specs(self) -> Mapping[str, Mapping[str, ValueSpec]]:
@@ -386,11 +390,22 @@ def _build_feature(part: str, name: Any, declared: Any) -> Feature:
     kind = feature_kinds().get(str(declared.get("type")))
     if kind is None:
         got = f"got {declared['type']!r}" if "type" in declared else "missing"
-        raise SchemaError(f"{place}.type: {got}, expected one of {', '.join(feature_kinds())}")
+        known = f"expected one of {', '.join(feature_kinds())}"
+        more = "; or install the package that offers it" if "type" in declared else ""
+        raise SchemaError(f"{place}.type: {got}, {known}{more}")
     try:
         return kind.model_validate(dict(declared))
     except ValidationError as error:
         raise SchemaError("\n".join(explain(error, place))) from None
+
+
+def _unpickle(declared: dict[str, Any]) -> Schema:
+    if missing := missing_kinds(declared):
+        raise PluginError(
+            f"feature kind {missing[0]!r} is not installed here; install the package that offers it, on the "
+            "launcher and the workers"
+        )
+    return Schema.from_dict(declared)
 
 
 def _is_unicode(text: str) -> bool:

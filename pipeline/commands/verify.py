@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ import numpy as np
 from ...schemas.dataset.checksum import has_right_checksum
 from ...schemas.dataset.file_names import DATASET_FILE, DROPPED_FILE, REJECTS_FILE
 from ...schemas.dataset.info import DatasetInfo, ShardFile, ShardInfo
+from ...schemas.dataset.sink import CorruptShard, Sink
 from ...schemas.errors import DatasetError, OptionError
 from ...schemas.features.base import RecordValue, Steps
 from ...schemas.schema import Schema
 from ...transforms.sinks.check_records import check_record
-from ...transforms.sinks.hdf5.reader import read_hdf5_records
-from ...transforms.sinks.tfrecord import CorruptShard, parse_record, read_frames
+from ...transforms.sinks.registry import find_sink, installed_sinks
 from ...transforms.storage.output_folder import Folder, check_filesystem, is_local
 from ..output.own_files import is_ours
 
@@ -121,6 +121,11 @@ class _Checker:
         self._folder, self._info, self._quick = folder, info, quick
         self._schema: Schema = info.read_schema(folder.root)
         self._sizes = folder.sizes()
+        used = {name for split in info.splits.values() for s in split.shards for name in s.files}
+        if not quick:  # or else what cannot be read would pass for whole
+            for name in sorted(used):
+                find_sink(name)
+        self._sinks = [sink for sink in installed_sinks().values() if sink.name in used]
 
     def check_books(self) -> Iterator[Fault]:
         info = self._info
@@ -145,8 +150,10 @@ class _Checker:
         others = self.other_files()
         for name, sha256, size in others:
             yield from self._check_presence(name, size)
-            if name in self._sizes and not self._quick and self._sha256(name) != sha256:
-                yield Fault(name, _CHANGED)
+            if name in self._sizes and not self._quick:
+                with self._folder.open(name) as file:
+                    if _sha256(file) != sha256:
+                        yield Fault(name, _CHANGED)
         yield from self._check_reasons(REJECTS_FILE, self._info.rejects.by_reason)
         yield from self._check_reasons(DROPPED_FILE, self._info.dropped_frames.by_reason)
         known = {DATASET_FILE} | {name for name, _, _ in others} | set(self._shard_files())
@@ -159,83 +166,61 @@ class _Checker:
             for shard in split.shards:
                 yield from (file.path for file in shard.files.values())
 
-    def _sha256(self, name: str) -> str:
-        with self._folder.open(name) as file:
-            return _HashingFile(file).finish()
-
     def check_shard(self, shard: ShardInfo) -> tuple[int, list[Fault]]:
         """Checks the files of a shard; returns the records that were read and what is wrong."""
         faults = [
             f for file in shard.files.values() for f in self._check_presence(file.path, file.bytes)
         ]
-        present = {
-            s: f for s, f in shard.files.items() if f.path in self._sizes and not self._quick
-        }
-        records = 0
-        if "tfrecord" in present:
-            records, found = self._check_frames(shard, present["tfrecord"])
-            faults += found
-        if "hdf5" in present:
-            number, found = self._check_hdf5(shard, present)
+        if self._quick:
+            return 0, faults
+        records, first = 0, None
+        for sink in self._sinks:
+            file = shard.files.get(sink.name)
+            if file is None or file.path not in self._sizes:
+                continue
+            number, found = self._check_records(shard, sink, file, first)
             records, faults = max(records, number), faults + found
+            first = first or (sink, file)
         return records, faults
 
-    def _check_frames(self, shard: ShardInfo, file: ShardFile) -> tuple[int, list[Fault]]:
-        number = 0
-        faults: list[Fault] = []
-        with self._folder.open(file.path) as opened:
-            stream = _HashingFile(opened)
+    def _check_records(
+        self, shard: ShardInfo, sink: Sink, file: ShardFile, first: tuple[Sink, ShardFile] | None
+    ) -> tuple[int, list[Fault]]:
+        """Checks a file's records by the schema; those of a further format by the first one's alone.
+
+        Args:
+            shard: the shard.
+            sink: the format of the file.
+            file: the file.
+            first: the format and file that were checked before it.
+        """
+        number, faults = 0, list[Fault]()
+        twins = None if first is None else self._values(*first)
+        with self._folder.local(file.path) as path:
+            with path.open("rb") as content:
+                changed = _sha256(content) != file.sha256
             try:
-                for offset, data in read_frames(stream):
-                    said = islice(self._check_record(data), _FAULTS_A_FILE - len(faults))
+                for offset, values in sink.read(path, self._schema):
+                    if first is None or twins is None:
+                        messages = check_record(self._schema, values)
+                    else:
+                        messages = _compare(values, next(twins, {}), first[1].path)
+                    said = islice(messages, _FAULTS_A_FILE - len(faults))
                     faults += [Fault(file.path, message, number, offset) for message in said]
                     number += 1
             except CorruptShard as corrupt:
-                faults.append(Fault(file.path, str(corrupt), number, corrupt.offset))
-            if not faults:
-                faults += self._check_count(shard, file, number)
-            if stream.finish() != file.sha256:
-                faults.append(Fault(file.path, _CHANGED))
-        return number, faults
-
-    def _check_hdf5(self, shard: ShardInfo, files: dict[str, ShardFile]) -> tuple[int, list[Fault]]:
-        """Checks an HDF5 file, and that the TFRecord file beside it holds the very same records."""
-        file, number = files["hdf5"], 0
-        faults: list[Fault] = []
-        changed = self._sha256(file.path) != file.sha256
-        twins = self._parsed(files["tfrecord"]) if "tfrecord" in files else None
-        try:
-            with self._folder.local(file.path) as path:
-                for values in read_hdf5_records(path, self._schema):
-                    faults += self._check_values(file, number, values, twins, len(faults))
-                    number += 1
-            if not faults:
-                faults += self._check_count(shard, file, number)
-        except ValueError as error:
-            faults.append(Fault(file.path, str(error)))
+                # A format that knows no offsets does not say which record it was reading either.
+                at = None if corrupt.offset is None else number
+                faults.append(Fault(file.path, str(corrupt), at, corrupt.offset))
+        if not faults:
+            faults += self._check_count(shard, file, number)
         return number, faults + ([Fault(file.path, _CHANGED)] if changed else [])
 
-    def _check_values(
-        self,
-        file: ShardFile,
-        number: int,
-        values: Mapping[str, RecordValue],
-        twins: Iterator[Mapping[str, RecordValue]] | None,
-        known: int,
-    ) -> list[Fault]:
-        messages: Iterable[str]
-        messages = (
-            check_record(self._schema, values)
-            if twins is None
-            else _compare(values, next(twins, {}))
-        )
-        return [Fault(file.path, said, number) for said in islice(messages, _FAULTS_A_FILE - known)]
-
-    def _parsed(self, file: ShardFile) -> Iterator[Mapping[str, RecordValue]]:
-        """The records of a TFRecord file up to its first fault, which is reported elsewhere."""
-        with self._folder.open(file.path) as opened, suppress(CorruptShard, ValueError):
-            for _, data in read_frames(opened):
-                yield parse_record(data, self._schema.record)
+    def _values(self, sink: Sink, file: ShardFile) -> Iterator[Mapping[str, RecordValue]]:
+        """The records of a file up to its first fault, which is reported where it is checked."""
+        with self._folder.local(file.path) as path, suppress(CorruptShard):
+            for _, values in sink.read(path, self._schema):
+                yield values
 
     def _check_count(self, shard: ShardInfo, file: ShardFile, number: int) -> Iterator[Fault]:
         if number != shard.num_records:
@@ -246,14 +231,6 @@ class _Checker:
             yield Fault(name, "missing")
         elif size is not None and self._sizes[name] != size:
             yield Fault(name, f"got {self._sizes[name]} bytes, expected {size}")
-
-    def _check_record(self, data: bytes) -> Iterator[str]:
-        try:
-            values = parse_record(data, self._schema.record)
-        except ValueError as error:
-            yield str(error)
-            return
-        yield from check_record(self._schema, values)
 
     def _check_reasons(self, name: str, expected: Mapping[str, int]) -> Iterator[Fault]:
         """Counts the lines of a list of rejects."""
@@ -270,11 +247,13 @@ class _Checker:
             yield Fault(name, f"the rejects differ from those that {DATASET_FILE} counts")
 
 
-def _compare(values: Mapping[str, RecordValue], twin: Mapping[str, RecordValue]) -> Iterator[str]:
-    """The keys whose values differ between two formats."""
+def _compare(
+    values: Mapping[str, RecordValue], twin: Mapping[str, RecordValue], file: str
+) -> Iterator[str]:
+    """The keys whose values differ from those of the same record in the file of another format."""
     for key in sorted(values.keys() | twin.keys()):
         if key not in values or key not in twin or not _equal(values[key], twin[key]):
-            yield f"{key!r}: differs from the same record of the TFRecord file"
+            yield f"{key!r}: differs from the same record of {file}"
 
 
 def _equal(left: RecordValue, right: RecordValue) -> bool:
@@ -286,19 +265,8 @@ def _equal(left: RecordValue, right: RecordValue) -> bool:
     return type(left) is type(right) and bool(left == right)
 
 
-class _HashingFile:
-    """A file that is hashed while it is read."""
-
-    def __init__(self, file: BinaryIO):
-        self._file, self._digest = file, hashlib.sha256()
-
-    def read(self, size: int) -> bytes:
-        data = self._file.read(size)
-        self._digest.update(data)
-        return data
-
-    def finish(self) -> str:
-        """Reads what is left; the SHA-256 of the whole file."""
-        while self.read(1 << 20):
-            pass
-        return self._digest.hexdigest()
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()

@@ -227,8 +227,7 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
     plan = {"rows": split["rows"], **labels, **counted} | "PlanShards" >> PlanShards(planner)
     task = ShardTask(
         job.output,
-        options.sinks,
-        job.encoder,
+        replace(job.encoder, sinks=options.sinks),
         job.manifest_root,
         options.check_sources,
         job.inline_hashes,

@@ -14,7 +14,7 @@ from ...schemas.dataset.file_names import (
     split_file,
 )
 from ...schemas.dataset.info import DatasetInfo
-from ...transforms.sinks.registry import SINKS
+from ...transforms.sinks.registry import installed_sinks
 from ...transforms.storage.output_folder import TEMPORARY_FOLDER, Folder, is_local
 from ...transforms.storage.sources import SOURCES_FOLDER
 
@@ -110,7 +110,7 @@ def is_ours(name: str, names: Collection[str]) -> bool:
         names: all files of the folder: ``train.h5`` is a user's own unless there are shards of train.
     """
     suffix = name.rpartition(".")[2]
-    if suffix not in {sink.suffix for sink in SINKS.values()}:
+    if suffix not in {sink.suffix for sink in installed_sinks().values()}:
         return name in (DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE, DROPPED_FILE)
     if _split_of(name) is not None:
         return True

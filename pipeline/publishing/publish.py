@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...schemas.dataset.checksum import BLANK, fill_checksum
-from ...schemas.dataset.file_names import DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE
+from ...schemas.dataset.file_names import DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE, split_file
 from ...schemas.dataset.info import (
     DatasetInfo,
     FileInfo,
@@ -24,13 +24,13 @@ from ...schemas.dataset.info import (
 from ...schemas.dataset.statistics import add_summaries
 from ...schemas.description.tensorflow_module import write_description
 from ...schemas.errors import BuildError, ManifestError, TooManyRejects
+from ...schemas.features import kind_versions
 from ...schemas.schema import Schema
 from ...transforms.rejects import EARLY_REJECT_FILES, early_rejects_path
 from ...transforms.shards.library_versions import codec_versions
 from ...transforms.shards.plan_shards import PLAN_FILE, Plan
 from ...transforms.shards.shard_task import ShardResult
-from ...transforms.sinks.hdf5.virtual_file import publish_virtual
-from ...transforms.sinks.registry import SINKS, sink_versions
+from ...transforms.sinks.registry import find_sink, installed_sinks, sink_versions
 from ...transforms.storage.output_folder import Folder, PublishedFile
 from ...transforms.storage.sources import SOURCES_FOLDER
 from ..options import MaxRejects
@@ -41,7 +41,6 @@ from .shard_results import SplitResults, read_results
 
 __all__ = ["publish", "read_published"]
 
-_JOINED = "hdf5"  # the sink whose shards get a file over them
 _REASONS_SHOWN = 5
 
 
@@ -186,11 +185,15 @@ def _publish_whole(
     output: Folder, schema: Schema, results: dict[str, SplitResults]
 ) -> dict[str, dict[str, ShardFile]]:
     """The files over all shards of a split, by sink, of each split."""
-    whole: dict[str, dict[str, ShardFile]] = {}
+    whole: dict[str, dict[str, ShardFile]] = {split: {} for split in results}
     for split, found in results.items():
-        names = [shard.files[_JOINED].path for shard in found.shards if _JOINED in shard.files]
-        file = publish_virtual(output, split, schema, names) if names else None
-        whole[split] = {_JOINED: ShardFile(**asdict(file))} if file else {}
+        for sink in map(find_sink, _sinks(results)):
+            shards = [shard.files[sink.name].path for shard in found.shards]
+            name = split_file(split, sink.suffix)
+            with output.scratch() as scratch:
+                if sink.join(scratch / name, split, schema, shards, output.open):
+                    file = output.publish(scratch / name, name)
+                    whole[split][sink.name] = ShardFile(**asdict(file))
     return whole
 
 
@@ -218,7 +221,9 @@ def _describe(
             "warnings": [*plan.warnings, *_collect_warnings(plan.schema, results)],
             "frames": frames,
             "command": command,
-            "versions": codec_versions() | sink_versions(_sinks(results), plan.schema),
+            "versions": codec_versions()
+            | kind_versions(plan.schema.features.values())
+            | sink_versions(_sinks(results), plan.schema),
             "checksum": BLANK,
         }
     )
@@ -227,7 +232,7 @@ def _describe(
 def _sinks(results: dict[str, SplitResults]) -> tuple[str, ...]:
     """The formats of the shards, in their usual order."""
     used = {sink for found in results.values() for shard in found.shards for sink in shard.files}
-    return tuple(sink for sink in SINKS if sink in used)
+    return tuple(name for name in installed_sinks() if name in used)
 
 
 def _collect_warnings(schema: Schema, results: dict[str, SplitResults]) -> list[str]:

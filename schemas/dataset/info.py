@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from typing_extensions import Self
 
 from ..errors import DatasetError, SchemaError
+from ..features import missing_kinds
 from ..features.base import shorten
 from ..schema import Schema
 from .file_names import DATASET_FILE
@@ -226,6 +227,11 @@ class DatasetInfo(_OptionalKeys):
         Raises:
             DatasetError: it has a kind or setting that this version does not know.
         """
+        if missing := missing_kinds(self.declared):
+            raise DatasetError(
+                f"{directory}: feature kind {missing[0]!r} is not installed here; install the package that "
+                "offers it, or a newer pixelbeam"
+            )
         try:
             return Schema.from_dict(self.declared)
         except SchemaError as error:

@@ -15,8 +15,7 @@ from pixelbeam.pipeline.output.own_files import is_ours, remove_build
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import DatasetError
 from pixelbeam.schemas.features.base import Steps
-from pixelbeam.transforms.sinks.hdf5.virtual_file import publish_virtual
-from pixelbeam.transforms.sinks.hdf5.writer import HDF5Sink
+from pixelbeam.transforms.sinks.hdf5.sink import HDF5Sink
 from pixelbeam.transforms.storage.output_folder import Folder
 from support import contents, dataset_json, rejects_of
 
@@ -217,7 +216,8 @@ def test_offsets_of_clips_go_on_over_the_shards(tmp_path):
                 }
             )
         writer.close()
-    publish_virtual(folder, "train", CLIPS, [f"train-0000{i}-of-00002.h5" for i in range(2)])
+    names = [f"train-0000{i}-of-00002.h5" for i in range(2)]
+    assert HDF5Sink().join(tmp_path / "train.h5", "train", CLIPS, names, folder.open)
     with h5py.File(tmp_path / "train.h5") as file:
         assert file["tokens/offsets"][:].tolist() == [0, 2, 3, 6]
         assert file["tokens/step_offsets"][:].tolist() == [0, 1, 3, 6, 10, 15, 21]

@@ -103,7 +103,10 @@ def test_a_name_and_a_version_are_kept_where_they_are_declared():
             "features.x: got 'image', expected a mapping with a 'type'",
         ),
         ({"features": {"x": {}}}, f"features.x.type: missing, expected one of {KINDS}"),
-        (feature(type="img"), f"features.x.type: got 'img', expected one of {KINDS}"),
+        (
+            feature(type="img"),
+            f"features.x.type: got 'img', expected one of {KINDS}; or install the package that offers it",
+        ),
         ({"features": {"x": {"type": "int64"}}}, "features.x.source: missing, expected a value"),
         (
             {"features": {"x": {"type": "int64", "source": ""}}},

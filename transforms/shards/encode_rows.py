@@ -14,7 +14,7 @@ from ..clips.windows import count_frames
 from ..rejects import reject_row
 from ..row_order import RowFormat
 from ..rows import ManifestRow, RejectedRow
-from ..sinks.registry import SINKS
+from ..sinks.registry import find_sink
 from ..storage.input_files import InputFiles
 from ..values.arrays.array_files import ArrayFiles
 from ..values.resolve import ValueResolver
@@ -77,7 +77,7 @@ class RowEncoder:
         try:
             encoded = self._encode(row, reader, clip)
             for sink in self.sinks:
-                SINKS[sink].check_record(encoded.values, self.schema)
+                find_sink(sink).check_record(encoded.values, self.schema)
             return encoded
         except Reject as reject:
             frames = count_frames(self.schema, cells) or clip.seen

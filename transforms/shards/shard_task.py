@@ -12,13 +12,14 @@ from typing import Any
 from ...schemas.dataset.file_names import STATE_FOLDER, ShardName
 from ...schemas.dataset.statistics import add, add_summaries
 from ...schemas.errors import PASSING_REASONS
+from ...schemas.features import kind_versions
 from ...schemas.schema import Schema
 from ..clips.frame_accounting import frames_of
 from ..manifests.embedded_bytes import attach_inline, has_inline
 from ..rejects import count_reasons, reject_line
 from ..row_order import unpack_row
 from ..rows import RejectedRow
-from ..sinks.registry import SINKS, sink_versions
+from ..sinks.registry import find_sink, sink_versions
 from ..storage.output_folder import Folder, PublishedFile
 from ..storage.sources import ShardSources, SourceLog
 from ..storage.split_roots import SplitRoots
@@ -95,8 +96,7 @@ class ShardTask:
 
     Attributes:
         output: the dataset's folder.
-        sinks: the formats to write, by name.
-        encoder: turns a row into a record.
+        encoder: turns a row into a record; its sinks are the formats to write.
         manifest_root: the folder that manifest file names are relative to, or those of several manifests,
             for inline bytes.
         check_sources: how the sources of a shard that is there already are compared; see ``CHECKS``.
@@ -104,7 +104,6 @@ class ShardTask:
     """
 
     output: Folder
-    sinks: tuple[str, ...]
     encoder: RowEncoder
     manifest_root: str | SplitRoots
     check_sources: str = "stat"
@@ -116,7 +115,9 @@ class ShardTask:
 
     def versions(self) -> dict[str, str]:
         """The versions, of the process that asks, of all that decides the shards' bytes."""
-        return codec_versions() | sink_versions(self.sinks, self.encoder.schema)
+        schema = self.encoder.schema
+        of_kinds = kind_versions(schema.features.values())
+        return codec_versions() | of_kinds | sink_versions(self.encoder.sinks, schema)
 
     def run(self, name: str, packed: Iterable[bytes], pool: RowPool) -> ShardResult:
         """Builds and publishes a shard, unless the very same shard is already there.
@@ -145,7 +146,7 @@ class ShardTask:
         schema = self.encoder.schema
         decisive: dict[str, Any] = {
             "schema": schema.to_dict(),
-            "sinks": self.sinks,
+            "sinks": self.encoder.sinks,
             "versions": self.versions(),
         }
         if self.inline:
@@ -209,13 +210,14 @@ class ShardTask:
         pool: RowPool,
     ) -> ShardResult:
         shard = ShardName.parse(name)
-        local = {sink: scratch / shard.file(SINKS[sink].suffix) for sink in self.sinks}
+        sinks = [find_sink(name) for name in self.encoder.sinks]
+        local = {sink.name: scratch / shard.file(sink.suffix) for sink in sinks}
         summaries: dict[str, dict[str, Any]] = {}
         rejects: list[RejectedRow] = []
         dropped: list[RejectedRow] = []
         frames: dict[str, int] = {}
         num_records = 0
-        writers = [SINKS[sink].open(path, self.encoder.schema) for sink, path in local.items()]
+        writers = [sink.open(local[sink.name], self.encoder.schema) for sink in sinks]
         log = SourceLog()
         encoder = replace(self.encoder, inputs=replace(self.encoder.inputs, log=log))
         for outcome in self._encode_all(rows, pool, encoder):
@@ -252,7 +254,7 @@ class ShardTask:
     ) -> Iterator[EncodedRow | RejectedRow]:
         unpacked = map(unpack_row, rows)
         attached = attach_inline(unpacked, self.encoder.row_format.columns, self.manifest_root)
-        return encode_rows(replace(encoder, sinks=self.sinks), attached, pool)
+        return encode_rows(encoder, attached, pool)
 
 
 def _place_of(packed: bytes) -> tuple[str, int]:

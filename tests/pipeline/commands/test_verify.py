@@ -9,10 +9,10 @@ import pytest
 from pixelbeam.pipeline.commands.verify import verify
 from pixelbeam.pipeline.main import main
 from pixelbeam.schemas.dataset.checksum import BLANK, fill_checksum, has_right_checksum
+from pixelbeam.schemas.dataset.tfrecord import frame_record
 from pixelbeam.schemas.errors import DatasetError
 from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.sinks.examples import serialize_example
-from pixelbeam.transforms.sinks.registry import frame_record
 from pixelbeam.transforms.splits import Splits
 from support import IMAGE_SCHEMA, contents, write_csv
 
@@ -283,5 +283,5 @@ def test_formats_that_differ_are_found(twins):
     info["checksum"] = BLANK
     (twins / "dataset.json").write_bytes(fill_checksum(json.dumps(info).encode()))
     assert faults(twins) == [
-        f"{name}: record 3: 'label': differs from the same record of the TFRecord file"
+        f"{name}: record 3: 'label': differs from the same record of train-00000-of-00001.tfrecord"
     ]

@@ -23,7 +23,7 @@ def packed(count):
 
 def run(folder, rows, schema=SCHEMA):
     task = ShardTask(
-        Folder(str(folder)), ("tfrecord",), RowEncoder(schema, FORMAT, InputFiles("")), ""
+        Folder(str(folder)), RowEncoder(schema, FORMAT, InputFiles(""), ("tfrecord",)), ""
     )
     return task.run(NAME, rows, RowPool(2, 60.0))
 

@@ -1,41 +1,41 @@
 from __future__ import annotations
 
-import numpy as np
+import h5py
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from installed import install, plugin_caches
 from pixelbeam.schemas import Schema
-from pixelbeam.schemas.errors import OptionError
-from pixelbeam.transforms.sinks.examples import serialize_example
-from pixelbeam.transforms.sinks.registry import TFRecordSink, check_sinks, frame_record
+from pixelbeam.schemas.errors import OptionError, PluginError
+from pixelbeam.transforms.sinks.registry import (
+    check_sinks,
+    find_sink,
+    installed_sinks,
+    sink_versions,
+)
+
+SCHEMA = Schema.from_dict({"features": {"n": {"type": "int64", "source": "n"}}})
+LINES = """
+from pixelbeam.schemas.dataset.sink import Sink
+
+class Lines(Sink):
+    name, suffix = {name!r}, {suffix!r}
+    def open(self, path, schema): raise NotImplementedError
+    def read(self, path, schema): return iter(())
+    def versions(self, schema): return {{"liblines": "7"}}
+"""
 
 
-def test_golden_frame():
-    # tf.io.TFRecordWriter("f").write(b"pixel"), TensorFlow 2.21
-    golden = bytes.fromhex("0500000000000000eab2043e706978656c6948e387")
-    assert b"".join(frame_record(b"pixel")) == golden
+@pytest.fixture
+def offer(tmp_path, monkeypatch):
+    """Installs a package with a sink of this name and suffix."""
 
+    def install_sink(name="lines", suffix="txt", entry="lines"):
+        code = LINES.format(name=name, suffix=suffix)
+        points = {"pixelbeam.sinks": {entry: "lines_sink:Lines"}}
+        install(tmp_path, "pixelbeam-lines", "1.2", {"lines_sink.py": code}, points)
+        monkeypatch.syspath_prepend(tmp_path)
 
-@given(st.lists(st.binary(max_size=100), max_size=5))
-def test_tensorflow_reads_the_frames(tmp_path_factory, records):
-    import tensorflow as tf
-
-    path = tmp_path_factory.mktemp("frames") / "f.tfrecord"
-    path.write_bytes(b"".join(part for record in records for part in frame_record(record)))
-    assert [r.numpy() for r in tf.data.TFRecordDataset(str(path))] == records
-
-
-def test_the_sink_writes_a_file_of_examples(tmp_path):
-    import tensorflow as tf
-
-    records = [{"n": np.array(i, np.int64)} for i in range(3)]
-    schema = Schema.from_dict({"features": {"n": {"type": "int64", "source": "n"}}})
-    writer = TFRecordSink().open(tmp_path / "a.tfrecord", schema)
-    for record in records:
-        writer.write(record)
-    writer.close()
-    read = [r.numpy() for r in tf.data.TFRecordDataset(str(tmp_path / "a.tfrecord"))]
-    assert read == [serialize_example(record) for record in records]
+    with plugin_caches():
+        yield install_sink
 
 
 @pytest.mark.parametrize(
@@ -48,5 +48,64 @@ def test_the_sink_writes_a_file_of_examples(tmp_path):
 )
 def test_bad_sinks(names, message):
     with pytest.raises(OptionError) as error:
-        check_sinks(names, Schema.from_dict({"features": {"n": {"type": "int64", "source": "n"}}}))
+        check_sinks(names, SCHEMA)
     assert str(error.value).startswith(message)
+
+
+def test_ours_are_known_by_their_names_and_come_first(offer):
+    offer()
+    assert [*installed_sinks()] == ["tfrecord", "hdf5", "lines"]
+    assert {name: sink.name for name, sink in installed_sinks().items()} == {
+        name: name for name in installed_sinks()
+    }
+
+
+def test_the_sink_of_a_package_and_what_decides_its_bytes(offer):
+    offer()
+    check_sinks(("lines", "hdf5"), SCHEMA)
+    assert find_sink("lines").suffix == "txt"
+    versions = {"h5py": h5py.__version__, "hdf5": h5py.version.hdf5_version}
+    assert sink_versions(("tfrecord", "hdf5"), SCHEMA) == versions
+    own = {"liblines": "7", "pixelbeam-lines": "1.2"}
+    assert sink_versions(("hdf5", "lines"), SCHEMA) == versions | own
+
+
+def test_a_sink_that_is_not_installed():
+    for ask in (lambda: find_sink("lines"), lambda: sink_versions(("lines",), SCHEMA)):
+        with pytest.raises(PluginError) as caught:
+            ask()
+        assert str(caught.value) == (
+            "sink 'lines' is not installed here; install the package that offers it, on workers too"
+        )
+
+
+@pytest.mark.parametrize(
+    ("offered", "message"),
+    [
+        (
+            {"suffix": "h5"},
+            "pixelbeam-lines 1.2: sink 'lines': got the suffix 'h5', which sink 'hdf5' has; uninstall one of "
+            "them",
+        ),
+        (
+            {"name": "rows"},
+            "pixelbeam-lines 1.2: got a sink with the name 'rows' and the suffix 'txt', expected the name "
+            "'lines', that of its entry point, and a suffix",
+        ),
+        (
+            {"suffix": ""},
+            "pixelbeam-lines 1.2: got a sink with the name 'lines' and the suffix '', expected the name "
+            "'lines', that of its entry point, and a suffix",
+        ),
+        (
+            {"name": "hdf5", "entry": "hdf5"},
+            "pixelbeam-lines 1.2: pixelbeam.sinks: hdf5: got a name that is taken by pixelbeam, expected "
+            "another; uninstall one of them",
+        ),
+    ],
+)
+def test_a_sink_that_cannot_stand_beside_the_others(offer, offered, message):
+    offer(**offered)
+    with pytest.raises(PluginError) as caught:
+        installed_sinks()
+    assert str(caught.value) == message

@@ -7,7 +7,7 @@ they stand out where the type has such a value. Readers check the shards first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,13 +15,11 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
-from ....schemas.dataset.file_names import split_file
 from ....schemas.dataset.hdf5_layout import OFFSETS, STEP_OFFSETS, VALUES, columns
 from ....schemas.schema import Schema
-from ...storage.output_folder import Folder, PublishedFile
 from .files import create_file, label_axes, require_group, text_array
 
-__all__ = ["publish_virtual"]
+__all__ = ["write_virtual"]
 
 _MISSING = {"i": np.iinfo(np.int64).min, "f": np.nan}
 """Fill values by kind of number; pixels have none that could not be one, text and bytes are empty."""
@@ -42,29 +40,28 @@ class _Part:
     offsets: dict[str, Any]
 
 
-def publish_virtual(
-    output: Folder, split: str, schema: Schema, shards: Sequence[str]
-) -> PublishedFile:
-    """Writes and publishes the virtual file of a split.
+def write_virtual(
+    target: Path,
+    split: str,
+    schema: Schema,
+    shards: Sequence[str],
+    open_shard: Callable[[str], BinaryIO],
+) -> None:
+    """Writes the virtual file of a split.
 
     Args:
-        output: the dataset's folder, which has the shards.
+        target: a local file that does not exist yet.
         split: the split's name.
         schema: the schema that the shards were written with.
         shards: the names of the shards' files, in order, at least one.
+        open_shard: opens one of them for reading.
     """
-    parts = [_read_part(output, name, schema) for name in shards]
-    name = split_file(split, "h5")
-    with output.scratch() as scratch:
-        with output.open(shards[0]) as first:
-            _write(scratch / name, split, schema, parts, first)
-        return output.publish(scratch / name, name)
-
-
-def _write(
-    target: Path, split: str, schema: Schema, parts: Sequence[_Part], like: BinaryIO
-) -> None:
-    with create_file(target) as file, h5py.File(like, "r") as first:
+    parts = [_read_part(name, open_shard, schema) for name in shards]
+    with (
+        open_shard(shards[0]) as like,
+        create_file(target) as file,
+        h5py.File(like, "r") as first,
+    ):
         for attribute in ("format", "name", "version", "schema"):
             if attribute in first.attrs:
                 file.attrs[attribute] = first.attrs[attribute]
@@ -81,7 +78,7 @@ def _write(
             _copy_attributes(first[column.key], file[column.key])
 
 
-def _read_part(output: Folder, name: str, schema: Schema) -> _Part:
+def _read_part(name: str, open_shard: Callable[[str], BinaryIO], schema: Schema) -> _Part:
     values, offsets = [], []
     for column in sorted(columns(schema), key=lambda column: column.key):
         if not column.is_group:
@@ -91,7 +88,7 @@ def _read_part(output: Folder, name: str, schema: Schema) -> _Part:
         offsets.append(f"{column.key}/{OFFSETS}")
         if column.is_steps and column.spec.is_ragged:
             offsets.append(f"{column.key}/{STEP_OFFSETS}")
-    with output.open(name) as content, h5py.File(content, "r") as file:
+    with open_shard(name) as content, h5py.File(content, "r") as file:
         shapes = {path: file[path].shape for path in values}
         return _Part(name, shapes, {path: file[path][:] for path in offsets})
 

@@ -1,4 +1,4 @@
-"""``HDF5Sink``: a shard as one HDF5 file.
+"""Writing a shard as one HDF5 file.
 
 How many records a shard comes to have is known when the last row is encoded, and a contiguous dataset
 cannot grow. So values are first spooled, each column to a nameless file beside the shard's, and
@@ -11,7 +11,6 @@ import json
 import tempfile
 from array import array
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,8 +19,7 @@ import numpy as np
 
 from ....schemas.dataset.hdf5_layout import OFFSETS, STEP_OFFSETS, VALUES, Column, columns
 from ....schemas.dataset.info import FORMAT
-from ....schemas.errors import Reject
-from ....schemas.features.base import FeatureValue, RecordValue, Steps, shorten
+from ....schemas.features.base import FeatureValue, RecordValue, Steps
 from ....schemas.schema import Schema
 from .files import (
     ARRAY_TYPES,
@@ -29,66 +27,23 @@ from .files import (
     describe,
     filters,
     label_axes,
-    load_plugins,
-    needs_plugins,
     require_group,
 )
 
-__all__ = ["HDF5Sink"]
+__all__ = ["HDF5Writer"]
 
 _BLOCK_BYTES = 4 << 20
 _BLOCK_RECORDS = 1024
 
 
-class HDF5Sink:
-    """HDF5 files as ``schemas/dataset/hdf5_layout.py`` describes them."""
+class HDF5Writer:
+    """A shard's file while it is written; see ``ShardWriter``.
 
-    suffix = "h5"
+    Args:
+        path: a local file that does not exist yet.
+        schema: the schema, its vocabularies filled in.
+    """
 
-    def check(self, schema: Schema) -> None:
-        """See ``Sink.check``."""
-        columns(schema)
-        for feature in schema.features.values():
-            if needs_plugins({"": feature}):
-                load_plugins(feature.storage)
-
-    def check_record(self, values: Mapping[str, RecordValue], schema: Schema) -> None:
-        """See ``Sink.check_record``: HDF5 ends text at a null character.
-
-        Raises:
-            Reject: ``null_character``.
-        """
-        for name, specs in schema.specs.items():
-            for key, spec in specs.items():
-                if spec.dtype == "text":
-                    _check_text(name, values[key])
-
-    def versions(self, schema: Schema) -> dict[str, str]:
-        """See ``Sink.versions``."""
-        libraries = {"h5py": h5py.__version__, "hdf5": h5py.version.hdf5_version}
-        if needs_plugins(schema.features):
-            libraries["hdf5plugin"] = version("hdf5plugin")
-        return libraries
-
-    def open(self, path: Path, schema: Schema) -> _HDF5Writer:
-        """See ``Sink.open``."""
-        return _HDF5Writer(path, schema)
-
-
-def _check_text(name: str, value: RecordValue) -> None:
-    texts = value.values if isinstance(value, Steps) else (value,)
-    for text in texts:
-        if isinstance(text, bytes) and b"\0" in text:
-            raise Reject(
-                "encode",
-                "null_character",
-                f"got {shorten(text.decode())}, which HDF5 would end at its null character; declare type: "
-                "bytes, or build with --sinks tfrecord",
-                feature=name,
-            )
-
-
-class _HDF5Writer:
     def __init__(self, path: Path, schema: Schema):
         self._path = path
         self._schema = schema
@@ -96,10 +51,12 @@ class _HDF5Writer:
         self._spools = {key: _open_spool(c, path.parent) for key, c in self._columns.items()}
 
     def write(self, values: Mapping[str, RecordValue]) -> None:
+        """Appends a record."""
         for key, spool in self._spools.items():
             spool.write(values[key])
 
     def close(self) -> None:
+        """Completes the file."""
         with create_file(self._path) as file:
             file.attrs["format"] = FORMAT
             file.attrs["shard"] = self._path.stem

@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 
 import h5py
 import numpy as np
 import pytest
 from pixelbeam.schemas import Schema
-from pixelbeam.schemas.errors import OptionError, Reject, SchemaError
+from pixelbeam.schemas.errors import SchemaError
 from pixelbeam.schemas.features.base import Steps
-from pixelbeam.transforms.sinks.hdf5.writer import HDF5Sink
+from pixelbeam.transforms.sinks.hdf5.sink import HDF5Sink
 
 FEATURES = {
     "pixels": {"type": "image", "source": "p", "height": 4, "width": 5, "encoding": "raw"},
@@ -106,22 +105,6 @@ def test_null_characters_in_class_names_are_shown(tmp_path):
         assert "name" not in file.attrs
 
 
-@pytest.mark.parametrize("steps", [False, True])
-def test_text_that_hdf5_would_cut_off_is_a_reject(steps):
-    text = {"text": {"type": "string", "source": "l"}}
-    parts = {"record": "sequence_example", "steps": text} if steps else {"features": text}
-    schema = Schema.from_dict(parts)
-    values = [b"whole", "aé\0b".encode()]
-    with pytest.raises(Reject) as caught:
-        HDF5Sink().check_record({"text": Steps(tuple(values)) if steps else values[1]}, schema)
-    assert (caught.value.feature, str(caught.value)) == (
-        "text",
-        "encode: null_character: got 'aé\\x00b', which HDF5 would end at its null character; declare "
-        "type: bytes, or build with --sinks tfrecord",
-    )
-    HDF5Sink().check_record({"text": Steps((values[0],)) if steps else values[0]}, schema)
-
-
 def test_a_shard_without_records(tmp_path):
     with h5py.File(write(tmp_path / "a.h5", [])) as file:
         assert (file["pixels"].shape, file["image"].shape) == ((0, 4, 5, 3), (0,))
@@ -158,18 +141,6 @@ def test_compressed_storages(tmp_path, storage):
     assert path.stat().st_size < 400_000
 
 
-def test_a_storage_without_its_package(monkeypatch):
-    monkeypatch.setitem(sys.modules, "hdf5plugin", None)
-    schema = Schema.from_dict(
-        {"features": {"x": {"type": "int64", "source": "x", "storage": "zstd"}}}
-    )
-    with pytest.raises(OptionError) as caught:
-        HDF5Sink().check(schema)
-    assert str(caught.value) == (
-        "storage: got 'zstd', which needs hdf5plugin: pip install 'pixelbeam[hdf5]'"
-    )
-
-
 @pytest.mark.parametrize("storage", ["zstd", "blosc2"])
 def test_storages_of_the_plugin(tmp_path, storage):
     pytest.importorskip("hdf5plugin", reason="hdf5plugin is not installed")
@@ -179,32 +150,6 @@ def test_storages_of_the_plugin(tmp_path, storage):
     values = [np.arange(number, number + 9) for number in range(1000)]
     with h5py.File(write(tmp_path / "a.h5", ({"x": v} for v in values), schema)) as file:
         np.testing.assert_array_equal(file["x"][:], values)
-
-
-@pytest.mark.parametrize(
-    ("features", "message"),
-    [
-        (
-            {"a": FEATURES["label"], "a/b": FEATURES["label"]},
-            "features.a/b: got 'a/b', which HDF5 cannot hold inside 'a'; rename one of them, or "
-            "build with --sinks tfrecord",
-        ),
-        (
-            {"a": FEATURES["tags"], "a/values": FEATURES["label"]},
-            "features.a/values: got 'a/values', which HDF5 cannot hold inside 'a'; rename one of "
-            "them, or build with --sinks tfrecord",
-        ),
-        (
-            {"a//b": FEATURES["label"]},
-            "features.a//b: got 'a//b', which cannot be a name in an HDF5 file; rename it, or build "
-            "with --sinks tfrecord",
-        ),
-    ],
-)
-def test_keys_that_hdf5_has_no_place_for(features, message):
-    with pytest.raises(SchemaError) as caught:
-        HDF5Sink().check(Schema.from_dict({"features": features}))
-    assert str(caught.value) == message
 
 
 def test_compressing_what_is_no_number_is_a_wrong_setting():

@@ -1,0 +1,97 @@
+"""What other packages add: feature kinds, sinks and manifest formats, found by their entry points.
+
+A package names a class under one of three groups, and is found once it is installed::
+
+    [project.entry-points."pixelbeam.sinks"]
+    npz = "pixelbeam_npz:NpzSink"
+
+The name is the one that schemas and options use. Only what is installed is ever loaded: a dataset or a schema
+names kinds and sinks, never code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from .errors import PluginError
+
+__all__ = ["FEATURES", "FORMATS", "SINKS", "Plugin", "find_plugins"]
+
+FEATURES, SINKS, FORMATS = "pixelbeam.features", "pixelbeam.sinks", "pixelbeam.formats"
+"""The groups of entry points."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin(Generic[_T]):
+    """A class that another package offers.
+
+    Attributes:
+        offered: the class.
+        package: the name of the package as it was installed.
+        version: the package's.
+    """
+
+    offered: type[_T]
+    package: str
+    version: str
+
+
+def find_plugins(
+    group: str, base: type[_T], built_in: Collection[str] = ()
+) -> Mapping[str, Plugin[_T]]:
+    """The classes of a group of entry points by name, sorted; each is loaded once in a process.
+
+    Args:
+        group: ``FEATURES``, ``SINKS`` or ``FORMATS``.
+        base: what the classes have to be derived from.
+        built_in: names that are taken.
+
+    Raises:
+        PluginError: one cannot be imported, is no such class, or has a name that is taken; it names the package.
+    """
+    plugins: dict[str, Plugin[_T]] = {}
+    for point in _entry_points(group):
+        if point.name in built_in or point.name in plugins:
+            other = plugins[point.name].package if point.name in plugins else "pixelbeam"
+            raise PluginError(
+                f"{_place(point)}: got a name that is taken by {other}, expected another; uninstall one of them"
+            )
+        offered = _load(point)
+        if not (isinstance(offered, type) and issubclass(offered, base)):
+            raise PluginError(
+                f"{_place(point)}: got {point.value}, expected a class that is derived from {base.__name__}"
+            )
+        package, version = _package(point)
+        plugins[point.name] = Plugin(offered, package, version)
+    return plugins
+
+
+@cache
+def _entry_points(group: str) -> tuple[EntryPoint, ...]:
+    """All of a group, sorted: in which order packages lie on the path decides nothing."""
+    return tuple(sorted(entry_points(group=group), key=lambda p: (p.name, p.value)))
+
+
+def _load(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except Exception as error:
+        # Whatever a stranger's module raises when it is imported; the line says whose it is.
+        what = f"{type(error).__name__}: {error}".replace("\n", " ")
+        raise PluginError(
+            f"{_place(point)}: cannot be imported: {what}; mend or uninstall the package"
+        ) from error
+
+
+def _package(point: EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist else ("an unnamed package", "none")
+
+
+def _place(point: EntryPoint) -> str:
+    return f"{' '.join(_package(point))}: {point.group}: {point.name}"
