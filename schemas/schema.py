@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -27,6 +28,7 @@ from .errors import ManifestError, PluginError, SchemaError
 from .features import feature_kinds, missing_kinds
 from .features.base import Feature, ValueSpec
 from .features.source import is_column
+from .owners import encoding_order, owner_faults
 from .validation import explain, fault
 
 __all__ = ["Schema", "load_schema", "preset_names", "preset_text"]
@@ -118,7 +120,8 @@ class Schema(BaseModel):
     def _check_sequence(self) -> Schema:
         if self.record == "sequence_example" and not self.steps:
             raise fault(["steps: missing, expected at least one feature"])
-        if faults := [*self._setting_faults(), *self._grouping_faults()]:
+        of_parts = (owner_faults(part, features) for part, features in self._parts().items())
+        if faults := [*self._setting_faults(), *chain(*of_parts), *self._grouping_faults()]:
             raise fault(faults)
         return self
 
@@ -131,9 +134,12 @@ class Schema(BaseModel):
                 yield f"{part}.{name}.vocabulary: {got}, expected the names"
 
     def _declared(self) -> Iterable[tuple[str, str, Feature]]:
-        parts = {"context": self.context, "steps": self.steps}
-        for part, features in (parts if self.steps else {"features": self.features}).items():
+        for part, features in self._parts().items():
             yield from ((part, name, feature) for name, feature in features.items())
+
+    def _parts(self) -> Mapping[str, Mapping[str, Feature]]:
+        parts = {"context": self.context, "steps": self.steps}
+        return parts if self.steps else {"features": self.features}
 
     def _grouping_faults(self) -> Iterable[str]:
         """What cannot be once rows are grouped: a column has one cell a clip, or one a frame."""
@@ -194,10 +200,18 @@ class Schema(BaseModel):
         """The same by key alone; no two features share one."""
         return {key: spec for specs in self.specs.values() for key, spec in specs.items()}
 
+    @cached_property
+    def encoding_order(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of each part's features, such that each comes after the one that it is ``of``.
+
+        The parts are ``features``, or ``context`` and ``steps``. Else the order is that of the schema.
+        """
+        return {part: encoding_order(features) for part, features in self._parts().items()}
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with other fields; what follows from them is not copied but found anew."""
         copied = super().model_copy(update=update, deep=deep)
-        for derived in ("specs", "specs_by_key"):
+        for derived in ("specs", "specs_by_key", "encoding_order"):
             vars(copied).pop(derived, None)
         return copied
 

@@ -166,6 +166,44 @@ def test_every_module_says_what_it_is_and_what_it_offers(module: Path) -> None:
     assert exported(module) or len(tree.body) == 1
 
 
+def find_kinds() -> set[str]:
+    """``Feature`` and the names of all classes that are derived from it."""
+    derived = [each for module in MODULES if "features" in module.parts for each in classes(module)]
+    kinds: set[str] = set()
+    found = {"Feature"}
+    while found - kinds:
+        kinds |= found
+        found = {name for name, bases in derived if kinds & set(bases.split(", "))}
+    return kinds
+
+
+KINDS = find_kinds()
+
+
+def test_kinds_are_found() -> None:
+    assert {"Feature", "Image", "ClassLabel", "Int64", "OwnedFeature"} <= KINDS
+    assert "Steps" not in KINDS
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if "features" not in m.parts], ids=str)
+def test_nothing_asks_which_kind_a_feature_is(module: Path) -> None:
+    """What others need to know of a feature is an attribute or a method of it."""
+    asked = []
+    for node in ast.walk(parse(module)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            asked += [n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr"):
+            of_feature = re.search(r"\bfeature\b", ast.unparse(node.args[0]))
+            asked += [ast.unparse(node)] * bool(of_feature)
+        elif isinstance(node, ast.Compare):
+            asked += re.findall(r"\bfeature\.type\b", ast.unparse(node))
+        elif isinstance(node, ast.MatchClass):
+            asked.append(ast.unparse(node.cls))
+    # A schema takes features as well as what declares them, of whatever kind.
+    allowed = {"Feature"} if module == Path("schemas/schema.py") else set()
+    assert not {name for name in asked if name in KINDS - allowed or "feature" in name}
+
+
 def test_building_never_loads_tensorflow() -> None:
     loaded = import_in_fresh_interpreter({"schemas", "transforms", "pipeline"})
     assert "apache_beam" in loaded

@@ -21,6 +21,7 @@ __all__ = [
     "Encoded",
     "Feature",
     "FeatureValue",
+    "OwnedFeature",
     "RecordValue",
     "SettingError",
     "Steps",
@@ -63,10 +64,13 @@ class Encoded:
         values: the record's values by Example key, most often just the feature's name.
         summary: this value's share of the statistics: plain JSON by key, merged as the kind's
             ``summary_types`` say.
+        became: what is handed on to the features that are ``of`` this one and never stored, such as how an
+            image was turned and scaled: an instance of the kind's ``becomes``.
     """
 
     values: dict[str, FeatureValue]
     summary: dict[str, Any] = field(default_factory=dict)
+    became: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,12 @@ class Feature(BaseModel):
     is_image: ClassVar[bool] = False
     """True when ``decoded`` is pixels ``[height, width, channels]``, which readers may scale and transpose."""
 
+    becomes: ClassVar[type | None] = None
+    """The type of ``Encoded.became``; ``None`` where nothing can be ``of`` this kind."""
+
+    takes: ClassVar[type | None] = None
+    """What an owner has to become for this kind to be ``of`` it; ``None`` where it is of nothing."""
+
     is_text: ClassVar[bool] = False
     """True when values are text or bytes, which are no input of a network beside others."""
 
@@ -219,6 +229,16 @@ class Feature(BaseModel):
             Reject: the value cannot become what is declared; the message names the value.
         """
         raise NotImplementedError
+
+    def encode_after(self, name: str, value: Any, became: Mapping[str, Any]) -> Encoded:
+        """Encodes a value of a row, or of a step, some of whose others are encoded already.
+
+        Args:
+            name: as in ``encode``.
+            value: as in ``encode``.
+            became: by name, what those of the same part became that come first in ``Schema.encoding_order``.
+        """
+        return self.encode(name, value)
 
     def encode_steps(self, name: str, steps: NDArray[Any]) -> Encoded | None:
         """Turns all steps of a clip into record values at once; asked only where ``encodes_steps``.
@@ -286,6 +306,19 @@ class Feature(BaseModel):
         return ()
 
     @property
+    def owner(self) -> str | None:
+        """The feature of the same part of a record that this one is ``of``, which is encoded before it."""
+        return None
+
+    @property
+    def pixel_limit(self) -> int | None:
+        """Width times height that a picture may have, where the files that ``reads_files`` are pictures.
+
+        A step feature may then name an animation, or a folder of pictures, for its steps.
+        """
+        return None
+
+    @property
     def takes_rows(self) -> bool:
         """Whether several rows of an array that share a key are the value; they come as a list."""
         return False
@@ -312,6 +345,35 @@ class Feature(BaseModel):
     def with_vocabulary(self, names: tuple[str, ...]) -> Self:
         """The feature with the collected class names (unsorted, distinct) filled in."""
         raise NotImplementedError
+
+
+class OwnedFeature(Feature):
+    """What the kinds share that belong to another feature: boxes to an image, areas to boxes.
+
+    Attributes:
+        of: the feature that it belongs to, in the same part of the record.
+    """
+
+    of: str = Field(min_length=1)
+
+    @property
+    def owner(self) -> str | None:
+        """See ``Feature.owner``."""
+        return self.of
+
+    def encode(self, name: str, value: Any, owner: Any = None) -> Encoded:
+        """See ``Feature.encode``.
+
+        Args:
+            name: the feature's name.
+            value: what the manifest holds.
+            owner: what the feature became that this one is ``of``, an instance of ``takes``.
+        """
+        raise NotImplementedError
+
+    def encode_after(self, name: str, value: Any, became: Mapping[str, Any]) -> Encoded:
+        """See ``Feature.encode_after``."""
+        return self.encode(name, value, became[self.of])
 
 
 class SettingError(ValueError):

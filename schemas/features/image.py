@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..dataset.statistics import Counts, Max, Min, Statistic, Sum
 from ..errors import Reject
 from ..images.colour_profiles import is_srgb
 from ..images.files import Filter, Opened, decode, encode, open_image, open_pixels, resize
+from ..images.geometry import ImageGeometry
 from ..images.levels import declared_levels
 from ..images.modes import final_mode, parse_colour, to_final, to_working
 from ..images.pixel_sums import sum_pixels
@@ -84,6 +86,7 @@ class Image(Feature):
     reads_files: ClassVar[bool] = True
     reads_arrays: ClassVar[bool] = True
     is_image: ClassVar[bool] = True
+    becomes = ImageGeometry
     summary_types: ClassVar[Mapping[str, Statistic]] = {
         **dict.fromkeys(("count", "sum", "sum_squares", "bytes", "other_profiles"), Sum()),
         **dict.fromkeys(("min_height", "min_width"), Min()),
@@ -161,7 +164,11 @@ class Image(Feature):
                 ``wrong_type``, ``image_too_large``.
         """
         if value is None:
-            return self._finish(name, self._default_image())
+            image = self._default_image()
+            encoded = self._finish(name, image)
+            # It has no source, so points are those of the record.
+            whole = ResizingPlan(image.size, (0, 0, *image.size), image.size)
+            return replace(encoded, became=ImageGeometry(image.size, 1, whole))
         if isinstance(value, Opened):  # the frame of an animation
             opened = value
         elif isinstance(value, np.ndarray):
@@ -175,7 +182,13 @@ class Image(Feature):
         image, found = self._render(opened, plan)
         passes = not self.reencode and self._already_fits(opened, plan)
         encoded = self._finish(name, image, value if passes else None)
-        return Encoded(encoded.values, encoded.summary | found)
+        became = ImageGeometry(opened.size, opened.stored_orientation, plan)
+        return Encoded(encoded.values, encoded.summary | found, became)
+
+    @property
+    def pixel_limit(self) -> int:
+        """See ``Feature.pixel_limit``."""
+        return self.max_pixels
 
     def decode_source(self, name: str) -> DecodeSource:
         """A uint8 or uint16 batch [batch, height, width, channels].

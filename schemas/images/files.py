@@ -16,6 +16,7 @@ Pillow's calls that parse the file, become one: a fault of our own fails the tas
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -38,6 +39,7 @@ from PIL import (
 
 from ..errors import Reject
 from .encoding import encode_jpeg
+from .geometry import SIDEWAYS
 from .jpeg_decoding import decode_jpeg
 from .levels import Levels, file_levels, read_array
 from .resizing import Box, ResizingPlan, Size, size_text
@@ -122,7 +124,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SIDEWAYS = (5, 6, 7, 8)
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 _ORIENTED_BY = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 
 
@@ -135,9 +137,10 @@ class Opened:
         data: the file.
         mode: the file's own, before anything converts it.
         size: width and height of the upright image.
-        orientation: EXIF's, 1 to 8; 1 where Pillow has already turned the pixels (TIFF).
+        orientation: by which the pixels are still to be turned, 1 to 8 as EXIF counts them.
         levels: what its numbers mean; ``None`` with at most 8 bits a channel.
         warning: what libtiff said of a file that it decoded all the same.
+        turned: the orientation by which Pillow has turned the pixels already, as it does with TIFF.
     """
 
     image: Image.Image
@@ -147,6 +150,12 @@ class Opened:
     orientation: int
     levels: Levels | None
     warning: str = ""
+    turned: int = 1
+
+    @property
+    def stored_orientation(self) -> int:
+        """By which the pixels of the file are turned in all, be it by Pillow or here."""
+        return self.turned if self.orientation == 1 else self.orientation
 
     @property
     def profile(self) -> bytes:
@@ -201,6 +210,7 @@ def open_image(data: bytes, max_pixels: int) -> Opened:
         image = plugin(io.BytesIO(data))
         _check_pixels(image.size, max_pixels)
         levels = file_levels(image)
+        turned = _turned_by_pillow(image)
         if image.format == "TIFF":
             with collect_messages() as said:
                 image.load()
@@ -212,21 +222,34 @@ def open_image(data: bytes, max_pixels: int) -> Opened:
         raise _fault(data, error, said) from error
     orientation = _orientation(image)
     width, height = image.size
-    size = (height, width) if orientation in _SIDEWAYS else (width, height)
-    return Opened(image, data, image.mode, size, orientation, levels, join_messages(said))
+    size = (height, width) if orientation in SIDEWAYS else (width, height)
+    messages = join_messages(said)
+    return Opened(image, data, image.mode, size, orientation, levels, messages, turned)
 
 
-def open_frame(animation: Image.Image, max_pixels: int) -> Opened:
-    """A copy of the frame that an animation, or a TIFF of several pages, stands at.
+def open_frame(animation: Opened, number: int, max_pixels: int) -> Opened:
+    """A copy of one frame of an animation, or of one page of a TIFF.
+
+    Args:
+        animation: from ``open_image``.
+        number: which, from 0, as Pillow counts them; the next one is the quickest.
+        max_pixels: as in ``open_image``.
 
     Raises:
         Reject: ``decompression_bomb`` for a page that is larger than the first, or ``unsupported_pixels``.
+        OSError: or another of ``PILLOW_FAULTS``: there is no such frame, or it is damaged.
     """
-    _check_pixels(animation.size, max_pixels)
-    levels = file_levels(animation)
+    image = animation.image
+    assert isinstance(image, ImageFile.ImageFile)
+    image.seek(number)
+    _check_pixels(image.size, max_pixels)
+    levels = file_levels(image)
+    # Once a page is loaded, Pillow has forgotten how it was turned; the first one is when it is opened.
+    turned = _turned_by_pillow(image) if number else animation.turned
     with collect_messages() as said:  # an animation may be a TIFF of several pages
-        frame = animation.copy()
-    return Opened(frame, b"", frame.mode, frame.size, 1, levels, join_messages(said))
+        frame = image.copy()
+    messages = join_messages(said)
+    return Opened(frame, b"", frame.mode, frame.size, 1, levels, messages, turned)
 
 
 def open_pixels(pixels: NDArray[Any], max_pixels: int, max_value: float | None = None) -> Opened:
@@ -265,7 +288,7 @@ def decode(opened: Opened, draft: Size | None, grey: bool) -> Decoded:
         return replace(_turn(image, extent, orientation), warning=opened.warning)
     try:
         if draft is not None:
-            wanted = draft[::-1] if orientation in _SIDEWAYS else draft
+            wanted = draft[::-1] if orientation in SIDEWAYS else draft
             at_least = (wanted[0] * JPEG_MARGIN, wanted[1] * JPEG_MARGIN)
             drafted = image.draft("L" if grey else None, at_least)
             if drafted is not None:
@@ -390,6 +413,18 @@ def _orientation(image: ImageFile.ImageFile) -> int:
     return found if isinstance(found, int) and found in _UPRIGHT else 1
 
 
+def _turned_by_pillow(image: ImageFile.ImageFile) -> int:
+    """The orientation by which Pillow will turn a TIFF when it loads it, as ``Image.getexif`` finds it."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return 1
+    found = image.tag_v2.get(ExifTags.Base.Orientation)
+    if found is None:
+        xmp = image.info.get("xmp")
+        said = _XMP_ORIENTATION.search(xmp) if isinstance(xmp, bytes) else None
+        found = int(said[1]) if said else 1
+    return found if isinstance(found, int) and found in _UPRIGHT else 1
+
+
 def _turn(image: Image.Image, extent: tuple[float, float], orientation: int) -> Decoded:
     """Turns an image upright, and with it the part ``extent`` from its left top corner."""
     right, bottom = extent
@@ -404,5 +439,5 @@ def _turn(image: Image.Image, extent: tuple[float, float], orientation: int) -> 
         top, bottom = spare_y, bottom + spare_y
     else:
         top = 0.0
-    box = (top, left, bottom, right) if orientation in _SIDEWAYS else (left, top, right, bottom)
+    box = (top, left, bottom, right) if orientation in SIDEWAYS else (left, top, right, bottom)
     return Decoded(image.transpose(_UPRIGHT[orientation]), box)

@@ -141,32 +141,39 @@ class ClipEncoder:
     ) -> Sequence[int]:
         """Encodes features step by step; returns the steps that are left."""
         good = []
+        order = [name for name in self.schema.encoding_order["steps"] if name in features]
         for step in kept:
-            encoded = []
+            encoded: dict[str, Encoded] = {}
+            became: dict[str, Any] = {}
             try:
-                for name, feature in features.items():
-                    encoded.append((name, self._encode_step(name, feature, sources[name], step)))
+                for name in order:
+                    one = self._encode_step(name, features[name], sources[name], step, became)
+                    encoded[name], became[name] = one, one.became
             except Reject as reject:
                 # A step that others do not wait for cannot be left out of them.
                 if self._clips.on_bad_frame == "reject" or _any_ragged(features):
                     raise
                 self.dropped.append(reject)
                 continue
-            for name, (values, summary) in encoded:
-                part.add(name, values, summary)
+            for name, one in encoded.items():
+                part.add(name, one)
             good.append(step)
             self.reader.forget()
         return good
 
     def _encode_step(
-        self, name: str, feature: Feature, source: StepSource, step: int
-    ) -> tuple[dict[str, FeatureValue], dict[str, Any]]:
+        self,
+        name: str,
+        feature: Feature,
+        source: StepSource,
+        step: int,
+        became: Mapping[str, Any],
+    ) -> Encoded:
         try:
-            encoded = feature.encode(name, source[step])
+            return feature.encode_after(name, source[step], became)
         except Reject as reject:
             known = reject.of(feature=name, path=source.describe(step))
             raise replace(known, message=f"frame {step}: {known.message}") from None
-        return encoded.values, encoded.summary
 
 
 class _Part:
@@ -180,11 +187,11 @@ class _Part:
         self._arrays: dict[str, Steps] = {}
         self.summaries: dict[str, dict[str, Any]] = {name: {} for name in features}
 
-    def add(self, name: str, values: Mapping[str, FeatureValue], summary: dict[str, Any]) -> None:
+    def add(self, name: str, encoded: Encoded) -> None:
         """Adds a step."""
-        for key, value in values.items():
+        for key, value in encoded.values.items():
             self._values[key].append(value)
-        add(self.summaries[name], summary, self._features[name].summary_types)
+        add(self.summaries[name], encoded.summary, self._features[name].summary_types)
 
     def add_array(self, name: str, encoded: Encoded) -> None:
         """Adds all steps of a feature."""
@@ -201,7 +208,9 @@ def _encode_array(
     name: str, feature: Feature, source: StepSource, steps: Sequence[int]
 ) -> Encoded | None:
     """Some steps of a feature at once; ``None`` where they have to be encoded one by one."""
-    if not feature.encodes_steps or not steps:
+    # What a step hands on to another feature, or takes from one, goes from step to step.
+    alone = feature.owner is None and feature.becomes is None
+    if not feature.encodes_steps or not alone or not steps:
         return None
     array = source.read_steps(steps)
     return None if array is None else feature.encode_steps(name, array)

@@ -91,12 +91,15 @@ class RowEncoder:
 
     def _encode(self, row: ManifestRow, reader: ValueResolver, clip: ClipEncoder) -> EncodedRow:
         values: dict[str, RecordValue] = {}
-        summaries = {}
+        summaries: dict[str, dict[str, Any]] = {}
+        became: dict[str, Any] = {}
         is_clip = self.schema.clips is not None
-        for name, feature in (self.schema.context if is_clip else self.schema.features).items():
-            encoded = _encode_feature(name, feature, reader)
+        for name in self.schema.encoding_order["context" if is_clip else "features"]:
+            encoded = _encode_feature(name, self.schema.features[name], reader, became)
             values.update(encoded.values)
-            summaries[name] = encoded.summary
+            summaries[name], became[name] = encoded.summary, encoded.became
+        # As they are declared, whatever order they were encoded in.
+        summaries = {name: summaries[name] for name in self.schema.features if name in summaries}
         if not is_clip:
             return EncodedRow(values, summaries)
         steps, of_steps = clip.encode()
@@ -107,11 +110,13 @@ class RowEncoder:
         return EncodedRow({**values, **steps}, {**summaries, **of_steps}, clip.counts, dropped)
 
 
-def _encode_feature(name: str, feature: Feature, reader: ValueResolver) -> Encoded:
+def _encode_feature(
+    name: str, feature: Feature, reader: ValueResolver, became: Mapping[str, Any]
+) -> Encoded:
     path = ""
     try:
         path = reader.describe(feature)
-        return feature.encode(name, reader.value(feature))
+        return feature.encode_after(name, reader.value(feature), became)
     except Reject as reject:
         raise reject.of(feature=name, path=path) from None
 

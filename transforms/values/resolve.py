@@ -71,11 +71,11 @@ class ValueResolver:
             array = self._find_array(feature, value)
             if array is not None:
                 return _Files(array) if feature.reads_files else array
-            if feature.reads_files:
+            if feature.pixel_limit is not None:
                 listed = list_frames(self.inputs, value)
-        if listed is None and feature.reads_files:
+        if listed is None and feature.pixel_limit is not None:
             written, data = (value, self._file(value)) if isinstance(value, str) else ("", value)
-            return Animation(data, written, getattr(feature, "max_pixels", 0))
+            return Animation(data, written, feature.pixel_limit)
         cells = clips.split(value, feature) if listed is None else listed
         return ListedSteps(cells, lambda cell: self._read(feature, cell))
 
@@ -86,7 +86,8 @@ class ValueResolver:
         """
         value = self.cells[feature.source]
         listed = _listed(feature, value, clips)
-        if listed is not None or feature.reads_files or not isinstance(value, str):
+        may_hold_steps = feature.pixel_limit is not None  # an animation, or a folder
+        if listed is not None or may_hold_steps or not isinstance(value, str):
             return listed
         names_array = feature.reads_arrays and parse_reference(value) is not None
         return None if names_array else clips.split(value, feature)

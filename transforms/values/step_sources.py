@@ -153,10 +153,8 @@ class Animation:
         """
         if self._count == 1 and not self._hidden:
             return self._opened.data
-        image = self._opened.image
         try:
-            image.seek(step + self._hidden)
-            return open_frame(image, self._max_pixels)
+            return open_frame(self._opened, step + self._hidden, self._max_pixels)
         except Reject as reject:
             raise reject.of(path=self._written) from None
         except PILLOW_FAULTS as error:

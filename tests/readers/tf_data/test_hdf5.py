@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from datasets import edit_info
 from hdf5_datasets import RECORDS, SCHEMA
-from pixelbeam.readers import input_fn, load
+from pixelbeam.readers import HDF5Records, input_fn, load
 from pixelbeam.schemas.errors import DatasetError
 
 
@@ -48,6 +48,23 @@ def test_drop_remainder_makes_the_batch_size_static(all_kinds, source, options):
     assert sizes == dict.fromkeys(sizes, 7)
     assert list(sizes) == list(SCHEMA.features)
     assert [batch["raw"].shape[0] for batch in dataset] == [7] * (RECORDS // 7)
+
+
+@pytest.mark.parametrize("source", ["tfrecord", "hdf5"])
+def test_lists_of_items_of_one_shape_say_so(all_kinds, source):
+    options = {"features": ["boxes", "tokens"], "targets": [], "source": source}
+    batched = load(all_kinds, "train", batch_size=8, **options).element_spec
+    assert batched["boxes"] == tf.RaggedTensorSpec([None, None, 4], tf.float32, 1, tf.int32)
+    assert batched["tokens"] == tf.RaggedTensorSpec([None, None], tf.int64, 1, tf.int32)
+    alone = load(all_kinds, "train", batch_size=None, **options).element_spec
+    assert alone["boxes"] == tf.TensorSpec([None, 4], tf.float32)
+    assert [
+        one["boxes"].shape for one in load(all_kinds, "train", batch_size=None, **options).take(3)
+    ] == [(len(one), 4) for one in stored_boxes(all_kinds)[:3]]
+
+
+def stored_boxes(folder):
+    return [record["boxes"] for record in HDF5Records(folder, "train")]
 
 
 def keys(dataset):

@@ -7,7 +7,9 @@ import io
 import h5py
 import numpy as np
 import pytest
+from owned_kinds import PointIds, Points
 from PIL import Image
+from pixelbeam.schemas import Image as ImageFeature
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.dataset.statistics import merge_all
 from pixelbeam.schemas.errors import Reject
@@ -115,3 +117,30 @@ def test_all_frames_may_be_bad(tmp_path):
     clip = encoder(tmp_path, cells, {"frames": FRAME, "pose": POSE}, on_bad_frame="drop")
     with pytest.raises(Reject, match=r"7 were bad"):
         clip.encode()
+
+
+def test_steps_are_given_what_their_owner_became_in_the_same_step(tmp_path):
+    for number, width in enumerate((40, 80)):
+        Image.new("RGB", (width, 20)).save(tmp_path / f"{number}.png")
+    schema = Schema(
+        record="sequence_example",
+        steps={
+            "names": PointIds(source="names", of="points"),
+            "points": Points(source="points", of="frames"),
+            "frames": ImageFeature(source="path", height=20, width=20),
+        },
+        clips={"on_bad_frame": "drop"},
+    )
+    cells = {
+        "path": ["0.png", "gone.png", "1.png"],
+        "points": [[[0, 0], [20, 20]], [[1, 1]], [[0, 0], [20, 20], [40, 10]]],
+        "names": [[1, 2], [3], [4, 5, 6]],
+    }
+    inputs = InputFiles(str(tmp_path))
+    clip = ClipEncoder(schema, ValueResolver(cells, inputs, ArrayFiles(inputs)))
+    values, summaries = clip.encode()
+    # The middle of each frame is kept: of the first from 10 to 30, of the last from 30 to 50.
+    assert [step.tolist() for step in values["points"].values] == [[[10, 20]], [[10, 10]]]
+    assert [step.tolist() for step in values["names"].values] == [[2], [6]]
+    assert list(summaries) == ["names", "points", "frames"]
+    assert [(reject.feature, reject.path) for reject in clip.dropped] == [("frames", "gone.png")]

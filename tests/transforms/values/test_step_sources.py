@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.schemas.features.image import Image as ImageFeature
 from pixelbeam.transforms.storage.input_files import InputFiles
@@ -105,3 +105,17 @@ def test_a_still_image_is_its_file():
     Image.new("RGB", (4, 4)).save(buffer, "JPEG")
     still = Animation(buffer.getvalue(), "a.jpg", 100)
     assert (len(still), still[0]) == (1, buffer.getvalue())
+
+
+def test_each_page_of_a_tiff_says_how_it_was_turned():
+    orientations = (6, 1, 8)
+    buffer = io.BytesIO()
+    with TiffImagePlugin.AppendingTiffWriter(buffer, True) as pages:
+        for orientation in orientations:
+            Image.new("L", (30, 20)).save(pages, "TIFF", tiffinfo={274: orientation})
+            pages.newFrame()
+    frames = Animation(buffer.getvalue(), "a.tif", 1 << 20)
+    for step in (0, 1, 2, 0):  # and again from the start
+        frame = frames[step]
+        assert (frame.stored_orientation, frame.orientation) == (orientations[step], 1)
+        assert frame.size == ((30, 20) if orientations[step] == 1 else (20, 30))

@@ -1,0 +1,55 @@
+"""One row in, one record out; here, of features that belong to others."""
+
+import numpy as np
+from owned_kinds import PointIds, Points
+from PIL import Image as Pillow
+from pixelbeam.schemas import Image, Int64, Schema
+from pixelbeam.transforms.row_order import RowFormat
+from pixelbeam.transforms.rows import ManifestRow
+from pixelbeam.transforms.shards.encode_rows import EncodedRow, RowEncoder
+from pixelbeam.transforms.storage.input_files import InputFiles
+
+
+def encode(schema, folder, **cells):
+    row_format = RowFormat(tuple(cells), None)
+    encoder = RowEncoder(schema, row_format, InputFiles(str(folder)), ("tfrecord", "hdf5"))
+    return encoder.encode(ManifestRow("m.jsonl", 1, tuple(cells.values())), {})
+
+
+def test_features_are_given_what_their_owner_became(tmp_path):
+    exif = Pillow.Exif()
+    exif[274] = 6  # displayed, the image is 60 wide and 100 high
+    Pillow.new("RGB", (100, 60)).save(tmp_path / "a.jpg", exif=exif)
+    schema = Schema(
+        features={
+            "names": PointIds(source="names", of="points"),
+            "points": Points(source="points", of="image"),
+            "n": Int64(source="n"),
+            "image": Image(source="path", height=30, width=30),
+        }
+    )
+    cells = {
+        "path": "a.jpg",
+        "n": 5,
+        "points": [[0, 0], [0, 20], [60, 80], [30, 50]],
+        "names": [1, 2, 3, 4],
+    }
+    encoded = encode(schema, tmp_path, **cells)
+    assert isinstance(encoded, EncodedRow)
+    # The square from 20 to 80 is what the crop leaves, scaled by a half.
+    np.testing.assert_array_equal(encoded.values["points"], [[0, 0], [30, 30], [15, 15]])
+    np.testing.assert_array_equal(encoded.values["names"], [2, 3, 4])
+    assert sorted(encoded.values) == ["image", "n", "names", "points"]
+    assert list(encoded.summaries) == ["names", "points", "n", "image"]
+    assert encoded.summaries["points"] == {"count": 3}
+
+
+def test_a_reject_of_the_owner_is_the_rows(tmp_path):
+    schema = Schema(
+        features={
+            "points": Points(source="points", of="image"),
+            "image": Image(source="path", height=30, width=30),
+        }
+    )
+    rejected = encode(schema, tmp_path, path="gone.jpg", points=[])
+    assert (rejected.feature, rejected.reason) == ("image", "file_not_found")
