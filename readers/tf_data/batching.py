@@ -11,7 +11,7 @@ from ...schemas import Schema
 from ..options import ReadOptions
 from ..selection import select
 from .clips import ClipReader, bucket
-from .description import make_description
+from .description import describe_single, make_description
 from .inputs_targets import Elements
 from .sources import RecordSource
 
@@ -44,9 +44,10 @@ def read_elements(
     parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": options.deterministic}
     if options.batch_size is None:
         batches = source.batches(reader.unbatched, drop_remainder=False)
-        single = _expect(reader.decode(batches, dict, parallel).unbatch(), steps)
-        arranged = single.map(lambda features: elements.arrange(_densify(features)))
-        return _repeat(arranged, options).prefetch(tf.data.AUTOTUNE)
+        single = reader.decode_single(
+            batches, lambda features: elements.arrange(_densify(features)), parallel
+        )
+        return _repeat(_expect(single, steps), options).prefetch(tf.data.AUTOTUNE)
     if options.buckets is not None:
         batches = bucket(source, schema, options, parallel)  # how many, the clips' lengths tell
     else:
@@ -67,29 +68,58 @@ def count_batches(records: int, options: ReadOptions) -> int:
 
 
 class _ExampleReader:
-    """Decodes batches of examples; see ``ClipReader``, which does the same with clips."""
+    """Decodes examples; see ``ClipReader``, which does the same with clips."""
 
     unbatched = 32
 
     def __init__(
         self, source: RecordSource, schema: Schema, elements: Elements, options: ReadOptions
     ) -> None:
-        self._source, self._schema, self._elements = source, schema, elements
+        self._source, self._names, self._elements = source, list(schema.features), elements
         names = [name for name in schema.features if name not in source.decoded]
-        self._description = make_description(select(schema, names))
-        self.decodes = any(schema.features[name].is_image for name in names)
+        self._encoded = select(schema, names)
+        self.decodes = any(feature.is_image for feature in self._encoded.features.values())
 
     def decode(self, batches: Any, finish: Callable[[Any], Any], parallel: dict[str, Any]) -> Any:
+        description = make_description(self._encoded)
+
         # What is traced are plain TensorFlow calls; AutoGraph would only look for their source.
         @tf.autograph.experimental.do_not_convert
         def decode(batch: Any) -> Any:
-            parsed = self._source.parse(batch)
-            decoded = {**parsed, **self._description.decode(parsed)}
-            return finish(
-                self._elements.convert({name: decoded[name] for name in self._schema.features})
-            )
+            return finish(self._decode(description, self._source.parse(batch)))
 
         return batches.map(decode, **parallel)
+
+    def decode_single(
+        self, batches: Any, finish: Callable[[Any], Any], parallel: dict[str, Any]
+    ) -> Any:
+        """Decoded records one by one, for which images are decoded one by one too.
+
+        To put images together in a batch and take them out again takes as long as decoding them.
+        """
+        if not self.decodes:
+            return self.decode(batches, dict, parallel).unbatch().map(finish)
+        description = describe_single(self._encoded)
+
+        @tf.autograph.experimental.do_not_convert
+        def parse(batch: Any) -> Any:
+            return self._source.parse(batch)
+
+        @tf.autograph.experimental.do_not_convert
+        def decode(parsed: Any) -> Any:
+            decoded = self._decode(description, parsed)
+            return finish(
+                {
+                    name: value[0] if isinstance(value, tf.RaggedTensor) else tf.squeeze(value, 0)
+                    for name, value in decoded.items()
+                }
+            )
+
+        return batches.map(parse, **parallel).rebatch(1).map(decode, **parallel)
+
+    def _decode(self, description: Any, parsed: dict[str, Any]) -> dict[str, Any]:
+        decoded = {**parsed, **description.decode(parsed)}
+        return self._elements.convert({name: decoded[name] for name in self._names})
 
 
 def _expect(dataset: Any, count: int) -> Any:

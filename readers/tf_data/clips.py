@@ -58,6 +58,12 @@ class ClipReader:
         seeds = tf.data.Dataset.random(self._options.seed, rerandomize_each_iteration=True)
         return tf.data.Dataset.zip((batches, seeds.batch(2))).map(decode, **parallel)
 
+    def decode_single(
+        self, batches: Any, finish: Callable[[Any], Any], parallel: dict[str, Any]
+    ) -> Any:
+        """The same, clip by clip."""
+        return self.decode(batches, dict, parallel).unbatch().map(finish)
+
     def _decode(self, batch: Any, seed: Any) -> dict[str, Any]:
         features = self._source.parse(batch)
         if self._options.length is not None and self._even:

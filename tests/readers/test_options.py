@@ -6,11 +6,12 @@ from pixelbeam.readers.options import LoadOptions, ReadOptions
 
 
 def test_the_options_are_those_of_load():
-    parameters = inspect.signature(load).parameters
     own = {"directory", "split", "input_context"}
-    defaults = {name: p.default for name, p in parameters.items() if name not in own}
-    assert {field.name: field.default for field in fields(ReadOptions)} == defaults
-    assert set(LoadOptions.__annotations__) == set(defaults)
+    parameters = inspect.signature(load).parameters.values()
+    of_load = {p.name: (p.annotation, p.default) for p in parameters if p.name not in own}
+    assert of_load == {field.name: (field.type, field.default) for field in fields(ReadOptions)}
+    handed_on = {name: hint.__forward_arg__ for name, hint in LoadOptions.__annotations__.items()}
+    assert handed_on == {field.name: field.type for field in fields(ReadOptions)}
 
 
 def test_only_an_unseeded_shuffle_is_not_deterministic():
