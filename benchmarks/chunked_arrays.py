@@ -22,8 +22,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 from pixelbeam.schemas import Schema
-from pixelbeam.transforms.row_order import RowFormat, order_of
-from pixelbeam.transforms.rows import ManifestRow
+from pixelbeam.transforms.row_order import order_of
+from pixelbeam.transforms.rows import ManifestRow, RowFormat
 from pixelbeam.transforms.shards.encode_rows import EncodedRow, RowEncoder, encode_rows
 from pixelbeam.transforms.shards.thread_pool import RowPool
 from pixelbeam.transforms.storage.input_files import InputFiles

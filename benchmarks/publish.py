@@ -24,8 +24,8 @@ from pixelbeam.pipeline.progress import ProgressWatch
 from pixelbeam.pipeline.publishing.publish import publish, read_published
 from pixelbeam.schemas.dataset.file_names import ShardName
 from pixelbeam.schemas.schema import Schema
-from pixelbeam.transforms.shards.plan_shards import PLAN_FILE, Plan, SplitPlan
-from pixelbeam.transforms.shards.shard_task import ShardResult
+from pixelbeam.transforms.shards.plan import PLAN_FILE, Plan, SplitPlan
+from pixelbeam.transforms.shards.shard_result import ShardResult
 from pixelbeam.transforms.storage.output_folder import Folder, PublishedFile
 
 ROWS = 100

@@ -24,8 +24,7 @@ import h5py
 import numpy as np
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.dataset.examples import message_class
-from pixelbeam.transforms.row_order import RowFormat
-from pixelbeam.transforms.rows import ManifestRow
+from pixelbeam.transforms.rows import ManifestRow, RowFormat
 from pixelbeam.transforms.shards.encode_rows import EncodedRow, RowEncoder, encode_rows
 from pixelbeam.transforms.shards.thread_pool import RowPool
 from pixelbeam.transforms.sinks.examples import serialize_sequence_example

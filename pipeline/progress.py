@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from ..schemas.dataset.file_names import STATE_FOLDER
-from ..transforms.shards.plan_shards import PLAN_FILE, Plan
-from ..transforms.shards.shard_task import ShardResult
+from ..transforms.shards.plan import PLAN_FILE, Plan
+from ..transforms.shards.shard_result import ShardResult
 from ..transforms.storage.output_folder import Folder
 
 __all__ = ["Progress", "ProgressWatch", "format_seconds", "report_progress"]

@@ -50,7 +50,8 @@ if TYPE_CHECKING:
         TooManyRejects,
         UsageError,
     )
-    from .transforms.clips.group_clips import CutClips, GroupClips
+    from .transforms.clips.cut_clips import CutClips
+    from .transforms.clips.group_clips import GroupClips
     from .transforms.contradictions import FindContradictions
     from .transforms.manifests.join_labels import JoinLabels
     from .transforms.manifests.read_manifest import ReadManifest
@@ -126,7 +127,8 @@ _NAMES_IN = {
         "TooManyRejects",
         "UsageError",
     ),
-    ".transforms.clips.group_clips": ("CutClips", "GroupClips"),
+    ".transforms.clips.cut_clips": ("CutClips",),
+    ".transforms.clips.group_clips": ("GroupClips",),
     ".transforms.contradictions": ("FindContradictions",),
     ".transforms.manifests.join_labels": ("JoinLabels",),
     ".transforms.manifests.read_manifest": ("ReadManifest",),

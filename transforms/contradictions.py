@@ -18,8 +18,7 @@ import numpy as np
 from ..schemas.features.base import shorten
 from ..schemas.features.source import is_column
 from ..schemas.schema import Schema
-from .row_order import RowFormat
-from .rows import ManifestRow
+from .rows import ManifestRow, RowFormat
 
 __all__ = [
     "Contradictions",

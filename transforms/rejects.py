@@ -12,10 +12,9 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from ..schemas.dataset.file_names import STATE_FOLDER
-from ..schemas.errors import Reject
 from .manifests.formats.json_lines import LEFT_OUT
-from .row_order import RowFormat, stable_hash
-from .rows import InlineBytes, ManifestRow, RejectedRow
+from .row_order import stable_hash
+from .rows import InlineBytes, RejectedRow
 from .storage.output_folder import Folder
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "early_dropped_path",
     "early_rejects_path",
     "reject_line",
-    "reject_row",
 ]
 
 EARLY_REJECT_FILES = 16
@@ -38,35 +36,21 @@ _TEXT_CHARS = 4096
 _LEFT_OUT = object()
 
 
-def reject_row(row_format: RowFormat, row: ManifestRow, reject: Reject) -> RejectedRow:
-    """The row with what is wrong with it."""
-    return RejectedRow(
-        file=row.file,
-        row=row.row,
-        key=row_format.key(row),
-        stage=reject.stage,
-        reason=reject.reason,
-        message=reject.message,
-        feature=reject.feature,
-        path=reject.path,
-        values=tuple(zip(row_format.columns, row.values, strict=True)),
-    )
-
-
 def reject_line(rejected: RejectedRow) -> str:
     """A reject as its line of ``rejects.jsonl``, which is also a manifest of the rejected rows.
 
     Cells that are large, or binary and no text, are ``null`` there, and named under ``left_out``.
     """
     cells = {name: _cell(value) for name, value in rejected.values}
+    if rejected.window is not None:
+        cells |= rejected.window.cells
     left_out = [name for name, cell in cells.items() if cell is _LEFT_OUT]
     line: dict[str, Any] = {"manifest": rejected.file}
     line |= {name: _cut(getattr(rejected, name)) for name in _FIELDS}
     line["values"] = {name: None if cell is _LEFT_OUT else cell for name, cell in cells.items()}
     if left_out:
         line[LEFT_OUT] = left_out
-    if rejected.frames:
-        line["frames"] = rejected.frames
+    line |= dict(rejected.counts)
     return json.dumps(line) + "\n"
 
 

@@ -6,20 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 
 from ..schemas.dataset.file_names import SPLIT_NAME
 from ..schemas.errors import OptionError, Reject
-from .contradictions import LabelCollector
-from .rejects import reject_row
-from .row_order import RowFormat, order_of, pack_row, stable_hash
-from .rows import ManifestRow
+from .contradictions import LabelBlock, LabelCollector
+from .row_order import order_of, pack_row, stable_hash
+from .rows import ManifestRow, RejectedRow, RowFormat, reject_row
 from .values.array_order import ArrayOrder
 
-__all__ = ["ALL_TRAIN", "AssignSplits", "Splits", "assign_split"]
+__all__ = ["ALL_TRAIN", "AssignSplits", "SplitRows", "Splits", "assign_split"]
 
 ALL_TRAIN = (("train", 1.0),)
 """What ``Splits.fractions`` is where nobody has asked for any: this very tuple, not one that is equal."""
@@ -37,7 +36,8 @@ class Splits:
     Attributes:
         fractions: splits and their shares, which add up to 1; used when there is no ``column``.
         column: the column that names each row's split.
-        group_by: the column whose rows with the same value stay in one split.
+        group_by: the column whose rows with the same value stay in one split; the windows of a clip do
+            without it.
 
     Raises:
         OptionError: on construction, when the parts don't go together.
@@ -154,13 +154,12 @@ def assign_split(
         return name
     if len(splits.fractions) == 1:
         return splits.fractions[0][0]
-    group = (
-        _text(row_format.cell(row, splits.group_by), splits.group_by)
-        if splits.group_by
-        else row_format.key(row)
-        if key is None
-        else key
-    )
+    if splits.group_by:
+        group = _text(row_format.cell(row, splits.group_by), splits.group_by)
+    elif row.window is not None:
+        group = row.window.clip  # so that no frame is in two splits
+    else:
+        group = row_format.key(row) if key is None else key
     point = int.from_bytes(stable_hash(seed, "split", group), "big")
     for name, bound in _bounds(splits.fractions):
         if point < bound:
@@ -181,14 +180,27 @@ def _text(value: Any, column: str) -> str:
     return str(value)
 
 
+class SplitRows(NamedTuple):
+    """Rows on their way to shards; a tuple, since Beam takes these apart.
+
+    Attributes:
+        rows: ``(split, block of packed rows)``.
+        rejects: rows that have no split.
+        labels: ``(bucket, LabelBlock)``, where labels are collected.
+    """
+
+    rows: beam.PCollection[tuple[str, list[bytes]]]
+    rejects: beam.PCollection[RejectedRow]
+    labels: beam.PCollection[tuple[int, LabelBlock]] | None = None
+
+
 class AssignSplits(beam.PTransform):
     """Assigns each row to its split, and packs it for the way.
 
-    Takes ``ManifestRow``; returns ``{"rows": (split, block of packed rows), "rejects": RejectedRow}``, and
-    with a collector ``"labels"``, the ``(bucket, LabelBlock)`` that ``FindContradictions`` takes. A
-    packed row is ``pack_row``'s, its place in the split before its cells, so that no later step hashes
-    it again or takes it apart. A block is a list of some hundred of them: what Beam does for an element,
-    it then does for a block, not for a row.
+    Takes ``ManifestRow``; returns ``SplitRows``, with ``labels`` where there is a collector. A packed row is
+    ``pack_row``'s, its order in the split before its cells, so that no later step hashes it again or takes it
+    apart. A block is a list of some hundred of them: what Beam does for an element, it then does for a block,
+    not for a row.
     """
 
     def __init__(
@@ -203,12 +215,12 @@ class AssignSplits(beam.PTransform):
         self._collects = collector is not None
         self._do_fn = _AssignSplitFn(splits, seed, row_format, collector, array_order)
 
-    def expand(self, rows: beam.PCollection[ManifestRow]) -> dict[str, beam.PCollection[Any]]:
+    def expand(self, rows: beam.PCollection[ManifestRow]) -> SplitRows:
         """Wires ``assign_split``."""
         assign = beam.ParDo(self._do_fn).with_output_types(tuple[str, list[bytes]])
         outputs = rows | "AssignSplit" >> assign.with_outputs("rejects", "labels", main="rows")
-        labels = {"labels": outputs.labels} if self._collects else {}
-        return {"rows": outputs.rows, "rejects": outputs.rejects, **labels}
+        labels = outputs.labels if self._collects else None
+        return SplitRows(outputs.rows, outputs.rejects, labels)
 
 
 class _AssignSplitFn(beam.DoFn):

@@ -18,10 +18,11 @@ from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import BuildError, OptionError, TooManyRejects
 from ...transforms.manifests.open_manifest import Manifest
 from ...transforms.manifests.split_manifests import name_manifests
-from ...transforms.shards.plan_shards import PLAN_FILE
+from ...transforms.shards.plan import PLAN_FILE
 from ...transforms.storage.output_folder import is_local
-from ..graph.build_graph import BuildJob, open_job, wire
+from ..graph.build_graph import wire
 from ..graph.identity import check_unchanged
+from ..graph.job import BuildJob, open_job
 from ..options import BuildOptions
 from ..output.state import Found, OutputState, look_at_output, take_output
 from ..progress import ProgressWatch, report_progress

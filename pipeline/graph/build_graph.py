@@ -2,217 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import apache_beam as beam
 
-from ...schemas.columns import list_columns
-from ...schemas.errors import ManifestError, OptionError
-from ...transforms.clips.windows import CLIP, WINDOW, window_columns, with_frames
+from ...transforms.clips.frame_accounting import count_lost
 from ...transforms.contradictions import LabelCollector
-from ...transforms.manifests.join_labels import joined_columns
-from ...transforms.manifests.open_manifest import (
-    SPLIT_COLUMN,
-    Manifest,
-    inline_columns,
-    open_manifest,
-)
-from ...transforms.manifests.split_manifests import find_roots, name_manifests, open_manifests
 from ...transforms.rejects import WriteRejects, early_dropped_path
-from ...transforms.row_order import RowFormat
 from ...transforms.shards.build_shards import AssignShards, BuildShards
-from ...transforms.shards.encode_rows import RowEncoder
 from ...transforms.shards.plan_shards import Planner, PlanShards
 from ...transforms.shards.shard_task import ShardTask
-from ...transforms.splits import AssignSplits, Splits
-from ...transforms.storage.input_files import InputFiles
-from ...transforms.storage.output_folder import Folder, absolute, check_filesystem
-from ...transforms.storage.split_roots import SplitRoots
+from ...transforms.splits import AssignSplits
 from ...transforms.values.array_order import ArrayOrder
-from ..options import BuildOptions
-from .identity import InputFile, describe_command, identify
-from .read_rows import ReadRows, row_format_of
+from .job import BuildJob
+from .read_rows import ReadRows
 
-__all__ = ["BuildJob", "open_job", "wire"]
-
-
-@dataclass(frozen=True, slots=True)
-class BuildJob:
-    """A build whose manifests were found and fit its schema.
-
-    Attributes:
-        options: what was asked for.
-        manifests: the images': one, or one for each split.
-        labels: the label manifest, if there is one.
-        threads: threads in a shard task.
-        manifest_files: what the manifests' files are, by name.
-        label_files: the same of the label manifest's.
-        folder: where to build it, if that is not ``--output`` itself.
-    """
-
-    options: BuildOptions
-    manifests: tuple[Manifest, ...]
-    labels: Manifest | None
-    threads: int
-    manifest_files: Mapping[str, InputFile]
-    label_files: Mapping[str, InputFile] | None = None
-    folder: Folder | None = None
-
-    @property
-    def command(self) -> dict[str, Any]:
-        """All that decides the dataset, free of this machine's paths."""
-        return describe_command(self.options, self.manifest_files, self.label_files)
-
-    @property
-    def output(self) -> Folder:
-        """The dataset's folder, or the one that it is built in before it replaces another."""
-        return self.folder or Folder(self.options.output)
-
-    @property
-    def inline_hashes(self) -> dict[str, str]:
-        """SHA-256 of the manifests' files by name, where images may lie in them."""
-        if not any(map(inline_columns, self.manifests)):
-            return {}
-        return {name: file.content["sha256"] for name, file in self.manifest_files.items()}
-
-    @property
-    def row_format(self) -> RowFormat:
-        """What the rows' cells are, and what names a row."""
-        options = self.options
-        columns = options.columns() + window_columns(options.schema)
-        row_format = row_format_of(options, columns, self.inputs)
-        if WINDOW in columns:
-            return replace(row_format, key_column=WINDOW, key_is_path=False)
-        return row_format
-
-    @property
-    def splits(self) -> Splits:
-        """How rows are split; the windows of a clip stay together."""
-        splits = self.options.splits
-        if CLIP not in self.row_format.columns or splits.column or splits.group_by:
-            return splits
-        return replace(splits, group_by=CLIP)
-
-    @property
-    def encoder(self) -> RowEncoder:
-        """What turns a row into a record."""
-        return RowEncoder(self.options.schema, self.row_format, self.inputs)
-
-    @property
-    def inputs(self) -> InputFiles:
-        """Reads the files that rows name, each manifest's relative to its own folder if to no other."""
-        options, folders = self.options, find_roots(self.manifests)
-        root = options.image_root or self.manifests[0].root
-        own = options.image_root is None and len({m.root for m in self.manifests}) > 1
-        return InputFiles(
-            str(folders) if own else root,
-            options.allow_outside,
-            options.schema.on_unreadable,
-            leave_out=absolute(options.output),
-            splits=folders if own else None,
-        )
-
-    @property
-    def manifest_root(self) -> str | SplitRoots:
-        """What the names of the manifests' files are relative to."""
-        return find_roots(self.manifests) or self.manifests[0].root
-
-
-def open_job(options: BuildOptions, threads: int) -> BuildJob:
-    """Finds the manifests and checks that they have the columns that the options name.
-
-    Raises:
-        ManifestError: a manifest cannot be read, or lacks a column.
-        OptionError: what a path's filesystem needs is not installed.
-    """
-    named = [path for _, path in name_manifests(options.manifest)]
-    for path in (*named, options.labels, options.image_root, options.output):
-        if path:
-            check_filesystem(path)
-    output = absolute(options.output)
-    manifests = open_manifests(options.manifest, output)
-    labels = open_manifest(options.labels, output) if options.labels else None
-    options = replace(options, splits=_splits_of(options, manifests))
-    for manifest in manifests:
-        _check_image_root(options, manifest, labels)
-        _check_columns(options, manifest, labels)
-        _check_frames(options, manifest)
-    files = {name: file for manifest in manifests for name, file in identify(manifest).items()}
-    label_files = identify(labels) if labels is not None else None
-    return BuildJob(options, manifests, labels, threads, files, label_files)
-
-
-def _splits_of(options: BuildOptions, manifests: tuple[Manifest, ...]) -> Splits:
-    if manifests[0].split:
-        return options.splits.of_manifests(SPLIT_COLUMN, options.manifest)
-    own = manifests[0].split_column
-    return options.splits.or_column(own, options.manifest) if own else options.splits
-
-
-def _check_columns(options: BuildOptions, manifest: Manifest, labels: Manifest | None) -> None:
-    where, columns = manifest.spec, manifest.columns
-    if labels is not None and options.join_on:
-        where = f"{manifest.spec} joined with {options.labels}"
-        columns = joined_columns(manifest.columns, labels.columns, options.join_on)
-    try:
-        options.schema.check_columns(columns, where)
-    except ManifestError as error:
-        raise ManifestError(f"{error}; {manifest.hint}" if manifest.hint else str(error)) from None
-    for name, column in (
-        ("--split_column", options.splits.column),
-        ("--group_by", options.splits.group_by),
-    ):
-        if column and column not in columns:
-            raise ManifestError(
-                f"{where}: no column {column!r} for {name}; {list_columns(column, columns)}"
-            )
-
-
-def _check_image_root(options: BuildOptions, manifest: Manifest, labels: Manifest | None) -> None:
-    """Arrays that a manifest names in itself are looked for where its images are."""
-    if manifest.format.names_itself and options.image_root:
-        raise OptionError(
-            f"--image_root: got {options.image_root!r}, expected none: {manifest.spec} holds its own arrays, "
-            "and paths in it are relative to its folder"
-        )
-    root = options.image_root or manifest.root
-    if labels is not None and labels.format.names_itself and labels.root != root:
-        raise OptionError(
-            f"--labels: got {options.labels!r}, which holds its own arrays, expected a file in the folder "
-            f"that paths are relative to, {root}"
-        )
-
-
-def _check_frames(options: BuildOptions, manifest: Manifest) -> None:
-    if options.schema.clips is None or not (
-        options.schema.clips.key or options.schema.clips.window
-    ):
-        return
-    for column in inline_columns(manifest):
-        if column in options.schema.frame_columns():
-            raise ManifestError(
-                f"{manifest.spec}: got images in column {column!r}, expected their paths: rows that are "
-                "grouped to clips or cut into windows cannot carry them"
-            )
+__all__ = ["wire"]
 
 
 def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
     """Adds a build to a pipeline: from the manifest to shards and results in the output folder."""
     options, row_format = job.options, job.row_format
-    rows = ReadRows(options, job.manifests, job.labels, job.inputs)
-    source = pipeline | "Rows" >> rows
+    read = pipeline | "Rows" >> ReadRows(options, job.manifests, job.labels, job.inputs)
     collector = LabelCollector(options.schema, row_format)
-    features = tuple(options.schema.features.values())
     assign = AssignSplits(
-        job.splits,
+        options.splits,
         options.seed,
         row_format,
         collector if collector.is_needed else None,
-        ArrayOrder(features, row_format, job.inputs),
+        ArrayOrder(tuple(options.schema.features.values()), row_format, job.inputs),
     )
-    split = source["rows"] | "AssignSplits" >> assign
+    split = read.rows | "AssignSplits" >> assign
     planner = Planner(
         encoder=job.encoder,
         manifest_root=job.manifest_root,
@@ -222,9 +42,7 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
         row_seconds=options.row_timeout,
         output=job.output,
     )
-    counted = {name: source[name] for name in ("counts", "frames") if name in source}
-    labels = {name: split[name] for name in ("labels",) if name in split}
-    plan = {"rows": split["rows"], **labels, **counted} | "PlanShards" >> PlanShards(planner)
+    plan = split.rows | "PlanShards" >> PlanShards(planner, read.counts, read.ledger, split.labels)
     task = ShardTask(
         job.output,
         replace(job.encoder, sinks=options.sinks),
@@ -233,14 +51,14 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
         job.inline_hashes,
     )
     _ = (
-        split["rows"]
+        split.rows
         | "AssignShards" >> AssignShards(plan)
         | "BuildShards" >> BuildShards(plan, task, job.threads, options.row_timeout)
     )
     rejects = (
-        source["rejects"],
-        split["rejects"] | "CountFrames" >> beam.Map(with_frames, options.schema),
+        read.rejects,
+        split.rejects | "CountFrames" >> beam.Map(count_lost, options.schema),
     ) | "AllRejects" >> beam.Flatten()
     _ = rejects | "WriteRejects" >> WriteRejects(job.output)
-    if "dropped" in source:
-        _ = source["dropped"] | "WriteDropped" >> WriteRejects(job.output, early_dropped_path)
+    if read.dropped is not None:
+        _ = read.dropped | "WriteDropped" >> WriteRejects(job.output, early_dropped_path)

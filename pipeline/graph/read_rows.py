@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import apache_beam as beam
 
-from ...transforms.clips.group_clips import ClipRows, CutClips, GroupClips
-from ...transforms.clips.windows import with_frames
+from ...transforms.clips.clip_rows import ClipRows
+from ...transforms.clips.cut_clips import CutClips
+from ...transforms.clips.frame_accounting import SEEN, count_lost
+from ...transforms.clips.group_clips import GroupClips
+from ...transforms.ledger import Ledger
 from ...transforms.manifests.join_labels import JoinLabels
 from ...transforms.manifests.open_manifest import Manifest
 from ...transforms.manifests.read_manifest import ReadManifest
-from ...transforms.row_order import PathRoot, RowFormat
+from ...transforms.path_keys import PathRoot
+from ...transforms.rows import RowFormat, RowsRead
 from ...transforms.storage.input_files import InputFiles
 from ..options import BuildOptions
 
@@ -43,10 +45,9 @@ class ReadRows(beam.PTransform):
 
     Rows of frames are grouped to clips: before the join where it is by the clips' key, else after it.
 
-    Returns ``{"rows": ManifestRow, "rejects": RejectedRow, "counts": int}``, the counts adding up to the
-    rows that were seen: every row of the manifests, and every row of the label manifest that no row of
-    theirs took its label from. Of clips, every clip and every row that was rejected before it
-    could be in one; and ``{"frames": dict, "dropped": RejectedRow}``, see ``GroupClips``.
+    Returns ``RowsRead``; its counts add up to the rows that were seen: every row of the manifests, and every
+    row of the label manifest that no row of theirs took its label from. Of clips, every clip and every row
+    that was rejected before it could be in one.
     """
 
     def __init__(
@@ -60,12 +61,12 @@ class ReadRows(beam.PTransform):
         self._options, self._manifests, self._labels = options, manifests, labels
         self._inputs = inputs
 
-    def expand(self, pipeline: beam.Pipeline) -> dict[str, Any]:
+    def expand(self, pipeline: beam.Pipeline) -> RowsRead:
         """Wires ``ReadManifest``, ``JoinLabels``, ``GroupClips`` and ``CutClips``."""
         options, columns = self._options, self._options.columns()
         if self._labels is None or options.join_on is None:
             return self._cut(self._group(self._read_all(pipeline, columns), columns))
-        label_columns = _own(self._labels, columns)
+        label_columns = tuple(c for c in columns if c in self._labels.columns)
         image_columns = tuple(c for c in columns if c not in label_columns or c == options.join_on)
         images = self._read_all(pipeline, image_columns, "_images")
         labels = self._read(pipeline, self._labels, label_columns, "_labels")
@@ -77,25 +78,29 @@ class ReadRows(beam.PTransform):
 
     def _read_all(
         self, pipeline: beam.Pipeline, columns: tuple[str, ...], side: str = ""
-    ) -> dict[str, Any]:
+    ) -> RowsRead:
         if len(self._manifests) == 1:
             return self._read(pipeline, self._manifests[0], columns, side)
         read = [
             self._read(pipeline, manifest, columns, f"{side}_{manifest.split}")
             for manifest in self._manifests
         ]
-        return {
-            part: tuple(each[part] for each in read) | f"AllManifests_{part}" >> beam.Flatten()
-            for part in read[0]
-        }
+        return RowsRead(
+            tuple(each.rows for each in read) | "AllManifests_rows" >> beam.Flatten(),
+            tuple(each.rejects for each in read) | "AllManifests_rejects" >> beam.Flatten(),
+            tuple(each.counts for each in read) | "AllManifests_counts" >> beam.Flatten(),
+        )
 
     def _read(
         self, pipeline: beam.Pipeline, manifest: Manifest, columns: tuple[str, ...], side: str = ""
-    ) -> dict[str, Any]:
+    ) -> RowsRead:
         files = self._options.schema.file_columns()
         late = () if side == "_labels" else self._late_columns()
         label = f"Read{side}" if side else "ReadManifest"
-        return dict(pipeline | label >> ReadManifest(manifest, columns, files, late_columns=late))
+        read: RowsRead = pipeline | label >> ReadManifest(
+            manifest, columns, files, late_columns=late
+        )
+        return read
 
     def _late_columns(self) -> frozenset[str]:
         """The columns that nothing looks at before the shard task; rows of clips take theirs along."""
@@ -106,37 +111,36 @@ class ReadRows(beam.PTransform):
         early |= {f.source for f in schema.features.values() if f.needs_vocabulary}
         return frozenset(options.columns()) - early
 
-    def _join(
-        self, images: dict[str, Any], labels: dict[str, Any], join: JoinLabels
-    ) -> dict[str, Any]:
-        joined = {"images": images["rows"], "labels": labels["rows"]} | "JoinLabels" >> join
-        count = beam.Map(with_frames, self._options.schema)
-        rejects = (images["rejects"], labels["rejects"], joined["rejects"] | "CountLost" >> count)
-        matched = joined["counts"] | "Matched" >> beam.Map(lambda count: -count)
-        counts = (images["counts"], labels["counts"], matched)
-        return {
-            **images,
-            "rows": joined["rows"],
-            "rejects": rejects | "JoinRejects" >> beam.Flatten(),
-            "counts": counts | "JoinCounts" >> beam.Flatten(),
-        }
+    def _join(self, images: RowsRead, labels: RowsRead, join: JoinLabels) -> RowsRead:
+        sides = {"images": images.rows, "labels": labels.rows}
+        joined: RowsRead = sides | "JoinLabels" >> join
+        count = beam.Map(count_lost, self._options.schema)
+        rejects = (images.rejects, labels.rejects, joined.rejects | "CountLost" >> count)
+        # An image and its label are one row from here on.
+        matched = joined.counts | "Matched" >> beam.Map(lambda count: -count)
+        counts = (images.counts, labels.counts, matched)
+        return images._replace(
+            rows=joined.rows,
+            rejects=rejects | "JoinRejects" >> beam.Flatten(),
+            counts=counts | "JoinCounts" >> beam.Flatten(),
+        )
 
-    def _group(self, source: dict[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
+    def _group(self, read: RowsRead, columns: tuple[str, ...]) -> RowsRead:
         clips = self._options.schema.clips
         if clips is None or clips.key is None:
-            return source
+            return read
         # Every row that was not rejected is a frame.
-        seen = source["counts"] | "FramesSeen" >> beam.Map(lambda count: {"seen": count})
-        lost = source["rejects"] | "FramesLost" >> beam.Map(lambda _: {"seen": -1})
-        group = GroupClips(self._clip_rows(columns))
-        return _replace("Clips", source, source["rows"] | "GroupClips" >> group, seen, lost)
+        seen = read.counts | "FramesSeen" >> beam.Map(lambda count: Ledger({SEEN: count}))
+        lost = read.rejects | "FramesLost" >> beam.Map(lambda _: Ledger({SEEN: -1}))
+        grouped = read.rows | "GroupClips" >> GroupClips(self._clip_rows(columns))
+        return _add_clips("Clips", read, grouped, seen, lost)
 
-    def _cut(self, source: dict[str, Any]) -> dict[str, Any]:
+    def _cut(self, read: RowsRead) -> RowsRead:
         clips = self._options.schema.clips
         if clips is None or clips.window is None:
-            return source
+            return read
         cut = CutClips(self._clip_rows(self._options.columns()), self._inputs)
-        return _replace("Windows", source, source["rows"] | "CutClips" >> cut)
+        return _add_clips("Windows", read, read.rows | "CutClips" >> cut)
 
     def _clip_rows(self, columns: tuple[str, ...]) -> ClipRows:
         options = self._options
@@ -146,20 +150,24 @@ class ReadRows(beam.PTransform):
         return ClipRows(options.schema, row_format, frame_columns, once)
 
 
-def _replace(
-    name: str, source: dict[str, Any], made: dict[str, Any], *frames: Any
-) -> dict[str, Any]:
-    """What rows were made of a source's rows; all that was rejected on the way counts as a row."""
-    early = source["rejects"] | f"{name}Early" >> beam.Map(lambda _: 1)
-    parts = {
-        "rejects": (source["rejects"], made["rejects"]),
-        "counts": (made["counts"], early),
-        "frames": (made["frames"], *frames, *filter(None, [source.get("frames")])),
-        "dropped": (made["dropped"], *filter(None, [source.get("dropped")])),
-    }
-    flat = {part: several | f"{name}_{part}" >> beam.Flatten() for part, several in parts.items()}
-    return {"rows": made["rows"], **flat}
+def _add_clips(
+    name: str, read: RowsRead, made: RowsRead, *ledgers: beam.PCollection[Ledger]
+) -> RowsRead:
+    """What clips were made of rows; all that was rejected on the way counts as a row.
 
-
-def _own(manifest: Manifest, columns: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(column for column in columns if column in manifest.columns)
+    Args:
+        name: of the step, for labels.
+        read: the rows before it.
+        made: what it gave.
+        ledgers: what it has to count beside that.
+    """
+    early = read.rejects | f"{name}Early" >> beam.Map(lambda _: 1)
+    counted = (*filter(None, [made.ledger, read.ledger]), *ledgers)
+    dropped = tuple(filter(None, [made.dropped, read.dropped]))
+    return RowsRead(
+        made.rows,
+        (read.rejects, made.rejects) | f"{name}_rejects" >> beam.Flatten(),
+        (made.counts, early) | f"{name}_counts" >> beam.Flatten(),
+        counted | f"{name}_ledger" >> beam.Flatten(),
+        dropped | f"{name}_dropped" >> beam.Flatten(),
+    )

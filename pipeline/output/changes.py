@@ -15,7 +15,7 @@ from ...schemas.errors import PASSING_REASONS
 from ...transforms.shards.check_sources import SourceCheck
 from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.sources import SOURCES_FOLDER, ShardSources, SourceState
-from ..graph.build_graph import BuildJob
+from ..graph.job import BuildJob
 from .own_files import hashes_of, shard_names, sizes_of
 
 __all__ = ["Changes", "find_changes"]

@@ -15,8 +15,8 @@ from ...schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
 from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import OutputError
 from ...transforms.storage.output_folder import TEMPORARY_FOLDER, Folder, is_local
-from ..graph.build_graph import BuildJob
 from ..graph.identity import differences
+from ..graph.job import BuildJob
 from ..terminal import printable
 from .changes import Changes, find_changes
 from .own_files import (

@@ -1,4 +1,4 @@
-"""The frames of a build's clips: collected, balanced, and those that were dropped published."""
+"""The frames of a build's clips: collected, balanced, and the list of the dropped ones published."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ...schemas.dataset.file_names import DROPPED_FILE
 from ...schemas.dataset.info import FramesInfo, ShardFile
-from ...schemas.dataset.statistics import merge_all
-from ...transforms.clips.frame_accounting import FrameAccounting
+from ...transforms.clips.frame_accounting import DROPPED, FRAMES, FrameAccounting
+from ...transforms.ledger import Ledger
 from ...transforms.rejects import EARLY_REJECT_FILES, early_dropped_path
-from ...transforms.shards.plan_shards import Plan
-from ...transforms.shards.shard_task import ShardResult
+from ...transforms.shards.plan import Plan
+from ...transforms.shards.shard_result import ShardResult
 from ...transforms.storage.output_folder import Folder
 from .shard_results import SplitResults
 
@@ -25,7 +25,7 @@ __all__ = ["publish_frames"]
 def publish_frames(
     output: Folder, plan: Plan, results: dict[str, SplitResults], rejects: Path
 ) -> FramesInfo:
-    """Balances the books of frames, and publishes the list of those that were dropped.
+    """Checks that every frame is accounted for, and publishes the list of those that were dropped.
 
     Args:
         output: the dataset's folder.
@@ -47,24 +47,20 @@ def publish_frames(
             for lines in _dropped_lines(output, shards):
                 file.write(lines)
                 dropped.update(json.loads(line)["reason"] for line in lines.splitlines())
-        counts = merge_all([plan.frames, *(shard.frames for shard in shards)])
-        books = FrameAccounting(counts, _count_rejected(rejects), dropped)
-        books.balance()
+        ledger = Ledger.total([plan.ledger, *(shard.ledger for shard in shards)])
+        frames = FrameAccounting(ledger, _count_rejected(rejects), dropped)
+        frames.balance()
         listed = output.publish(path, DROPPED_FILE) if dropped else None
-    return books.describe(ShardFile(**asdict(listed)) if listed else None)
+    return frames.describe(ShardFile(**asdict(listed)) if listed else None)
 
 
 def _dropped_lines(output: Folder, shards: list[ShardResult]) -> Iterator[bytes]:
     early = map(early_dropped_path, range(EARLY_REJECT_FILES))
-    late = (
-        ShardResult.dropped_path(shard.name)
-        for shard in shards
-        if any(name.startswith("dropped/") for name in shard.frames)
-    )
+    late = (ShardResult.dropped_path(shard.name) for shard in shards if shard.ledger.under(DROPPED))
     for data in output.read_all(chain(early, late)):
         yield data or b""
 
 
 def _count_rejected(rejects: Path) -> int:
     with rejects.open("rb") as file:
-        return sum(json.loads(line).get("frames", 0) for line in file)
+        return sum(json.loads(line).get(FRAMES, 0) for line in file)

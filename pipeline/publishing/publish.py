@@ -28,8 +28,8 @@ from ...schemas.features import kind_versions
 from ...schemas.schema import Schema
 from ...transforms.rejects import EARLY_REJECT_FILES, early_rejects_path
 from ...transforms.shards.library_versions import codec_versions
-from ...transforms.shards.plan_shards import PLAN_FILE, Plan
-from ...transforms.shards.shard_task import ShardResult
+from ...transforms.shards.plan import PLAN_FILE, Plan
+from ...transforms.shards.shard_result import ShardResult
 from ...transforms.sinks.registry import find_sink, installed_sinks, sink_versions
 from ...transforms.storage.output_folder import Folder, PublishedFile
 from ...transforms.storage.sources import SOURCES_FOLDER

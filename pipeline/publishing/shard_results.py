@@ -8,8 +8,8 @@ from typing import Any
 from ...schemas.dataset.file_names import ShardName
 from ...schemas.dataset.statistics import add_summaries
 from ...schemas.errors import BuildError
-from ...transforms.shards.plan_shards import Plan
-from ...transforms.shards.shard_task import ShardResult
+from ...transforms.shards.plan import Plan
+from ...transforms.shards.shard_result import ShardResult
 from ...transforms.storage.output_folder import Folder
 
 __all__ = ["SplitResults", "read_results"]

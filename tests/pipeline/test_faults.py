@@ -182,7 +182,7 @@ def test_a_kill_right_after_publishing_leaves_nothing_in_the_end(build_images, t
 
 
 def test_a_result_that_a_power_loss_left_empty_is_built_again(images, tmp_path):
-    from pixelbeam.transforms.shards.shard_task import ShardResult
+    from pixelbeam.transforms.shards.shard_result import ShardResult
 
     out = tmp_path / "out"
     path = out / ShardResult.path("train-00000-of-00001")

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from pixelbeam.pipeline.progress import Progress, ProgressWatch, format_seconds
-from pixelbeam.transforms.shards.plan_shards import PLAN_FILE, Plan, SplitPlan
-from pixelbeam.transforms.shards.shard_task import ShardResult
+from pixelbeam.transforms.shards.plan import PLAN_FILE, Plan, SplitPlan
+from pixelbeam.transforms.shards.shard_result import ShardResult
 from pixelbeam.transforms.storage.output_folder import Folder
 from support import IMAGE_SCHEMA
 

@@ -13,7 +13,8 @@ from apache_beam.coders.coder_impl import create_InputStream
 from apache_beam.pipeline import PipelineVisitor
 from apache_beam.runners.portability.fn_api_runner.execution import GroupingBuffer
 from PIL import Image
-from pixelbeam.pipeline.graph.build_graph import open_job, wire
+from pixelbeam.pipeline.graph.build_graph import wire
+from pixelbeam.pipeline.graph.job import open_job
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas import Schema
 from pixelbeam.transforms.contradictions import LabelBlock

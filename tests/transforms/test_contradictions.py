@@ -16,8 +16,7 @@ from pixelbeam.transforms.contradictions import (
     LabelCollector,
     find_contradictions,
 )
-from pixelbeam.transforms.row_order import RowFormat
-from pixelbeam.transforms.rows import InlineBytes, ManifestRow
+from pixelbeam.transforms.rows import InlineBytes, ManifestRow, RowFormat
 
 LABEL = {"type": "class_label", "source": "label", "vocabulary": "from_manifest"}
 IMAGE = {"type": "image", "source": "path", "height": 8, "width": 8}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import apache_beam as beam
 import pytest
@@ -13,10 +14,15 @@ from pixelbeam.transforms.rejects import (
     count_reasons,
     early_rejects_path,
     reject_line,
+)
+from pixelbeam.transforms.rows import (
+    InlineBytes,
+    ManifestRow,
+    RejectedRow,
+    RowFormat,
+    Window,
     reject_row,
 )
-from pixelbeam.transforms.row_order import RowFormat
-from pixelbeam.transforms.rows import InlineBytes, ManifestRow, RejectedRow
 from pixelbeam.transforms.storage.output_folder import Folder
 
 FORMAT = RowFormat(("path", "score", "image", "blob"), "path")
@@ -41,6 +47,14 @@ def test_the_line_of_a_reject_is_json_that_says_all():
         "values": {"path": "7.jpg", "score": "nan", "image": "in.jpg", "blob": None},
         "left_out": ["blob"],
     }
+
+
+def test_windows_and_counts_stand_in_the_line():
+    row = ManifestRow("m.csv", 2, ("a.jpg", None, None, None), Window("v1", 16, 32))
+    lost = reject_row(FORMAT, row, Reject("load", "file_not_found", "no such file"))
+    line = json.loads(reject_line(replace(lost, counts=(("frames", 16),))))
+    assert list(line["values"].items())[-2:] == [("clip/key", "v1"), ("clip/window", "v1[16:32]")]
+    assert (line["key"], line["frames"]) == ("v1[16:32]", 16)
 
 
 CELLS = {

@@ -9,8 +9,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas.errors import OptionError, Reject
-from pixelbeam.transforms.row_order import RowFormat, order_of, pack_row
-from pixelbeam.transforms.rows import ManifestRow, RejectedRow
+from pixelbeam.transforms.row_order import order_of, pack_row
+from pixelbeam.transforms.rows import ManifestRow, RejectedRow, RowFormat
 from pixelbeam.transforms.splits import AssignSplits, Splits, assign_split
 
 FORMAT = RowFormat(("path", "person", "split"), "path")
@@ -104,9 +104,9 @@ def test_the_transform_gives_rows_and_rejects():
         outputs = rows | AssignSplits(Splits(column="split"), 0, FORMAT)
         kept = row(1, split="val")
         packed = pack_row(order_of(0, FORMAT.key(kept), kept), kept)
-        assert_that(outputs["rows"], equal_to([("val", [packed])]))
+        assert_that(outputs.rows, equal_to([("val", [packed])]))
         rejected = RejectedRow(
             "m.csv", 2, "2.jpg", "split", "missing_value", "column 'split' is empty, expected a value",
             values=(("path", "2.jpg"), ("person", "p"), ("split", "")),
         )  # fmt: skip
-        assert_that(outputs["rejects"], equal_to([rejected]), label="rejects")
+        assert_that(outputs.rejects, equal_to([rejected]), label="rejects")

@@ -11,9 +11,11 @@ from ...schemas.dataset.statistics import add
 from ...schemas.errors import Reject
 from ...schemas.features.base import Encoded, Feature, FeatureValue, Steps
 from ...schemas.schema import Schema
+from ..ledger import Ledger
+from ..rows import Window
 from ..values.resolve import ValueResolver
 from ..values.step_sources import SomeSteps, StepSource, common_length
-from .windows import WINDOW, count_skipped, parse_window
+from .frame_accounting import DROPPED, IN_RECORDS, SEEN, count_skipped
 
 __all__ = ["ClipEncoder"]
 
@@ -25,15 +27,17 @@ class ClipEncoder:
     Attributes:
         schema: a ``sequence_example``'s, its vocabularies filled in.
         reader: reads what the row names.
+        window: of the row, where its clip was cut.
         seen: the frames that the row was found to have; 0 until that is known.
-        counts: of its frames, for the balance of ``frames`` in ``dataset.json``.
+        ledger: counts of its frames; see ``frame_accounting.py``.
         dropped: the frames that were left out because something is wrong with them.
     """
 
     schema: Schema
     reader: ValueResolver
+    window: Window | None = None
     seen: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
     dropped: list[Reject] = field(default_factory=list)
 
     def encode(self) -> tuple[dict[str, Steps], dict[str, dict[str, Any]]]:
@@ -67,27 +71,30 @@ class ClipEncoder:
             source = self.reader.steps(feature, self._clips)
         except Reject as reject:
             raise reject.of(feature=name) from None
-        window = self.reader.cells.get(WINDOW)
-        if window is None or self._clips.key is not None or not self._any_cut():
+        if self.window is None or self._clips.key is not None or not self._any_cut():
             return source
         # Beside steps that were listed, and so cut already, lie others that are still whole.
-        start, stop = parse_window(window)
         whole = not self._is_cut(feature)
-        return SomeSteps(source, self._clips.keep(len(source))[start:stop]) if whole else source
+        return SomeSteps(source, self._in_window(len(source))) if whole else source
 
     def _choose(self, count: int) -> range:
         """The steps to keep; rows that were grouped or cut into windows have just these already."""
-        clips, window = self._clips, self.reader.cells.get(WINDOW)
+        clips = self._clips
         if clips.key is not None:
             return range(count)
-        if window is not None:
-            start, stop = parse_window(window)
-            return range(count) if self._any_cut() else clips.keep(count)[start:stop]
+        if self.window is not None:
+            return range(count) if self._any_cut() else self._in_window(count)
         kept = clips.keep(count)
         if len(kept) < clips.fewest:
             raise clips.too_few(len(kept))
-        self.counts = {"seen": count, **count_skipped(clips, count)}
+        self.ledger.add(SEEN, count)
+        self.ledger.merge(count_skipped(clips, count))
         return kept
+
+    def _in_window(self, count: int) -> range:
+        """The steps of the row's window, of so many steps of its whole clip."""
+        assert self.window is not None
+        return self._clips.keep(count)[self.window.start : self.window.stop]
 
     def _any_cut(self) -> bool:
         return any(map(self._is_cut, self.schema.steps.values()))
@@ -105,7 +112,7 @@ class ClipEncoder:
         if left < self._clips.fewest:
             reject = self._clips.too_few(left)
             raise replace(reject, message=f"{reject.message}; {len(kept) - left} were bad")
-        self.counts["in_records"] = left
+        self.ledger.add(IN_RECORDS, left)
         return part
 
     def _encode_steps(
@@ -154,6 +161,7 @@ class ClipEncoder:
                 if self._clips.on_bad_frame == "reject" or _any_ragged(features):
                     raise
                 self.dropped.append(reject)
+                self.ledger.add(f"{DROPPED}/{reject.reason}")
                 continue
             for name, one in encoded.items():
                 part.add(name, one)

@@ -8,7 +8,7 @@ from typing import Any
 from ..rows import InlineBytes, ManifestRow
 from ..storage.output_folder import join_path
 from ..storage.split_roots import SplitRoots
-from .formats.parquet import read_windows
+from .formats.parquet import read_batches
 
 __all__ = ["attach_inline", "has_inline"]
 
@@ -18,8 +18,8 @@ def attach_inline(
 ) -> Iterator[tuple[ManifestRow, dict[str, Any]]]:
     """Puts beside each row the bytes that its ``InlineBytes`` stand for, by column.
 
-    Rows of one row group follow one another, window by window (``order_of`` sees to it), so each row
-    group is read once, from front to back, and one window of it is held at a time.
+    Rows of one row group follow one another, batch by batch (``order_of`` sees to it), so each row
+    group is read once, from front to back, and one batch of it is held at a time.
 
     Args:
         rows: rows in their shard's order.
@@ -48,17 +48,17 @@ class _Cursor:
     def __init__(self, root: str | SplitRoots, column: str):
         self._root, self._column = root, column
         self._group: tuple[str, int] | None = None
-        self._windows: Iterator[tuple[int, list[Any]]] = iter(())
-        self._window = -1
+        self._batches: Iterator[tuple[int, list[Any]]] = iter(())
+        self._batch = -1
         self._values: list[Any] = []
 
     def value(self, file: str, cell: InlineBytes) -> Any:
-        if self._group != (file, cell.row_group) or cell.window < self._window:
-            self._group, self._window = (file, cell.row_group), -1
+        if self._group != (file, cell.row_group) or cell.batch < self._batch:
+            self._group, self._batch = (file, cell.row_group), -1
             root = self._root
             path = join_path(root, file) if isinstance(root, str) else root.path(file)
-            self._windows = enumerate(read_windows(path, cell.row_group, self._column))
-        while self._window < cell.window:
-            self._values = []  # let go of one window before the next is read
-            self._window, self._values = next(self._windows)
+            self._batches = enumerate(read_batches(path, cell.row_group, self._column))
+        while self._batch < cell.batch:
+            self._values = []  # let go of one batch before the next is read
+            self._batch, self._values = next(self._batches)
         return self._values[cell.index]

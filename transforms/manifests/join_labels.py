@@ -12,7 +12,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from ...schemas.columns import list_columns
 from ...schemas.errors import BuildError, ManifestError
-from ..rows import InlineBytes, ManifestRow, RejectedRow
+from ..rows import InlineBytes, ManifestRow, RejectedRow, RowsRead
 
 __all__ = ["Join", "JoinLabels", "Joined", "join_key", "join_rows", "joined_columns", "missing_key"]
 
@@ -210,10 +210,9 @@ class JoinLabels(beam.PTransform):
         columns: the columns of the joined rows, in their order; one that both have comes from the
             images' side.
 
-    Returns:
-        ``rows``: ``ManifestRow``, each where the image's row stands; ``rejects``: ``RejectedRow``
-        of stage ``join``; ``counts``: ints that add up to the label rows that were joined. Together
-        they satisfy ``rows + rejects = image rows + label rows - counts``.
+    Takes ``{"images": rows, "labels": rows}``; returns ``RowsRead``: its rows stand where the image's row
+    stands, its rejects are of stage ``join``, and its counts add up to the label rows that were joined:
+    ``rows + rejects = image rows + label rows - counts``.
 
     Raises:
         ManifestError: at construction, when the columns do not fit together.
@@ -229,7 +228,7 @@ class JoinLabels(beam.PTransform):
         super().__init__()
         self._join = Join(tuple(image_columns), tuple(label_columns), join_on, tuple(columns))
 
-    def expand(self, sides: dict[str, Any]) -> dict[str, Any]:
+    def expand(self, sides: dict[str, beam.PCollection[ManifestRow]]) -> RowsRead:
         """Wires the transform."""
         join = self._join
         images = sides["images"] | "KeyImages" >> _key_rows(join.image_columns, join.join_on)
@@ -245,7 +244,7 @@ class JoinLabels(beam.PTransform):
             labels.rejects,
             joined.rejects,
         ) | "FlattenRejects" >> beam.Flatten()
-        return {"rows": joined.rows, "rejects": rejects, "counts": joined.counts}
+        return RowsRead(joined.rows, rejects, joined.counts)
 
 
 def _key_rows(columns: Sequence[str], join_on: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from ..rows import ManifestRow, RejectedRow
+from ..rows import ManifestRow, RejectedRow, RowsRead
 from .formats.base import RANGE_BYTES, Malformed, ManifestFormat, Part, Projection, Record
 from .open_manifest import SPLIT_COLUMN, Manifest, ManifestFile
 
@@ -58,9 +58,8 @@ class ReadManifest(beam.PTransform):
         range_bytes: about how many bytes a range has.
         late_columns: those that only the shard task looks at; large bytes of theirs stay in Parquet.
 
-    Returns:
-        ``rows``: ``ManifestRow``; ``rejects``: ``RejectedRow`` of stage ``read``; ``counts``: an
-        int for each part, the rows found in it. Together they satisfy ``rows + rejects = counts``.
+    Returns ``RowsRead``: its rejects are of stage ``read``, its counts an int for each part, the rows found
+    in it. Together they satisfy ``rows + rejects = counts``.
 
     Raises:
         BuildError: in a worker, when a file cannot be read to its end.
@@ -82,7 +81,7 @@ class ReadManifest(beam.PTransform):
         self._projection.indices(manifest.columns, manifest.spec)
         self._range_bytes = range_bytes
 
-    def expand(self, pbegin: Any) -> dict[str, Any]:
+    def expand(self, pbegin: Any) -> RowsRead:
         """Wires the transform."""
         manifest_format = self._manifest.format
         read = (
@@ -96,7 +95,7 @@ class ReadManifest(beam.PTransform):
                 _ReadPartFn(manifest_format, self._projection, self._manifest.split, self._place)
             ).with_outputs("rejects", "counts", main="rows")
         )
-        return {"rows": read.rows, "rejects": read.rejects, "counts": read.counts}
+        return RowsRead(read.rows, read.rejects, read.counts)
 
 
 class _SplitFileFn(beam.DoFn):

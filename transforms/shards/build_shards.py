@@ -11,8 +11,9 @@ from apache_beam.metrics import Metrics
 from ...schemas.dataset.file_names import ShardName
 from ..row_order import shard_index
 from .library_versions import check_versions
-from .plan_shards import Plan
-from .shard_task import ShardResult, ShardTask
+from .plan import Plan
+from .shard_result import ShardResult
+from .shard_task import ShardTask
 from .thread_pool import RowPool
 
 __all__ = ["AssignShards", "BuildShards", "assign_shards", "empty_shards"]

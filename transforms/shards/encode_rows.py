@@ -10,10 +10,9 @@ from ...schemas.errors import Reject
 from ...schemas.features.base import Encoded, Feature, RecordValue
 from ...schemas.schema import Schema
 from ..clips.encode_clips import ClipEncoder
-from ..clips.windows import count_frames
-from ..rejects import reject_row
-from ..row_order import RowFormat
-from ..rows import ManifestRow, RejectedRow
+from ..clips.frame_accounting import count_frames, count_lost, with_frames
+from ..ledger import Ledger
+from ..rows import ManifestRow, RejectedRow, RowFormat, reject_row
 from ..sinks.registry import find_sink
 from ..storage.input_files import InputFiles
 from ..values.arrays.array_files import ArrayFiles
@@ -30,13 +29,13 @@ class EncodedRow:
     Attributes:
         values: by Example key.
         summaries: its features' shares of the statistics.
-        frames: of a clip, counts of its frames.
+        ledger: counts that publishing adds up: of a clip, of its frames.
         dropped: of a clip, the frames that were left out because something is wrong with them.
     """
 
     values: dict[str, RecordValue]
     summaries: dict[str, dict[str, Any]]
-    frames: dict[str, int] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
     dropped: tuple[RejectedRow, ...] = ()
 
 
@@ -73,15 +72,15 @@ class RowEncoder:
         cells = {**dict(zip(self.row_format.columns, row.values, strict=True)), **inline}
         inputs = self.inputs.of(row.file)
         reader = ValueResolver(cells, inputs, (arrays or ArrayFiles(inputs)).under(inputs))
-        clip = ClipEncoder(self.schema, reader)
+        clip = ClipEncoder(self.schema, reader, row.window)
         try:
             encoded = self._encode(row, reader, clip)
             for sink in self.sinks:
                 find_sink(sink).check_record(encoded.values, self.schema)
             return encoded
         except Reject as reject:
-            frames = count_frames(self.schema, cells) or clip.seen
-            return replace(reject_row(self.row_format, row, reject), frames=frames)
+            frames = count_frames(self.schema, cells, row.window) or clip.seen
+            return with_frames(reject_row(self.row_format, row, reject), frames)
         except Exception as error:
             # The cause itself does not survive the way through a runner, so it is named here.
             what = f"{type(error).__name__}: {error}"
@@ -104,10 +103,12 @@ class RowEncoder:
             return EncodedRow(values, summaries)
         steps, of_steps = clip.encode()
         dropped = tuple(
-            replace(reject_row(self.row_format, row, reject), values=(), frames=1)
+            with_frames(
+                replace(reject_row(self.row_format, row, reject), values=(), window=None), 1
+            )
             for reject in clip.dropped
         )
-        return EncodedRow({**values, **steps}, {**summaries, **of_steps}, clip.counts, dropped)
+        return EncodedRow({**values, **steps}, {**summaries, **of_steps}, clip.ledger, dropped)
 
 
 def _encode_feature(
@@ -135,7 +136,7 @@ def encode_rows(
     def overrun(item: tuple[ManifestRow, Mapping[str, Any]]) -> RejectedRow:
         said = f"the row took more than {pool.seconds:g} s; --row_timeout allows more"
         rejected = reject_row(encoder.row_format, item[0], Reject("encode", "time_limit", said))
-        return replace(rejected, frames=count_frames(encoder.schema, dict(rejected.values)))
+        return count_lost(rejected, encoder.schema)
 
     arrays = ArrayFiles(encoder.inputs)
     try:

@@ -1,4 +1,4 @@
-"""The plan: what must be known of all rows before the first shard can be built.
+"""Planning: what must be known of all rows before the first shard can be built.
 
 One pass over the rows counts them by split, collects class names and keeps a few rows whose records
 are then built to see how large a record is. From this follows the number of shards.
@@ -6,42 +6,36 @@ are then built to see how large a record is. From this follows the number of sha
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 import apache_beam as beam
 
-from ...schemas.dataset.file_names import STATE_FOLDER
-from ...schemas.dataset.statistics import merge_all
 from ...schemas.errors import ManifestError, OptionError
 from ...schemas.features.base import shorten
 from ...schemas.schema import Schema
-from ..contradictions import Contradictions, FindContradictions
+from ..contradictions import Contradictions, FindContradictions, LabelBlock
+from ..ledger import Ledger
 from ..manifests.embedded_bytes import attach_inline
-from ..row_order import RowFormat, packed_cells, unpack_row
-from ..rows import ManifestRow
+from ..row_order import packed_cells, unpack_row
+from ..rows import ManifestRow, RowFormat
 from ..sinks.examples import serialize_record
 from ..storage.output_folder import Folder
 from ..storage.split_roots import SplitRoots
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .nameless_rows import explain_nameless
+from .plan import PLAN_FILE, Plan, SplitPlan
 from .thread_pool import RowPool
 
 __all__ = [
-    "PLAN_FILE",
-    "Plan",
     "PlanShards",
     "Planner",
     "RowSummarizer",
     "RowSummary",
     "ShardSize",
-    "SplitPlan",
 ]
 
-PLAN_FILE = f"{STATE_FOLDER}/plan.json"
 _SAMPLE_ROWS = 48
 _MOST_SHARDS = 99_999
 _FRAME_BYTES = 16  # what TFRecord adds to a record
@@ -96,49 +90,6 @@ class ShardSize:
         return max(
             1, min(shards, num_rows)
         )  # no shard without a record, however small they are to be
-
-
-@dataclass(frozen=True, slots=True)
-class SplitPlan:
-    """A split's rows and the number of its shards."""
-
-    num_rows: int
-    num_shards: int
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What every shard task needs to know of the whole.
-
-    Attributes:
-        schema: the schema, its vocabularies filled in.
-        splits: the splits by name, sorted.
-        rows_seen: manifest rows that the readers counted, rejected ones included; of clips, the clips
-            and the rows that were rejected before they could be in one.
-        frames: of clips, what became of frames before the shards; see ``transforms/clips/frame_accounting.py``.
-        warnings: what is seldom meant, of all rows together; a sentence each.
-    """
-
-    schema: Schema
-    splits: dict[str, SplitPlan]
-    rows_seen: int
-    frames: dict[str, int] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-
-    def to_json(self) -> bytes:
-        """The plan as its file in the state folder holds it."""
-        splits = {name: asdict(split) for name, split in self.splits.items()}
-        seen = {"rows_seen": self.rows_seen, "frames": self.frames, "warnings": self.warnings}
-        return json.dumps({"schema": self.schema.to_dict(), "splits": splits, **seen}).encode()
-
-    @classmethod
-    def from_json(cls, data: bytes) -> Plan:
-        """The inverse of ``to_json``."""
-        fields = json.loads(data)
-        splits = {name: SplitPlan(**split) for name, split in fields["splits"].items()}
-        schema = Schema.from_dict(fields["schema"])
-        warnings = tuple(fields["warnings"])
-        return cls(schema, splits, fields["rows_seen"], fields["frames"], warnings)
 
 
 @dataclass(slots=True)
@@ -302,12 +253,13 @@ class Planner:
         self,
         summary: RowSummary,
         rows_seen: int,
-        frames: Mapping[str, int] | None = None,
+        ledger: Ledger | None = None,
         contradictions: Contradictions | None = None,
     ) -> Plan:
         """Fills in the vocabularies and decides the number of shards of each split."""
+        ledger = ledger or Ledger()
         if not summary.counts:  # publishing says why no row came so far
-            return self._write(Plan(self.encoder.schema, {}, rows_seen, dict(frames or {})))
+            return self._write(Plan(self.encoder.schema, {}, rows_seen, ledger))
         schema = self._with_vocabularies(summary, rows_seen)
         record_bytes = self._record_bytes(schema, summary.sample[:_SAMPLE_ROWS])
         counts = {**dict.fromkeys(self.splits, 0), **summary.counts}
@@ -322,7 +274,7 @@ class Planner:
                     f"{name!r}, expected at most {_MOST_SHARDS:,}; ask for larger ones"
                 )
         warnings = (*summary.warnings(), *(contradictions or Contradictions()).warnings())
-        return self._write(Plan(schema, splits, rows_seen, dict(frames or {}), warnings))
+        return self._write(Plan(schema, splits, rows_seen, ledger, warnings))
 
     def _write(self, plan: Plan) -> Plan:
         self.output.write(PLAN_FILE, plan.to_json())
@@ -365,30 +317,40 @@ class Planner:
 class PlanShards(beam.PTransform):
     """Makes the one ``Plan``.
 
-    Takes ``{"rows": (split, block of packed rows), "counts": int}``, the counts adding up to the rows that the
-    readers saw; of clips also ``{"frames": dict}``, counts of frames to be added up; and where rows have
-    labels ``{"labels": (bucket, LabelBlock)}``.
+    Takes ``(split, block of packed rows)``.
+
+    Args:
+        planner: decides it.
+        counts: ints that add up to the rows that the readers saw.
+        ledger: of clips, what was counted before the shards.
+        labels: ``(bucket, LabelBlock)``, where rows have labels.
     """
 
-    def __init__(self, planner: Planner):
+    def __init__(
+        self,
+        planner: Planner,
+        counts: beam.PCollection[int],
+        ledger: beam.PCollection[Ledger] | None = None,
+        labels: beam.PCollection[tuple[int, LabelBlock]] | None = None,
+    ):
         super().__init__()
-        self._planner = planner
+        self._planner, self._counts, self._ledger, self._labels = planner, counts, ledger, labels
         self._summarizer = RowSummarizer(planner.encoder.schema, planner.encoder.row_format)
 
-    def expand(self, inputs: Mapping[str, beam.PCollection[Any]]) -> beam.PCollection[Plan]:
+    def expand(self, rows: beam.PCollection[tuple[str, list[bytes]]]) -> beam.PCollection[Plan]:
         """Wires ``RowSummarizer`` and ``Planner``."""
-        counts = inputs["counts"] | "SumCounts" >> beam.CombineGlobally(sum)
-        frames = contradictions = None
-        if "frames" in inputs:
-            summed = inputs["frames"] | "SumFrames" >> beam.CombineGlobally(merge_all)
-            frames = beam.pvalue.AsSingleton(summed)
-        if "labels" in inputs:
+        counts = self._counts | "SumCounts" >> beam.CombineGlobally(sum)
+        ledger = contradictions = None
+        if self._ledger is not None:
+            summed = self._ledger | "SumLedgers" >> beam.CombineGlobally(Ledger.total)
+            ledger = beam.pvalue.AsSingleton(summed)
+        if self._labels is not None:
             by_split = isinstance(self._planner.manifest_root, SplitRoots)
-            found = inputs["labels"] | "FindContradictions" >> FindContradictions(by_split)
+            found = self._labels | "FindContradictions" >> FindContradictions(by_split)
             contradictions = beam.pvalue.AsSingleton(found)
-        known = (beam.pvalue.AsSingleton(counts), frames, contradictions)
+        known = (beam.pvalue.AsSingleton(counts), ledger, contradictions)
         return (
-            inputs["rows"]
+            rows
             | "SummarizeRows" >> beam.CombineGlobally(_SummarizeFn(self._summarizer))
             | "MakePlan" >> beam.Map(self._planner.plan, *known)
         )

@@ -5,89 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...schemas.dataset.file_names import STATE_FOLDER, ShardName
-from ...schemas.dataset.statistics import add, add_summaries
+from ...schemas.dataset.file_names import ShardName
+from ...schemas.dataset.statistics import add_summaries
 from ...schemas.errors import PASSING_REASONS
 from ...schemas.features import kind_versions
 from ...schemas.schema import Schema
-from ..clips.frame_accounting import frames_of
+from ..clips.frame_accounting import count_rejected
+from ..ledger import Ledger
 from ..manifests.embedded_bytes import attach_inline, has_inline
 from ..rejects import count_reasons, reject_line
 from ..row_order import unpack_row
 from ..rows import RejectedRow
 from ..sinks.registry import find_sink, sink_versions
-from ..storage.output_folder import Folder, PublishedFile
+from ..storage.output_folder import Folder
 from ..storage.sources import ShardSources, SourceLog
 from ..storage.split_roots import SplitRoots
 from .check_sources import SourceCheck
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .library_versions import codec_versions
+from .shard_result import ShardResult
 from .thread_pool import RowPool
 
-__all__ = ["ShardResult", "ShardTask"]
-
-_SHARDS = f"{STATE_FOLDER}/shards"
-
-
-@dataclass(frozen=True, slots=True)
-class ShardResult:
-    """What a shard task leaves behind, beside the shard itself.
-
-    Attributes:
-        name: the shard, such as ``train-00003-of-00016``.
-        fingerprint: hash of all that decides the shard's bytes.
-        num_rows: rows that went in; ``num_records`` plus the rejects.
-        num_records: records in each file.
-        files: the published file by sink.
-        rejects: number of rejects by reason.
-        summaries: the merged summaries of the records by feature.
-        frames: of clips, counts of frames; see ``transforms/clips/frame_accounting.py``.
-    """
-
-    name: str
-    fingerprint: str
-    num_rows: int
-    num_records: int
-    files: dict[str, PublishedFile]
-    rejects: dict[str, int] = field(default_factory=dict)
-    summaries: dict[str, dict[str, Any]] = field(default_factory=dict)
-    frames: dict[str, int] = field(default_factory=dict)
-
-    def to_json(self) -> bytes:
-        """The result as its file in the state folder holds it."""
-        return json.dumps(asdict(self), sort_keys=True).encode()
-
-    @classmethod
-    def from_json(cls, data: bytes) -> ShardResult:
-        """The inverse of ``to_json``.
-
-        Raises:
-            ValueError: the data are not a whole result, as a power loss may leave behind.
-        """
-        if not data.endswith(b"}"):
-            raise ValueError("not a whole result")
-        fields = json.loads(data)
-        files = {sink: PublishedFile(**file) for sink, file in fields.pop("files").items()}
-        return cls(**fields, files=files)
-
-    @staticmethod
-    def path(name: str) -> str:
-        """Where a shard's result lies in the output folder."""
-        return f"{_SHARDS}/{name}.json"
-
-    @staticmethod
-    def rejects_path(name: str) -> str:
-        """Where a shard's rejects lie until they are published."""
-        return f"{_SHARDS}/{name}.rejects.jsonl"
-
-    @staticmethod
-    def dropped_path(name: str) -> str:
-        """Where the frames lie that were dropped from a shard's clips."""
-        return f"{_SHARDS}/{name}.dropped.jsonl"
+__all__ = ["ShardTask"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,17 +158,17 @@ class ShardTask:
         summaries: dict[str, dict[str, Any]] = {}
         rejects: list[RejectedRow] = []
         dropped: list[RejectedRow] = []
-        frames: dict[str, int] = {}
+        ledger = Ledger()
         num_records = 0
         writers = [sink.open(local[sink.name], self.encoder.schema) for sink in sinks]
         log = SourceLog()
         encoder = replace(self.encoder, inputs=replace(self.encoder.inputs, log=log))
         for outcome in self._encode_all(rows, pool, encoder):
-            if counts := frames_of(self.encoder.schema, outcome):
-                add(frames, counts)
             if isinstance(outcome, RejectedRow):
                 rejects.append(outcome)
+                ledger.merge(count_rejected(self.encoder.schema, outcome))
                 continue
+            ledger.merge(outcome.ledger)
             for writer in writers:
                 writer.write(outcome.values)
             add_summaries(summaries, outcome.summaries, self.encoder.schema.features)
@@ -244,7 +187,7 @@ class ShardTask:
         self.output.write(ShardSources.path(name), sources.to_bytes())
         reasons = count_reasons(rejects)
         result = ShardResult(
-            name, fingerprint, len(rows), num_records, files, reasons, summaries, frames
+            name, fingerprint, len(rows), num_records, files, reasons, summaries, ledger
         )
         self.output.write(ShardResult.path(name), result.to_json())
         return result

@@ -9,8 +9,7 @@ from typing import Any
 from ...schemas.errors import Reject
 from ...schemas.features.base import Feature
 from ...schemas.features.source import ARRAY_MARK, fill_source, is_column
-from ..row_order import RowFormat
-from ..rows import ManifestRow
+from ..rows import ManifestRow, RowFormat
 from ..storage.input_files import InputFiles
 from .arrays.array_files import ArrayBlock, ArrayFiles
 from .arrays.references import parse_reference

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from pixelbeam.pipeline.publishing.shard_results import SplitResults, read_results
 from pixelbeam.schemas.errors import BuildError
-from pixelbeam.transforms.shards.plan_shards import Plan, SplitPlan
-from pixelbeam.transforms.shards.shard_task import ShardResult
+from pixelbeam.transforms.shards.plan import Plan, SplitPlan
+from pixelbeam.transforms.shards.shard_result import ShardResult
 from pixelbeam.transforms.storage.output_folder import Folder, PublishedFile
 from support import IMAGE_SCHEMA
 

@@ -14,6 +14,7 @@ from pixelbeam.schemas import Schema
 from pixelbeam.schemas.dataset.statistics import merge_all
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.transforms.clips.encode_clips import ClipEncoder
+from pixelbeam.transforms.rows import Window
 from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.values.arrays.array_files import ArrayFiles
 from pixelbeam.transforms.values.resolve import ValueResolver
@@ -109,7 +110,15 @@ def test_a_frame_that_is_dropped_is_left_out_of_the_arrays_beside_it(tmp_path):
     assert shades == [0, 1, 3, 4, 5, 6]
     assert summaries["pose"] == summary(left)
     assert [reject.message.partition(":")[0] for reject in clip.dropped] == ["frame 2"]
-    assert clip.counts["in_records"] == 6
+    assert clip.ledger.accounts == {"seen": 7, "in_records": 6, "dropped/unknown_format": 1}
+
+
+def test_the_window_of_a_row_says_which_steps_are_its_own(tmp_path):
+    np.save(tmp_path / "a.npy", NUMBERS)
+    clip = encoder(tmp_path, {"pose": "a.npy::"}, every=2, window=2)
+    clip.window = Window("a", 1, 3)
+    np.testing.assert_array_equal(clip.encode()[0]["pose"].values, NUMBERS[[2, 4]], strict=True)
+    assert clip.ledger.accounts == {"in_records": 2}  # the rest was counted where the clip was cut
 
 
 def test_all_frames_may_be_bad(tmp_path):

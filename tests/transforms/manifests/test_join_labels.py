@@ -173,9 +173,9 @@ def run_join(images, labels, check):
             "labels": pipeline | "Labels" >> beam.Create(labels),
         }
         joined = sides | JoinLabels(("id", "path"), ("id", "label"), "id", ("path", "label"))
-        counts = joined["counts"] | beam.CombineGlobally(sum)
-        assert_that(joined["rows"], equal_to(check["rows"]), label="Rows")
-        assert_that(joined["rejects"], equal_to(check["rejects"]), label="Rejects")
+        counts = joined.counts | beam.CombineGlobally(sum)
+        assert_that(joined.rows, equal_to(check["rows"]), label="Rows")
+        assert_that(joined.rejects, equal_to(check["rejects"]), label="Rejects")
         assert_that(counts, equal_to([check["counts"]]), label="Counts")
 
 

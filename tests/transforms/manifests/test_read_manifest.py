@@ -38,9 +38,9 @@ def check_reading(spec, range_bytes=1 << 30, file_columns=()):
     rejects = [row for row in expected if isinstance(row, RejectedRow)]
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         read = pipeline | ReadManifest(manifest, manifest.columns, file_columns, range_bytes)
-        counts = read["counts"] | beam.CombineGlobally(sum)
-        assert_that(read["rows"], equal_to(rows), label="Rows")
-        assert_that(read["rejects"], equal_to(rejects), label="Rejects")
+        counts = read.counts | beam.CombineGlobally(sum)
+        assert_that(read.rows, equal_to(rows), label="Rows")
+        assert_that(read.rejects, equal_to(rejects), label="Rejects")
         assert_that(counts, equal_to([len(expected)]), label="Counts")
     return expected
 

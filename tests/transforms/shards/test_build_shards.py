@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pixelbeam.schemas.dataset.file_names import ShardName
 from pixelbeam.transforms.row_order import shard_index
 from pixelbeam.transforms.shards.build_shards import assign_shards, empty_shards
-from pixelbeam.transforms.shards.plan_shards import Plan, SplitPlan
+from pixelbeam.transforms.shards.plan import Plan, SplitPlan
 from support import IMAGE_SCHEMA
 
 PACKED = st.lists(st.binary(min_size=20, max_size=1500), max_size=60, unique=True)

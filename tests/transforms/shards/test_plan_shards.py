@@ -7,18 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import ManifestError, OptionError
-from pixelbeam.transforms.row_order import RowFormat, order_of, pack_row
-from pixelbeam.transforms.rows import ManifestRow
+from pixelbeam.transforms.row_order import order_of, pack_row
+from pixelbeam.transforms.rows import ManifestRow, RowFormat
 from pixelbeam.transforms.shards.encode_rows import RowEncoder
-from pixelbeam.transforms.shards.plan_shards import (
-    PLAN_FILE,
-    Plan,
-    Planner,
-    RowSummarizer,
-    RowSummary,
-    ShardSize,
-    SplitPlan,
-)
+from pixelbeam.transforms.shards.plan import PLAN_FILE, Plan, SplitPlan
+from pixelbeam.transforms.shards.plan_shards import Planner, RowSummarizer, RowSummary, ShardSize
 from pixelbeam.transforms.sinks.examples import serialize_example
 from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.storage.output_folder import Folder

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 from pixelbeam.schemas import Schema
-from pixelbeam.transforms.row_order import RowFormat, order_of, pack_row
-from pixelbeam.transforms.rows import ManifestRow
+from pixelbeam.transforms.row_order import order_of, pack_row
+from pixelbeam.transforms.rows import ManifestRow, RowFormat
 from pixelbeam.transforms.shards.encode_rows import RowEncoder
-from pixelbeam.transforms.shards.shard_task import ShardResult, ShardTask
+from pixelbeam.transforms.shards.shard_result import ShardResult
+from pixelbeam.transforms.shards.shard_task import ShardTask
 from pixelbeam.transforms.shards.thread_pool import RowPool
 from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.storage.output_folder import Folder

@@ -6,8 +6,9 @@ import h5py
 import numpy as np
 import pytest
 from pixelbeam.schemas import Schema
-from pixelbeam.transforms.row_order import PathRoot, RowFormat, order_of
-from pixelbeam.transforms.rows import ManifestRow
+from pixelbeam.transforms.path_keys import PathRoot
+from pixelbeam.transforms.row_order import order_of
+from pixelbeam.transforms.rows import ManifestRow, RowFormat
 from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.values.array_order import ArrayOrder
 from pixelbeam.transforms.values.arrays.array_files import ArrayBlock
@@ -111,8 +112,8 @@ def test_rows_of_a_chunk_lie_together_in_an_order_of_their_own():
     orders = [order_of(3, f"k{row.row}", row, b) for row, b in zip(rows, blocks, strict=True)]
     lying = [blocks[index] for index in sorted(range(60), key=orders.__getitem__)]
     runs = [block for index, block in enumerate(lying) if index == 0 or lying[index - 1] != block]
-    assert len(runs) == 6  # each window in one piece
-    assert [block.window for block in runs] == [
+    assert len(runs) == 6  # each batch in one piece
+    assert [block.batch for block in runs] == [
         0,
         1,
     ] * 3  # and those of a chunk one after the other

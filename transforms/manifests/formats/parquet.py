@@ -17,16 +17,16 @@ from ...storage.streams import open_file
 from .arrow_cells import LARGE, is_binary, is_inline, list_cells
 from .base import Malformed, ManifestFormat, Part, Projection, Record, check_names
 
-__all__ = ["WINDOW_BYTES", "Parquet", "inline_columns", "read_window", "read_windows"]
+__all__ = ["BATCH_BYTES", "Parquet", "inline_columns", "read_batch", "read_batches"]
 
-WINDOW_BYTES = 64 << 20
-"""About how many bytes of images one window of a row group has, all its inline columns together.
+BATCH_BYTES = 64 << 20
+"""About how many bytes of images one batch of a row group has, all its inline columns together.
 
-So the rows of a window are the same in each column, and whichever columns a build uses.
+So the rows of a batch are the same in each column, and whichever columns a build uses.
 """
 
-_BATCH_BYTES = 4 << 20
-_BATCH_ROWS = 64
+_READ_BYTES = 4 << 20
+_READ_ROWS = 64
 _ROWS_AT_ONCE = 1024
 _BUFFER_BYTES = 1 << 20
 
@@ -62,7 +62,7 @@ class Parquet(ManifestFormat):
             leaves = [leaf for column in columns for leaf in column.leaves]
             rows = _rows_at_once(file, part.start, tuple(leaves))
             position = 0
-            for batch in _batches(file, part.start, leaves, rows):
+            for batch in _record_batches(file, part.start, leaves, rows):
                 yield from _rows(batch, columns, position, part.row + position)
                 position += batch.num_rows
 
@@ -77,42 +77,42 @@ def inline_columns(path: str) -> tuple[str, ...]:
         return tuple(field.name for field in file.schema_arrow if is_inline(field.type))
 
 
-def read_window(path: str, row_group: int, window: int, column: str) -> list[bytes | str | None]:
-    """Reads one window of inline bytes, the one that ``InlineBytes.window`` names.
+def read_batch(path: str, row_group: int, batch: int, column: str) -> list[bytes | str | None]:
+    """Reads one batch of inline bytes, the one that ``InlineBytes.batch`` names.
 
-    What comes before it in the row group is read past, but never held. Held beside the window is
+    What comes before it in the row group is read past, but never held. Held beside the batch is
     one page of the file, the least that Parquet can be read by: of writers that fill pages by rows
-    (pyarrow: 1,024 of them), it is the size of that many images. Use ``read_windows`` for all
-    windows of a row group.
+    (pyarrow: 1,024 of them), it is the size of that many images. Use ``read_batches`` for all
+    batches of a row group.
 
     Returns:
-        For each row of the window, in order: its bytes; the path beside them (``str``) where there
+        For each row of the batch, in order: its bytes; the path beside them (``str``) where there
         are no bytes but a path; ``None`` where there is neither.
 
     Raises:
         BuildError: the file cannot be read.
     """
-    return next(_read_windows(path, row_group, column, window), [])
+    return next(_read_batches(path, row_group, column, batch), [])
 
 
-def read_windows(path: str, row_group: int, column: str) -> Iterator[list[bytes | str | None]]:
-    """Reads the windows of a row group one after the other, and else like ``read_window``."""
-    return _read_windows(path, row_group, column, 0)
+def read_batches(path: str, row_group: int, column: str) -> Iterator[list[bytes | str | None]]:
+    """Reads the batches of a row group one after the other, and else like ``read_batch``."""
+    return _read_batches(path, row_group, column, 0)
 
 
-def _read_windows(
+def _read_batches(
     path: str, row_group: int, column: str, first: int
 ) -> Iterator[list[bytes | str | None]]:
     with _open(path, BuildError) as file:
-        rows = _rows_within(file, row_group, WINDOW_BYTES)
-        batch_rows = min(_BATCH_ROWS, _rows_within(file, row_group, _BATCH_BYTES))
-        values = _values(_batches(file, row_group, [column], batch_rows), first * rows)
-        while window := _share_equal(islice(values, rows)):
-            yield window
+        rows = _rows_within(file, row_group, BATCH_BYTES)
+        read_rows = min(_READ_ROWS, _rows_within(file, row_group, _READ_BYTES))
+        values = _values(_record_batches(file, row_group, [column], read_rows), first * rows)
+        while batch := _share_equal(islice(values, rows)):
+            yield batch
 
 
-def _values(batches: Iterator[Any], skipped: int) -> Iterator[bytes | str | None]:
-    for batch in batches:
+def _values(found: Iterator[Any], skipped: int) -> Iterator[bytes | str | None]:
+    for batch in found:
         if skipped >= batch.num_rows:
             skipped -= batch.num_rows
             continue
@@ -127,19 +127,19 @@ def _bytes_or_path(value: dict[str, Any]) -> bytes | str | None:
 
 
 def _share_equal(values: Iterator[bytes | str | None]) -> list[bytes | str | None]:
-    """Lists values; equal ones share their memory once they are more than a window ought to be.
+    """Lists values; equal ones share their memory once they are more than a batch ought to be.
 
     A dictionary-encoded column stores equal images once, so its size in the file says little.
     """
-    window: list[bytes | str | None] = []
+    batch: list[bytes | str | None] = []
     size, seen = 0, None
     for value in values:
         size += len(value or b"")
-        if size > WINDOW_BYTES:
-            seen = seen if seen is not None else {known: known for known in window}
+        if size > BATCH_BYTES:
+            seen = seen if seen is not None else {known: known for known in batch}
             value = seen.setdefault(value, value)
-        window.append(value)
-    return window
+        batch.append(value)
+    return batch
 
 
 @contextmanager
@@ -153,7 +153,7 @@ def _open(path: str, error_type: type[PixelbeamError]) -> Iterator[Any]:
         raise error_type(f"{path}: not readable as Parquet: {reason}") from error
 
 
-def _batches(file: Any, row_group: int, leaves: list[str], rows: int) -> Iterator[Any]:
+def _record_batches(file: Any, row_group: int, leaves: list[str], rows: int) -> Iterator[Any]:
     yield from file.iter_batches(rows, [row_group], leaves, use_threads=False)
 
 
@@ -170,7 +170,7 @@ def _rows_at_once(file: Any, row_group: int, names: tuple[str, ...]) -> int:
     def is_read(leaf: str) -> bool:
         return any(leaf == name or leaf.startswith(f"{name}.") for name in names)
 
-    return min(_ROWS_AT_ONCE, _rows_of_size(file, row_group, is_read, _BATCH_BYTES))
+    return min(_ROWS_AT_ONCE, _rows_of_size(file, row_group, is_read, _READ_BYTES))
 
 
 def _rows_of_size(file: Any, row_group: int, wanted: Callable[[str], bool], size: int) -> int:
@@ -187,7 +187,7 @@ class _Column:
     Attributes:
         name: its name.
         leaves: what to read of it.
-        window_rows: for inline bytes, the rows of a window; else 0.
+        inline_rows: for inline bytes, the rows of a batch; else 0.
         row_group: index of the row group.
         keep: whether only its large values are inline bytes.
     """
@@ -195,13 +195,13 @@ class _Column:
     name: str
     leaves: tuple[str, ...]
     row_group: int
-    window_rows: int = 0
+    inline_rows: int = 0
     keep: bool = False
 
     def cells(self, batch: Any, position: int) -> list[Any]:
         """The column's values in a batch that starts at ``position`` in the row group."""
         rows = range(position, position + batch.num_rows)
-        if not self.window_rows:
+        if not self.inline_rows:
             return list_cells(batch.column(self.name), self.name)
         if not self.leaves:
             return [self._place(row, "") for row in rows]
@@ -215,8 +215,8 @@ class _Column:
         ]
 
     def _place(self, row: int, path: str) -> InlineBytes:
-        window, index = divmod(row, self.window_rows)
-        return InlineBytes(self.row_group, window, index, path)
+        batch, index = divmod(row, self.inline_rows)
+        return InlineBytes(self.row_group, batch, index, path)
 
 
 def _check_file_column(path: str, field: Any) -> None:
@@ -231,14 +231,14 @@ def _column(file: Any, part: Part, name: str, projection: Projection) -> _Column
     arrow_type = file.schema_arrow.field(name).type
     if name not in projection.file_columns:
         keep = name in projection.late_columns and is_binary(arrow_type)
-        window_rows = _rows_within(file, part.start, WINDOW_BYTES) if keep else 0
-        return _Column(name, (name,), part.start, window_rows, keep)
+        inline_rows = _rows_within(file, part.start, BATCH_BYTES) if keep else 0
+        return _Column(name, (name,), part.start, inline_rows, keep)
     _check_file_column(part.path, file.schema_arrow.field(name))
     if not is_inline(arrow_type):
         return _Column(name, (name,), part.start)
     has_path = pa.types.is_struct(arrow_type) and arrow_type.get_field_index("path") >= 0
     leaves = (f"{name}.path",) if has_path else ()
-    return _Column(name, leaves, part.start, _rows_within(file, part.start, WINDOW_BYTES))
+    return _Column(name, leaves, part.start, _rows_within(file, part.start, BATCH_BYTES))
 
 
 def _rows(batch: Any, columns: list[_Column], position: int, first: int) -> Iterator[Record]:

@@ -45,14 +45,14 @@ class ArrayBlock:
         file: the path, relative as the manifest has it.
         name: of the dataset.
         chunk: the chunk that the row lies in.
-        window: the window of the chunk.
+        batch: the part of the chunk that is read at once.
         bytes: of the chunk, inflated.
     """
 
     file: str
     name: str
     chunk: int
-    window: int
+    batch: int
     bytes: int
 
 
@@ -181,9 +181,9 @@ class ArrayFiles:
             rows = rows[reference.rows] if reference.rows is not None else rows
         if not rows or rows[0] >= layout.count:
             return None
-        chunk, window = layout.place(rows[0])
+        chunk, batch = layout.find_batch(rows[0])
         file = posixpath.normpath(self._inputs.prefix + name.replace("\\", "/"))
-        return ArrayBlock(file, reference.name, chunk, window, layout.chunk * layout.row_bytes)
+        return ArrayBlock(file, reference.name, chunk, batch, layout.chunk * layout.row_bytes)
 
     def _chunked_rows(self, reference: ArrayReference, of_images: bool) -> ChunkedRows | None:
         try:

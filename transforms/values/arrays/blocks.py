@@ -31,14 +31,14 @@ class ChunkedRows:
         axis: the axis of the dataset that its rows lie along.
         count: all rows.
         chunk: the rows of a chunk; all rows of a dataset that is small.
-        window: of these, the rows that are read at once: a chunk may be larger than memory allows.
+        batch: of these, the rows that are read at once: a chunk may be larger than memory allows.
         row_bytes: of one row.
     """
 
     axis: int
     count: int
     chunk: int
-    window: int
+    batch: int
     row_bytes: int
 
     @property
@@ -46,15 +46,15 @@ class ChunkedRows:
         """Whether the whole is so small that it is kept, in whatever order its rows are asked for."""
         return self.chunk >= self.count and self.count * self.row_bytes <= _CACHED_BYTES
 
-    def place(self, row: int) -> tuple[int, int]:
-        """The chunk that a row lies in, and the window of it."""
-        return row // self.chunk, row % self.chunk // self.window
+    def find_batch(self, row: int) -> tuple[int, int]:
+        """The chunk that a row lies in, and the batch of it."""
+        return row // self.chunk, row % self.chunk // self.batch
 
     def block(self, row: int) -> range:
         """The rows that are read with a row."""
-        chunk, window = self.place(row)
-        start = chunk * self.chunk + window * self.window
-        stop = min(start + self.window, (chunk + 1) * self.chunk, self.count)
+        chunk, batch = self.find_batch(row)
+        start = chunk * self.chunk + batch * self.batch
+        stop = min(start + self.batch, (chunk + 1) * self.chunk, self.count)
         return range(start, stop)
 
 
@@ -74,8 +74,8 @@ def chunked_rows(dataset: Any, axis: int) -> ChunkedRows | None:
         chunk = count
     if chunk == 1:
         return None
-    window = min(chunk, max(1, _BLOCK_BYTES // row_bytes))
-    return ChunkedRows(axis, count, chunk, window, row_bytes)
+    batch = min(chunk, max(1, _BLOCK_BYTES // row_bytes))
+    return ChunkedRows(axis, count, chunk, batch, row_bytes)
 
 
 @dataclass(slots=True)
@@ -132,7 +132,7 @@ class BlockedDataset:
             wanted = range(self.shape[axis])[rows]
         else:
             return self._dataset[index]
-        if not wanted or wanted[0] < 0 or len(wanted) > self.rows.window or wanted.step != 1:
+        if not wanted or wanted[0] < 0 or len(wanted) > self.rows.batch or wanted.step != 1:
             return self._dataset[index]
         before, behind = whole[:axis], whole[axis + 1 :]
         try:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from pixelbeam.schemas.errors import BuildError, ManifestError
 from pixelbeam.transforms.manifests.formats import arrow_cells, parquet
-from pixelbeam.transforms.manifests.formats.parquet import inline_columns, read_window, read_windows
+from pixelbeam.transforms.manifests.formats.parquet import inline_columns, read_batch, read_batches
 from pixelbeam.transforms.manifests.open_manifest import open_manifest
 from pixelbeam.transforms.rows import InlineBytes
 
@@ -125,7 +125,7 @@ def test_bytes_stay_where_they_are_in_any_layout(layout, tmp_path, outcomes):
     assert inline_columns(str(path)) == ("image",)
     places = [(row, (InlineBytes(0, 0, row - 1),)) for row in (1, 2, 3)]
     assert outcomes(path, file_columns=("image",)) == places
-    assert read_window(str(path), 0, 0, "image") == VALUES
+    assert read_batch(str(path), 0, 0, "image") == VALUES
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_large_bytes_of_late_columns_stay_where_they_are(kind, tmp_path, outcome
         (3, (None,)),
         (4, (InlineBytes(0, 0, 3),)),
     ]
-    assert read_window(str(path), 0, 0, "blob") == values
+    assert read_batch(str(path), 0, 0, "blob") == values
 
 
 @pytest.mark.parametrize("layout", ["plain", "view", "dictionary", "list", "struct", "binary"])
@@ -186,13 +186,13 @@ def test_only_inline_bytes(images, outcomes):
     assert found[4] == (5, (InlineBytes(1, 0, 1),))
 
 
-def test_windows(images):
+def test_batches(images):
     assert inline_columns(str(images)) == ("image", "mask", "bare")
-    assert read_window(str(images), 0, 0, "image") == [b"one", None, "3.jpg"]
-    assert read_window(str(images), 1, 0, "image") == [b"four", None]
-    assert read_window(str(images), 0, 0, "mask") == [b"m1", None, b"m3"]
-    assert read_window(str(images), 1, 0, "bare") == [b"b", b"b"]
-    assert list(read_windows(str(images), 0, "image")) == [[b"one", None, "3.jpg"]]
+    assert read_batch(str(images), 0, 0, "image") == [b"one", None, "3.jpg"]
+    assert read_batch(str(images), 1, 0, "image") == [b"four", None]
+    assert read_batch(str(images), 0, 0, "mask") == [b"m1", None, b"m3"]
+    assert read_batch(str(images), 1, 0, "bare") == [b"b", b"b"]
+    assert list(read_batches(str(images), 0, "image")) == [[b"one", None, "3.jpg"]]
 
 
 def test_a_list_of_images_is_no_source(images, read):
@@ -203,36 +203,36 @@ def test_a_list_of_images_is_no_source(images, read):
 
 
 @pytest.mark.parametrize("dictionary", [True, False])
-def test_each_row_finds_its_bytes_in_its_window(dictionary, tmp_path, outcomes, monkeypatch):
-    monkeypatch.setattr(parquet, "WINDOW_BYTES", 2000)
-    monkeypatch.setattr(parquet, "_BATCH_BYTES", 300)
+def test_each_row_finds_its_bytes_in_its_batch(dictionary, tmp_path, outcomes, monkeypatch):
+    monkeypatch.setattr(parquet, "BATCH_BYTES", 2000)
+    monkeypatch.setattr(parquet, "_READ_BYTES", 300)
     values = [b"%d-" % i * (10 + i % 7) for i in range(200)]
     path = tmp_path / "images.parquet"
     table = pa.table({"image": [{"bytes": value, "path": None} for value in values]})
     pq.write_table(table, path, row_group_size=120, use_dictionary=dictionary)
     places = [cells[0] for _, cells in outcomes(path, file_columns=("image",))]
-    assert max(place.window for place in places) > 1
-    windows = {(p.row_group, p.window) for p in places}
-    read = {place: read_window(str(path), *place, "image") for place in windows}
-    assert [read[p.row_group, p.window][p.index] for p in places] == values
+    assert max(place.batch for place in places) > 1
+    batches = {(p.row_group, p.batch) for p in places}
+    read = {place: read_batch(str(path), *place, "image") for place in batches}
+    assert [read[p.row_group, p.batch][p.index] for p in places] == values
     for group in (0, 1):
-        held = [read[place] for place in sorted(windows) if place[0] == group]
-        assert list(read_windows(str(path), group, "image")) == held
+        held = [read[place] for place in sorted(batches) if place[0] == group]
+        assert list(read_batches(str(path), group, "image")) == held
 
 
 MEASURE = """
 import sys, tracemalloc
 import pyarrow as pa
-from pixelbeam.transforms.manifests.formats.parquet import read_window
+from pixelbeam.transforms.manifests.formats.parquet import read_batch
 tracemalloc.start()
-window = read_window(sys.argv[1], 0, 2, "image")
-print([int.from_bytes(value[:2], "big") for value in window])
+batch = read_batch(sys.argv[1], 0, 2, "image")
+print([int.from_bytes(value[:2], "big") for value in batch])
 print(pa.default_memory_pool().max_memory() >> 20, tracemalloc.get_traced_memory()[1] >> 20)
 """
 
 
-def test_one_window_is_held_at_a_time(tmp_path):
-    """Of a row group of 160 MiB, Arrow holds a few pages and Python the last window: 34 images."""
+def test_one_batch_is_held_at_a_time(tmp_path):
+    """Of a row group of 160 MiB, Arrow holds a few pages and Python the last batch: 34 images."""
     path = tmp_path / "images.parquet"
     schema = pa.schema([("image", pa.binary())])
     options = {"compression": "none", "use_dictionary": False, "write_batch_size": 4}
@@ -240,23 +240,23 @@ def test_one_window_is_held_at_a_time(tmp_path):
         rows = [i.to_bytes(2, "big") + bytes(1 << 20) for i in range(160)]
         writer.write_table(pa.table({"image": rows}, schema=schema))
     command = [sys.executable, "-c", MEASURE, str(path)]
-    window, memory = subprocess.run(
+    batch, memory = subprocess.run(
         command, check=True, capture_output=True, text=True
     ).stdout.splitlines()
-    assert json.loads(window) == list(range(126, 160))
+    assert json.loads(batch) == list(range(126, 160))
     arrow, python = map(int, memory.split())
     assert arrow < 20
     assert 34 <= python < 44
 
 
 def test_equal_images_share_their_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet, "WINDOW_BYTES", 50_000)
+    monkeypatch.setattr(parquet, "BATCH_BYTES", 50_000)
     value = b"x" * 1000
     path = tmp_path / "images.parquet"
     pq.write_table(pa.table({"image": [value] * 5000}), path)
-    window = read_window(str(path), 0, 0, "image")
-    assert window == [value] * 5000
-    assert len({id(value) for value in window}) <= 51
+    batch = read_batch(str(path), 0, 0, "image")
+    assert batch == [value] * 5000
+    assert len({id(value) for value in batch}) <= 51
 
 
 def test_files_that_are_no_parquet(tmp_path):
@@ -266,7 +266,7 @@ def test_files_that_are_no_parquet(tmp_path):
         open_manifest(str(path))
     assert str(error.value).startswith(f"{path}: not readable as Parquet: ")
     with pytest.raises(BuildError, match="not readable as Parquet"):
-        read_window(str(path), 0, 0, "image")
+        read_batch(str(path), 0, 0, "image")
 
 
 def test_columns_that_stand_there_twice(tmp_path):

@@ -20,8 +20,8 @@ MIB = 1 << 20
 
 
 def test_where_rows_lie():
-    rows = ChunkedRows(axis=0, count=25, chunk=10, window=4, row_bytes=1)
-    places = [rows.place(row) for row in (0, 3, 4, 9, 10, 24)]
+    rows = ChunkedRows(axis=0, count=25, chunk=10, batch=4, row_bytes=1)
+    places = [rows.find_batch(row) for row in (0, 3, 4, 9, 10, 24)]
     assert places == [(0, 0), (0, 0), (0, 1), (0, 2), (1, 0), (2, 1)]
     blocks = [rows.block(row) for row in (0, 3, 4, 9, 10, 24)]
     assert blocks == [range(4), range(4), range(4, 8), range(8, 10), range(10, 14), range(24, 25)]

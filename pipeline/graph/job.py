@@ -1,0 +1,181 @@
+"""A build whose inputs were found: what its transforms are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...schemas.columns import list_columns
+from ...schemas.errors import ManifestError, OptionError
+from ...transforms.manifests.join_labels import joined_columns
+from ...transforms.manifests.open_manifest import (
+    SPLIT_COLUMN,
+    Manifest,
+    inline_columns,
+    open_manifest,
+)
+from ...transforms.manifests.split_manifests import find_roots, name_manifests, open_manifests
+from ...transforms.rows import RowFormat
+from ...transforms.shards.encode_rows import RowEncoder
+from ...transforms.splits import Splits
+from ...transforms.storage.input_files import InputFiles
+from ...transforms.storage.output_folder import Folder, absolute, check_filesystem
+from ...transforms.storage.split_roots import SplitRoots
+from ..options import BuildOptions
+from .identity import InputFile, describe_command, identify
+from .read_rows import row_format_of
+
+__all__ = ["BuildJob", "open_job"]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildJob:
+    """A build whose manifests were found and fit its schema.
+
+    Attributes:
+        options: what was asked for.
+        manifests: the images': one, or one for each split.
+        labels: the label manifest, if there is one.
+        threads: threads in a shard task.
+        manifest_files: what the manifests' files are, by name.
+        label_files: the same of the label manifest's.
+        folder: where to build it, if that is not ``--output`` itself.
+    """
+
+    options: BuildOptions
+    manifests: tuple[Manifest, ...]
+    labels: Manifest | None
+    threads: int
+    manifest_files: Mapping[str, InputFile]
+    label_files: Mapping[str, InputFile] | None = None
+    folder: Folder | None = None
+
+    @property
+    def command(self) -> dict[str, Any]:
+        """All that decides the dataset, free of this machine's paths."""
+        return describe_command(self.options, self.manifest_files, self.label_files)
+
+    @property
+    def output(self) -> Folder:
+        """The dataset's folder, or the one that it is built in before it replaces another."""
+        return self.folder or Folder(self.options.output)
+
+    @property
+    def inline_hashes(self) -> dict[str, str]:
+        """SHA-256 of the manifests' files by name, where images may lie in them."""
+        if not any(map(inline_columns, self.manifests)):
+            return {}
+        return {name: file.content["sha256"] for name, file in self.manifest_files.items()}
+
+    @property
+    def row_format(self) -> RowFormat:
+        """What the rows' cells are, and what names a row."""
+        options = self.options
+        row_format = row_format_of(options, options.columns(), self.inputs)
+        clips = options.schema.clips
+        # What names a window is the window: rows that share a path are then no longer the same image.
+        is_cut = clips is not None and clips.window is not None
+        return replace(row_format, key_is_path=False) if is_cut else row_format
+
+    @property
+    def encoder(self) -> RowEncoder:
+        """What turns a row into a record."""
+        return RowEncoder(self.options.schema, self.row_format, self.inputs)
+
+    @property
+    def inputs(self) -> InputFiles:
+        """Reads the files that rows name, each manifest's relative to its own folder if to no other."""
+        options, folders = self.options, find_roots(self.manifests)
+        root = options.image_root or self.manifests[0].root
+        own = options.image_root is None and len({m.root for m in self.manifests}) > 1
+        return InputFiles(
+            str(folders) if own else root,
+            options.allow_outside,
+            options.schema.on_unreadable,
+            leave_out=absolute(options.output),
+            splits=folders if own else None,
+        )
+
+    @property
+    def manifest_root(self) -> str | SplitRoots:
+        """What the names of the manifests' files are relative to."""
+        return find_roots(self.manifests) or self.manifests[0].root
+
+
+def open_job(options: BuildOptions, threads: int) -> BuildJob:
+    """Finds the manifests and checks that they have the columns that the options name.
+
+    Raises:
+        ManifestError: a manifest cannot be read, or lacks a column.
+        OptionError: what a path's filesystem needs is not installed.
+    """
+    named = [path for _, path in name_manifests(options.manifest)]
+    for path in (*named, options.labels, options.image_root, options.output):
+        if path:
+            check_filesystem(path)
+    output = absolute(options.output)
+    manifests = open_manifests(options.manifest, output)
+    labels = open_manifest(options.labels, output) if options.labels else None
+    options = replace(options, splits=_splits_of(options, manifests))
+    for manifest in manifests:
+        _check_image_root(options, manifest, labels)
+        _check_columns(options, manifest, labels)
+        _check_frames(options, manifest)
+    files = {name: file for manifest in manifests for name, file in identify(manifest).items()}
+    label_files = identify(labels) if labels is not None else None
+    return BuildJob(options, manifests, labels, threads, files, label_files)
+
+
+def _splits_of(options: BuildOptions, manifests: tuple[Manifest, ...]) -> Splits:
+    if manifests[0].split:
+        return options.splits.of_manifests(SPLIT_COLUMN, options.manifest)
+    own = manifests[0].split_column
+    return options.splits.or_column(own, options.manifest) if own else options.splits
+
+
+def _check_columns(options: BuildOptions, manifest: Manifest, labels: Manifest | None) -> None:
+    where, columns = manifest.spec, manifest.columns
+    if labels is not None and options.join_on:
+        where = f"{manifest.spec} joined with {options.labels}"
+        columns = joined_columns(manifest.columns, labels.columns, options.join_on)
+    try:
+        options.schema.check_columns(columns, where)
+    except ManifestError as error:
+        raise ManifestError(f"{error}; {manifest.hint}" if manifest.hint else str(error)) from None
+    for name, column in (
+        ("--split_column", options.splits.column),
+        ("--group_by", options.splits.group_by),
+    ):
+        if column and column not in columns:
+            raise ManifestError(
+                f"{where}: no column {column!r} for {name}; {list_columns(column, columns)}"
+            )
+
+
+def _check_image_root(options: BuildOptions, manifest: Manifest, labels: Manifest | None) -> None:
+    """Arrays that a manifest names in itself are looked for where its images are."""
+    if manifest.format.names_itself and options.image_root:
+        raise OptionError(
+            f"--image_root: got {options.image_root!r}, expected none: {manifest.spec} holds its own arrays, "
+            "and paths in it are relative to its folder"
+        )
+    root = options.image_root or manifest.root
+    if labels is not None and labels.format.names_itself and labels.root != root:
+        raise OptionError(
+            f"--labels: got {options.labels!r}, which holds its own arrays, expected a file in the folder "
+            f"that paths are relative to, {root}"
+        )
+
+
+def _check_frames(options: BuildOptions, manifest: Manifest) -> None:
+    if options.schema.clips is None or not (
+        options.schema.clips.key or options.schema.clips.window
+    ):
+        return
+    for column in inline_columns(manifest):
+        if column in options.schema.frame_columns():
+            raise ManifestError(
+                f"{manifest.spec}: got images in column {column!r}, expected their paths: rows that are "
+                "grouped to clips or cut into windows cannot carry them"
+            )
