@@ -16,7 +16,8 @@ from .published import Published, open_dataset
 from .selection import choose_features, warn_of_text
 from .tf_data.batching import count_batches, read_elements
 from .tf_data.inputs_targets import Elements
-from .tf_data.sources import Selection, choose_source, open_source, select_records
+from .tf_data.selection import Selection
+from .tf_data.sources import choose_source, open_source, select_records
 
 __all__ = ["input_fn", "load", "steps_per_epoch"]
 
@@ -106,7 +107,7 @@ def load(
     options = ReadOptions(**{field.name: arguments[field.name] for field in fields(ReadOptions)})
     reading = _open(directory, split, options, input_context)
     schema = reading.dataset.schema
-    records = open_source(reading.source, reading.selection, schema)
+    records = open_source(reading.source, reading.selection, schema, reading.published)
     dataset = read_elements(records, reading.selection.count, schema, reading.elements, options)
     warn_of_text(reading.published, schema, options.features)
     return dataset.with_options(_distribution(input_context))

@@ -6,6 +6,7 @@ says; ``readers/tf_data/table_source.py`` makes tensors of them, ``readers/rando
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -13,9 +14,10 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Ragged", "RecordTable", "Rows", "Values"]
+__all__ = ["Identity", "Ragged", "RecordTable", "Rows", "Values", "identify"]
 
 Rows: TypeAlias = NDArray[np.int64]
+Identity: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,15 @@ class RecordTable(Protocol):
             IndexError: a number is not from 0 to the number of records - 1.
             DatasetError: a file does not let itself be read.
         """
+
+
+def identify(path: str) -> Identity | None:
+    """What tells a file from another one that takes its place; ``None`` where there is no file."""
+    try:
+        status = os.stat(path)
+    except OSError:  # whoever opens it says what is wrong
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _slice(values: Values, start: int, stop: int) -> Values:

@@ -7,30 +7,20 @@ descriptors that the process may have, so that training and validation data leav
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from ...schemas.errors import DatasetError
+from ..record_table import Identity, identify
 from .arrays import Array
 
-__all__ = ["Identity", "OpenFiles", "count_open", "identify"]
+__all__ = ["OpenFiles", "count_open"]
 
 Arrays: TypeAlias = Mapping[str, Array]
-Identity: TypeAlias = tuple[int, int, int]
 
 _MOST_DESCRIPTORS = 2048
-
-
-def identify(path: str) -> Identity | None:
-    """What tells a file from another one that takes its place; ``None`` where there is no file."""
-    try:
-        status = os.stat(path)
-    except OSError:  # whoever opens it says what is wrong
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def count_open(columns: int) -> int:

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from ...schemas import Schema
 from ...schemas.dataset.hdf5_layout import OFFSETS, STEP_OFFSETS, VALUES
 from ...schemas.errors import DatasetError, SchemaError
-from ..record_table import Ragged, Rows, Values
+from ..record_table import Identity, Ragged, Rows, Values, identify
 from .arrays import Array, Job, open_array, open_ragged
 from .buffers import empty
 from .files import check_virtual, open_file
 from .filters import check_filters
-from .open_files import Identity, OpenFiles, count_open, identify
+from .open_files import OpenFiles, count_open
 
 __all__ = ["Table", "open_table", "read_schema"]
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from typing import Any
 
 from ...schemas import Schema
 from ...schemas.dataset.hdf5_layout import columns
@@ -14,14 +12,13 @@ from ...schemas.errors import DatasetError
 from ..hdf5.arrays import Array
 from ..hdf5.files import FilePath, find_files, open_file
 from ..hdf5.table import Table, read_schema
-from ..record_table import Ragged, Rows
 from ..selection import check_features, select
-from .decode_numpy import Decoder
+from .table_records import TableRecords
 
 __all__ = ["HDF5Records"]
 
 
-class HDF5Records:
+class HDF5Records(TableRecords):
     """The records of HDF5 files as a sequence: ``records[i]`` is a dict by feature name.
 
     It is what PyTorch's ``DataLoader`` (which uses ``__getitems__``) and Grain take as a data source. Each
@@ -64,62 +61,22 @@ class HDF5Records:
         self.info, self.split, self.folder = found.info, found.split, os.path.dirname(files[0])
         info = found.info
         declared = read_schema(files[0]) if info is None else info.read_schema(self.folder)
-        self.schema = _choose(declared, features, files[0])
-        keys = list(features or ()) if self.schema is None else _keys(self.schema)
+        schema = _choose(declared, features, files[0])
+        keys = list(features or ()) if schema is None else _keys(schema)
         self._files = files
-        self._table = Table(files, keys or _all_datasets(files[0]))
-        self._decoder = Decoder(self.schema) if self.schema is not None else None
-        self._threads: tuple[int, ThreadPoolExecutor] | None = None
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        """One record; negative numbers count from the end."""
-        number = int(index)
-        if not -len(self) <= number < len(self):
-            raise IndexError(f"got record {number} of {len(self)}")
-        batch = self.read([number % len(self)])
-        return {name: values[0] for name, values in batch.items()}
-
-    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        """Several records, read together."""
-        batch = self.read(indices)
-        return [{name: values[i] for name, values in batch.items()} for i in range(len(indices))]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_threads": None}
-
-    def read(self, rows: Sequence[int] | Rows) -> dict[str, Any]:
-        """Several records as a batch by feature name.
-
-        Returns:
-            Arrays ``[rows, …]``; lists with an item a record where items differ in shape, or are text or
-            bytes.
-
-        Raises:
-            IndexError: a number is not from 0 to the number of records - 1.
-        """
-        values = self._table.read(rows)
-        if self._decoder is not None:
-            return self._decoder.decode(values, self._pool())
-        return {key: v.split() if isinstance(v, Ragged) else v for key, v in values.items()}
+        self._columns = Table(files, keys or _all_datasets(files[0]))
+        super().__init__(self._columns, schema)
 
     def arrays(self) -> Mapping[str, Array]:
         """What is known of the stored values by their path in the file: shapes and types."""
-        return self._table.arrays()
+        return self._columns.arrays()
 
     def select(self, schema: Schema) -> HDF5Records:
         """The same records with a part of their schema."""
         other = copy(self)
-        other.schema, other._decoder = schema, Decoder(schema)
-        other._table, other._threads = Table(self._files, _keys(schema)), None
+        other._columns = Table(self._files, _keys(schema))
+        TableRecords.__init__(other, other._columns, schema)
         return other
-
-    def _pool(self) -> ThreadPoolExecutor:
-        if self._threads is None or self._threads[0] != os.getpid():
-            self._threads = (os.getpid(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)))
-        return self._threads[1]
 
 
 def _choose(schema: Schema | None, features: Sequence[str] | None, path: str) -> Schema | None:

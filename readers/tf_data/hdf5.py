@@ -7,7 +7,7 @@ from functools import partial
 from ...schemas import Schema
 from ...schemas.dataset.hdf5_layout import columns
 from ..hdf5.table import open_table
-from .sources import Selection
+from .selection import Selection
 from .table_source import TableSource
 
 __all__ = ["open_source"]

@@ -2,46 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
 
 from ...schemas import Schema
+from ...schemas.dataset.sink import offered_sinks
+from ...schemas.errors import DatasetError
 from ..options import ReadOptions
 from ..published import Published
+from ..sink_table import open_sink_table
+from .selection import Selection
+from .table_source import TableSource
 
-__all__ = ["RecordSource", "Selection", "choose_source", "open_source", "select_records"]
+__all__ = ["RecordSource", "choose_source", "open_source", "select_records"]
 
 # Each is imported when a dataset is read from it: who reads TFRecords needs no h5py. The first one that is there
-# is read where nobody says which.
+# is read where nobody says which. Sinks of other packages are read through ``SinkTable``.
 _MODULES = {"tfrecord": ".tfrecord", "hdf5": ".hdf5"}
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The records that one input pipeline reads, and in which order.
-
-    Attributes:
-        files: the paths of the files that they are in, in order.
-        count: how many they are.
-        record_bytes: the size of one of them in its file, on average.
-        part: ``(count, index)`` where it reads one record in every ``count``; otherwise ``None``.
-        shuffle: ``False`` for the stored order, ``True`` for a new one each epoch; a number is the most records
-            that a source which can only read in order may hold to draw from.
-        seed: makes the orders the same in each run; ``None`` for others.
-    """
-
-    files: list[str]
-    count: int
-    record_bytes: float
-    part: tuple[int, int] | None = None
-    shuffle: bool | int = False
-    seed: int | None = None
-
-    @property
-    def deterministic(self) -> bool:
-        """Whether two reads give the same records in the same order."""
-        return self.seed is not None or self.shuffle is False
 
 
 class RecordSource(Protocol):
@@ -77,16 +56,30 @@ class RecordSource(Protocol):
 def choose_source(dataset: Published, split: str, chosen: str | None) -> str:
     """The format that a split is read from: the one asked for, else the first that is there.
 
+    Formats of other packages are looked for only where it takes them.
+
     Raises:
-        DatasetError: there is no such split.
+        DatasetError: there is no such split, or it has only formats that are not installed.
+        PluginError: a package that offers a format is broken.
         ValueError: there is no such format.
     """
-    names = list(_MODULES)
     if chosen is None:
         shards = dataset.shards(split)
-        there = [name for name in names if all(name in shard.files for shard in shards)]
-        return there[0] if there else names[0]
-    if chosen not in names:
+        if not shards:
+            return next(iter(_MODULES))
+        there = [name for name in shards[0].files if all(name in s.files for s in shards)]
+        own = [name for name in _MODULES if name in there]
+        if own:
+            return own[0]
+        for name in there:
+            if name in offered_sinks(tuple(_MODULES)):
+                return name
+        raise DatasetError(
+            f"{dataset.directory}: split {split!r} has {', '.join(there)} files alone, for which no sink is "
+            "installed here; install the package that offers it"
+        )
+    if chosen not in _MODULES and chosen not in offered_sinks(tuple(_MODULES)):
+        names = [*_MODULES, *offered_sinks(tuple(_MODULES))]
         raise ValueError(f"source: got {chosen!r}, expected {' or '.join(map(repr, names))}")
     return chosen
 
@@ -122,11 +115,22 @@ def select_records(
     return Selection(paths, total, size, part, options.shuffle, options.seed)
 
 
-def open_source(name: str, selection: Selection, schema: Schema) -> RecordSource:
+def open_source(name: str, selection: Selection, schema: Schema, stored: Schema) -> RecordSource:
     """The source of a format.
+
+    Args:
+        name: the format.
+        selection: what is read.
+        schema: the features that are read.
+        stored: all features of the records.
 
     Raises:
         DatasetError: a file is not whole.
     """
-    source: RecordSource = import_module(_MODULES[name], __package__).open_source(selection, schema)
-    return source
+    source: RecordSource
+    if name in _MODULES:
+        module = import_module(_MODULES[name], __package__)
+        source = module.open_source(selection, schema)
+        return source
+    arguments = name, tuple(selection.files), json.dumps(stored.to_dict())
+    return TableSource(partial(open_sink_table, *arguments), schema, selection)

@@ -16,7 +16,7 @@ import tensorflow as tf
 from ...schemas import Schema
 from ...schemas.features.base import ValueSpec
 from ..record_table import Ragged, RecordTable, Values
-from .sources import Selection
+from .selection import Selection
 
 __all__ = ["TableSource"]
 
@@ -71,7 +71,7 @@ class TableSource:
         self._open_table, self._selection = open_table, selection
         pipelines, index = selection.part or (1, 0)
         self._rows = range(index, len(open_table()), pipelines)
-        specs = {name: feature.specs(name) for name, feature in schema.features.items()}
+        specs = schema.specs
         raw = {
             name for name in specs if name in specs[name] and specs[name][name].encoding == "raw"
         }

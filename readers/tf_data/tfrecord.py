@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from ...schemas import Schema
 from .description import make_description
-from .sources import Selection
+from .selection import Selection
 
 __all__ = ["TFRecordSource", "open_source"]
 

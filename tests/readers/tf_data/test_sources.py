@@ -10,12 +10,8 @@ from pixelbeam.readers.options import ReadOptions
 from pixelbeam.readers.published import open_dataset
 from pixelbeam.readers.selection import select
 from pixelbeam.readers.tf_data.description import describe_single, make_description
-from pixelbeam.readers.tf_data.sources import (
-    Selection,
-    choose_source,
-    open_source,
-    select_records,
-)
+from pixelbeam.readers.tf_data.selection import Selection
+from pixelbeam.readers.tf_data.sources import choose_source, open_source, select_records
 from pixelbeam.schemas.errors import DatasetError
 
 SOURCES = ["tfrecord", "hdf5"]
@@ -25,7 +21,7 @@ RAW = {"raw", "packed", "ragged"}
 def opened(folder, name, context=None, **options):
     dataset = open_dataset(folder)
     selection = select_records(dataset, "train", name, ReadOptions(**options), context)
-    return open_source(name, selection, dataset.schema)
+    return open_source(name, selection, dataset.schema, dataset.schema)
 
 
 def assert_same(left, right):
