@@ -139,13 +139,8 @@ def open_dataset(directory: str | os.PathLike[str]) -> Published:
             "it or build the dataset again"
         )
     # No checksum helps where a tool has changed the file and then sealed it again.
-    splits = info.splits.values()
-    groups = [
-        *(shard.files for split in splits for shard in split.shards),
-        *(s.files for s in splits),
-    ]
-    files = [file.path for group in groups for file in group.values()]
-    twice = sorted(path for path, count in Counter(files).items() if count > 1)
+    named = Counter(name for name, _ in info.named_files())
+    twice = sorted(name for name, count in named.items() if count > 1)
     if twice:
         raise DatasetError(f"{place}: {DATASET_FILE} lists {twice[0]} twice, expected it once")
     return Published(place, info, info.read_schema(place))

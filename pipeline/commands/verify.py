@@ -23,7 +23,7 @@ from ...schemas.errors import DatasetError, OptionError
 from ...schemas.features.base import RecordValue, Steps
 from ...schemas.schema import Schema
 from ...transforms.sinks.check_records import check_record
-from ...transforms.sinks.registry import find_sink, installed_sinks
+from ...transforms.sinks.registry import installed_sinks
 from ...transforms.storage.output_folder import Folder, check_filesystem, is_local
 from ..output.own_files import is_ours
 
@@ -108,9 +108,8 @@ def verify(directory: str, quick: bool = False, threads: int = 4) -> Verified:
         for records, faults in pool.map(checker.check_shard, shards):
             verified.records += records
             verified.faults += faults
-    verified.files += sum(len(shard.files) for shard in shards)
     verified.faults += checker.check_other_files()
-    verified.files += len(checker.other_files())
+    verified.files += len(info.files)
     return verified
 
 
@@ -121,11 +120,7 @@ class _Checker:
         self._folder, self._info, self._quick = folder, info, quick
         self._schema: Schema = info.read_schema(folder.root)
         self._sizes = folder.sizes()
-        used = {name for split in info.splits.values() for s in split.shards for name in s.files}
-        if not quick:  # or else what cannot be read would pass for whole
-            for name in sorted(used):
-                find_sink(name)
-        self._sinks = [sink for sink in installed_sinks().values() if sink.name in used]
+        self._used = {n for split in info.splits.values() for s in split.shards for n in s.files}
 
     def check_books(self) -> Iterator[Fault]:
         info = self._info
@@ -135,36 +130,27 @@ class _Checker:
             yield Fault(DATASET_FILE, message)
         if sum(info.rejects.by_reason.values()) != info.rejects.count:
             yield Fault(DATASET_FILE, "the rejects by reason do not add up to all rejects")
-
-    def other_files(self) -> list[tuple[str, str, int | None]]:
-        """The files beside the shards: name, SHA-256, and size where it is known."""
-        info = self._info
-        files: list[tuple[str, str, int | None]] = []
-        files.append((info.description.path, info.description.sha256, None))
-        for split in info.splits.values():
-            files += [(file.path, file.sha256, file.bytes) for file in split.files.values()]
-        lists = filter(None, [info.rejects.file, info.dropped_frames.file])
-        return files + [(file.path, file.sha256, file.bytes) for file in lists]
+        for name in sorted(self._used - installed_sinks().keys()) if not self._quick else ():
+            yield Fault(
+                DATASET_FILE,
+                f"sink {name!r} is not installed here, so what its files hold was not read; install the "
+                "package that offers it",
+            )
 
     def check_other_files(self) -> Iterator[Fault]:
-        others = self.other_files()
-        for name, sha256, size in others:
-            yield from self._check_presence(name, size)
+        """Checks the files that are no shards, and that there are no more than ``dataset.json`` lists."""
+        shards = {name for name, file in self._info.named_files() if file.kind == "shard"}
+        for name, file in self._info.files.items():
+            if name in shards:
+                continue
+            yield from self._check_presence(name, file.bytes)
             if name in self._sizes and not self._quick:
-                with self._folder.open(name) as file:
-                    if _sha256(file) != sha256:
-                        yield Fault(name, _CHANGED)
+                yield from self._check_hash(name, file.sha256)
         yield from self._check_reasons(REJECTS_FILE, self._info.rejects.by_reason)
         yield from self._check_reasons(DROPPED_FILE, self._info.dropped_frames.by_reason)
-        known = {DATASET_FILE} | {name for name, _, _ in others} | set(self._shard_files())
-        for name in sorted(self._sizes.keys() - known):
+        for name in sorted(self._sizes.keys() - self._info.files.keys() - {DATASET_FILE}):
             if is_ours(name, self._sizes):
                 yield Fault(name, f"{DATASET_FILE} does not know this file")
-
-    def _shard_files(self) -> Iterator[str]:
-        for split in self._info.splits.values():
-            for shard in split.shards:
-                yield from (file.path for file in shard.files.values())
 
     def check_shard(self, shard: ShardInfo) -> tuple[int, list[Fault]]:
         """Checks the files of a shard; returns the records that were read and what is wrong."""
@@ -173,14 +159,17 @@ class _Checker:
         ]
         if self._quick:
             return 0, faults
+        present = {s: file for s, file in shard.files.items() if file.path in self._sizes}
         records, first = 0, None
-        for sink in self._sinks:
-            file = shard.files.get(sink.name)
-            if file is None or file.path not in self._sizes:
+        for sink in installed_sinks().values():  # the first of them is checked by the schema
+            file = present.pop(sink.name, None)
+            if file is None:
                 continue
             number, found = self._check_records(shard, sink, file, first)
             records, faults = max(records, number), faults + found
             first = first or (sink, file)
+        for file in present.values():  # of sinks that are not installed
+            faults += self._check_hash(file.path, file.sha256)
         return records, faults
 
     def _check_records(
@@ -231,6 +220,11 @@ class _Checker:
             yield Fault(name, "missing")
         elif size is not None and self._sizes[name] != size:
             yield Fault(name, f"got {self._sizes[name]} bytes, expected {size}")
+
+    def _check_hash(self, name: str, sha256: str) -> Iterator[Fault]:
+        with self._folder.open(name) as content:
+            if _sha256(content) != sha256:
+                yield Fault(name, _CHANGED)
 
     def _check_reasons(self, name: str, expected: Mapping[str, int]) -> Iterator[Fault]:
         """Counts the lines of a list of rejects."""

@@ -16,7 +16,7 @@ from ...transforms.shards.check_sources import SourceCheck
 from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.sources import SOURCES_FOLDER, ShardSources, SourceState
 from ..graph.job import BuildJob
-from .own_files import hashes_of, shard_names, sizes_of
+from .own_files import shard_names
 
 __all__ = ["Changes", "find_changes"]
 
@@ -51,8 +51,8 @@ def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
     present = job.output.sizes()
     lost = [
         name
-        for name, size in sizes_of(info).items()
-        if name not in present or size not in (None, present[name])
+        for name, file in info.files.items()
+        if name not in present or file.bytes not in (None, present[name])
     ]
     if lost:
         said = f"{_count(len(lost), 'file')} missing or of another size: {_list(sorted(lost))}"
@@ -86,15 +86,15 @@ def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
 def _other_content(output: Folder, info: DatasetInfo) -> list[str]:
     """The dataset's files whose bytes are not those that were published, sorted."""
 
-    def differs(expected: tuple[str, str]) -> str | None:
+    def differs(name: str) -> str | None:
         digest = hashlib.sha256()
-        with output.open(expected[0]) as file:
+        with output.open(name) as file:
             while block := file.read(_READ_BYTES):
                 digest.update(block)
-        return None if digest.hexdigest() == expected[1] else expected[0]
+        return None if digest.hexdigest() == info.files[name].sha256 else name
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return sorted(filter(None, pool.map(differs, hashes_of(info).items())))
+        return sorted(filter(None, pool.map(differs, info.files)))
 
 
 def _noted(job: BuildJob, info: DatasetInfo) -> Iterator[ShardSources | None]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 
 from ...schemas.dataset.file_names import (
     DATASET_FILE,
-    DESCRIPTION_FILE,
-    DROPPED_FILE,
-    REJECTS_FILE,
+    FIXED_FILES,
     STATE_FOLDER,
     ShardName,
     split_file,
 )
 from ...schemas.dataset.info import DatasetInfo
+from ...schemas.errors import DatasetError
 from ...transforms.sinks.registry import installed_sinks
 from ...transforms.storage.output_folder import TEMPORARY_FOLDER, Folder, is_local
 from ...transforms.storage.sources import SOURCES_FOLDER
@@ -23,12 +23,10 @@ __all__ = [
     "LOCK_FILE",
     "clear_state",
     "has_state",
-    "hashes_of",
     "is_ours",
-    "names_of",
     "remove_build",
     "shard_names",
-    "sizes_of",
+    "written_files",
 ]
 
 COMMAND_FILE = f"{STATE_FOLDER}/command.json"
@@ -38,21 +36,6 @@ LOCK_FILE = f"{STATE_FOLDER}/lock"
 _STATE_FOLDERS = (f"{STATE_FOLDER}/shards", TEMPORARY_FOLDER)
 
 
-def names_of(info: DatasetInfo) -> set[str]:
-    """The files of a published dataset beside ``dataset.json``."""
-    return set(sizes_of(info))
-
-
-def sizes_of(info: DatasetInfo) -> dict[str, int | None]:
-    """The same with their sizes in bytes, where ``dataset.json`` has them."""
-    return {path: size for path, (size, _) in _files_of(info).items()}
-
-
-def hashes_of(info: DatasetInfo) -> dict[str, str]:
-    """The same with their SHA-256."""
-    return {path: sha256 for path, (_, sha256) in _files_of(info).items()}
-
-
 def shard_names(info: DatasetInfo) -> list[str]:
     """The names of a dataset's shards, which are those of the notes on their sources too."""
     return [
@@ -60,19 +43,6 @@ def shard_names(info: DatasetInfo) -> list[str]:
         for split, described in info.splits.items()
         for index in range(len(described.shards))
     ]
-
-
-def _files_of(info: DatasetInfo) -> dict[str, tuple[int | None, str]]:
-    """Size and SHA-256 of each file beside ``dataset.json``."""
-    files: dict[str, tuple[int | None, str]] = {
-        info.description.path: (None, info.description.sha256)
-    }
-    for split in info.splits.values():
-        shards = (file for shard in split.shards for file in shard.files.values())
-        files.update((f.path, (f.bytes, f.sha256)) for f in (*split.files.values(), *shards))
-    for file in filter(None, [info.rejects.file, info.dropped_frames.file]):
-        files[file.path] = (file.bytes, file.sha256)
-    return files
 
 
 def has_state(output: Folder) -> bool:
@@ -95,11 +65,26 @@ def _state_files(output: Folder) -> list[str]:
 
 def remove_build(output: Folder) -> None:
     """Deletes a dataset or an unfinished build, the commit point first; leaves other files alone."""
+    written = written_files(output)
     output.delete([DATASET_FILE])
-    names = output.sizes()
-    # A file over shards is known by them, so it goes first; its name is shorter than theirs.
-    output.delete_files(sorted((name for name in names if is_ours(name, names)), key=len))
+    output.delete_files([name for name in written if name != DATASET_FILE])
     output.delete([*_state_files(output), *_STATE_FOLDERS, SOURCES_FOLDER])
+
+
+def written_files(output: Folder) -> list[str]:
+    """The files directly in the output folder that builds have written, in an order to delete them in.
+
+    Those of a sink that is no longer installed are known by ``dataset.json`` alone.
+    """
+    names, listed = output.sizes(), set[str]()
+    if (data := output.read(DATASET_FILE)) is not None:
+        with suppress(DatasetError):  # one that cannot be read lists nothing
+            info = DatasetInfo.loads(data, output.root)
+            # Names of shards alone: it must not be able to name files that are the user's.
+            listed = {name for name in info.files if _split_of(name) is not None}
+    ours = (name for name in names if name in listed or is_ours(name, names))
+    # A file over shards is known by them, so it goes first; its name is shorter than theirs.
+    return sorted(ours, key=len)
 
 
 def is_ours(name: str, names: Collection[str]) -> bool:
@@ -111,7 +96,7 @@ def is_ours(name: str, names: Collection[str]) -> bool:
     """
     suffix = name.rpartition(".")[2]
     if suffix not in {sink.suffix for sink in installed_sinks().values()}:
-        return name in (DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE, DROPPED_FILE)
+        return name in FIXED_FILES
     if _split_of(name) is not None:
         return True
     return any(

@@ -6,7 +6,7 @@ from ...schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
 from ...schemas.dataset.info import DatasetInfo
 from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.sources import SOURCES_FOLDER
-from .own_files import is_ours, names_of, shard_names
+from .own_files import shard_names, written_files
 
 __all__ = ["finish_replacing", "is_replacing", "next_folder"]
 
@@ -34,12 +34,10 @@ def finish_replacing(output: Folder) -> None:
     if data is None:
         return
     info = DatasetInfo.loads(data, output.path(_NEXT))
-    new = names_of(info)
+    new = info.files.keys()
+    old = [name for name in written_files(output) if name not in new]
     output.delete([DATASET_FILE])
-    names = output.sizes()
-    # A file over shards is known by them, so it goes first; its name is shorter than theirs.
-    old = [name for name in names if is_ours(name, names) and name not in new]
-    output.delete_files(sorted(old, key=len))
+    output.delete_files([name for name in old if name != DATASET_FILE])
     following = next_folder(output)
     _move(output, sorted(name for name in following.sizes() if name in new))
     if (sources := following.sizes(SOURCES_FOLDER)) or following.exists(SOURCES_FOLDER):

@@ -11,8 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from ...schemas.dataset.checksum import BLANK, fill_checksum
-from ...schemas.dataset.file_names import DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE, split_file
+from ...schemas.dataset.file_names import (
+    DATASET_FILE,
+    DESCRIPTION_FILE,
+    REJECTS_FILE,
+    STATISTICS_FILE,
+    split_file,
+)
 from ...schemas.dataset.info import (
+    DatasetFile,
     DatasetInfo,
     FileInfo,
     FramesInfo,
@@ -34,7 +41,7 @@ from ...transforms.sinks.registry import find_sink, installed_sinks, sink_versio
 from ...transforms.storage.output_folder import Folder, PublishedFile
 from ...transforms.storage.sources import SOURCES_FOLDER
 from ..options import MaxRejects
-from ..output.own_files import clear_state, is_ours, names_of
+from ..output.own_files import clear_state, is_ours
 from ..terminal import printable
 from .frames import publish_frames
 from .shard_results import SplitResults, read_results
@@ -59,8 +66,9 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
         ManifestError: there are no rows.
     """
     plan = _read_plan(output)
-    results = read_results(output, plan)
     with output.scratch() as scratch:
+        statistics_file = scratch / STATISTICS_FILE
+        results = read_results(output, plan, statistics_file)
         rejects_file = scratch / REJECTS_FILE
         by_reason, early, examples = _collect_rejects(output, results, rejects_file)
         _balance(plan, results, early, by_reason.total())
@@ -70,13 +78,22 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
             raise _too_many(said, by_reason, examples, output.path(REJECTS_FILE))
         frames = publish_frames(output, plan, results, rejects_file) if plan.schema.clips else None
         rejects = output.publish(rejects_file, REJECTS_FILE) if by_reason else None
+        statistics = output.publish(statistics_file, STATISTICS_FILE)
     description = output.write(DESCRIPTION_FILE, write_description(plan.schema).encode())
     whole = _publish_whole(output, plan.schema, results)
+    listed = {"statistics": statistics}  # what no other key of dataset.json names
     dataset = _describe(
-        plan, results, whole, _describe_rejects(by_reason, rejects), frames, description, command
+        plan,
+        results,
+        whole,
+        _describe_rejects(by_reason, rejects),
+        frames,
+        description,
+        listed,
+        command,
     )
     names = output.sizes().keys()
-    stale = sorted(names - names_of(dataset))
+    stale = sorted(names - dataset.files.keys())
     output.delete_files([name for name in stale if is_ours(name, names)])
     shards = {shard.name for found in results.values() for shard in found.shards}
     unknown = sorted(output.sizes(SOURCES_FOLDER).keys() - shards)
@@ -204,6 +221,7 @@ def _describe(
     rejects: RejectsInfo,
     frames: FramesInfo | None,
     description: PublishedFile,
+    listed: dict[str, PublishedFile],
     command: dict[str, Any],
 ) -> DatasetInfo:
     fingerprints = [shard.fingerprint for split in results.values() for shard in split.shards]
@@ -224,6 +242,10 @@ def _describe(
             "versions": codec_versions()
             | kind_versions(plan.schema.features.values())
             | sink_versions(_sinks(results), plan.schema),
+            "files": {
+                file.path: DatasetFile(kind=kind, bytes=file.bytes, sha256=file.sha256)
+                for kind, file in listed.items()
+            },
             "checksum": BLANK,
         }
     )

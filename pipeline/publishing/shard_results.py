@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from ...schemas.dataset.file_names import ShardName
 from ...schemas.dataset.statistics import add_summaries
@@ -28,16 +30,23 @@ class SplitResults:
     summaries: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def read_results(output: Folder, plan: Plan) -> dict[str, SplitResults]:
+def read_results(output: Folder, plan: Plan, into: Path) -> dict[str, SplitResults]:
     """The results of each split of a plan.
+
+    Args:
+        output: the dataset's folder.
+        plan: what was planned.
+        into: a local file to write ``statistics.jsonl`` to: for each shard its name, its number of records and
+            their summaries by feature, which a report can merge for any part of the dataset.
 
     Raises:
         BuildError: one is missing.
     """
-    return {split: _read_split(output, plan, split) for split in plan.splits}
+    with into.open("wb") as file:
+        return {split: _read_split(output, plan, split, file) for split in plan.splits}
 
 
-def _read_split(output: Folder, plan: Plan, split: str) -> SplitResults:
+def _read_split(output: Folder, plan: Plan, split: str, into: BinaryIO) -> SplitResults:
     count = plan.splits[split].num_shards
     names = [str(ShardName(split, index, count)) for index in range(count)]
     results = SplitResults()
@@ -46,6 +55,8 @@ def _read_split(output: Folder, plan: Plan, split: str) -> SplitResults:
         if data is None:
             raise BuildError(f"shard {name} is missing; run the same command again")
         shard = ShardResult.from_json(data)
+        line = {"shard": name, "num_records": shard.num_records, "summaries": shard.summaries}
+        into.write(json.dumps(line, sort_keys=True).encode() + b"\n")
         add_summaries(results.summaries, shard.summaries, plan.schema.features)
         results.shards.append(replace(shard, summaries={}))
     return results

@@ -9,9 +9,11 @@ __all__ = [
     "DATASET_FILE",
     "DESCRIPTION_FILE",
     "DROPPED_FILE",
+    "FIXED_FILES",
     "REJECTS_FILE",
     "SPLIT_NAME",
     "STATE_FOLDER",
+    "STATISTICS_FILE",
     "ShardName",
     "split_file",
 ]
@@ -21,6 +23,14 @@ DESCRIPTION_FILE = "feature_description.py"
 REJECTS_FILE = "rejects.jsonl"
 DROPPED_FILE = "dropped_frames.jsonl"
 """The frames that were dropped from their clips; absent when there are none."""
+
+STATISTICS_FILE = "statistics.jsonl"
+"""The summaries of each shard, a line a shard in the order of ``dataset.json``, to be merged as one likes."""
+
+FIXED_FILES = frozenset(
+    {DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE, DROPPED_FILE, STATISTICS_FILE}
+)
+"""The files that have the same name in every dataset that has them."""
 
 STATE_FOLDER = ".pixelbeam"
 """What a build that is not yet published knows about itself; gone once it is published."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import (
@@ -25,6 +26,7 @@ from .file_names import DATASET_FILE
 
 __all__ = [
     "FORMAT",
+    "DatasetFile",
     "DatasetInfo",
     "DroppedInfo",
     "FileInfo",
@@ -58,11 +60,36 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 
 
-class FileInfo(_Part):
+class _OptionalKeys(_Part):
+    """Leaves the keys out that are ``None``, rather than writing nulls that mean nothing."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        absent = {name for name in type(self).model_fields if getattr(self, name) is None}
+        return {name: value for name, value in serialize(self).items() if name not in absent}
+
+
+class DatasetFile(_OptionalKeys):
+    """What is known of a file beside ``dataset.json``.
+
+    Attributes:
+        kind: what it is: ``shard``, ``joined`` (over the shards of a split), ``description``, ``rejects``,
+            ``dropped_frames``, ``statistics``, or one that a later version names.
+        bytes: its size; not known of the generated module in the oldest datasets.
+        sha256: of its content, in hex.
+    """
+
+    kind: str
+    bytes: _Count | None = None
+    sha256: _Sha256
+
+
+class FileInfo(_OptionalKeys):
     """A file of the dataset, by its name in the dataset's directory."""
 
     path: _FileName
     sha256: _Sha256
+    bytes: _Count | None = None
 
 
 class ShardFile(_Part):
@@ -97,15 +124,6 @@ class SplitInfo(_Part):
         if total != self.num_records:
             raise ValueError(f"got {self.num_records} in num_records, but {total} in its shards")
         return self
-
-
-class _OptionalKeys(_Part):
-    """Leaves the keys out that are ``None``, rather than writing nulls that mean nothing."""
-
-    @model_serializer(mode="wrap")
-    def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        absent = {name for name in type(self).model_fields if getattr(self, name) is None}
-        return {name: value for name, value in serialize(self).items() if name not in absent}
 
 
 class RejectsInfo(_OptionalKeys):
@@ -171,6 +189,8 @@ class DatasetInfo(_OptionalKeys):
         frames: of clips, what became of their frames.
         command: all options that decided the dataset, and the hashes of its manifests.
         versions: of the libraries that decided its bytes.
+        files: every file of the dataset but this one, by name. Those that other keys name are taken from
+            there, so it is whole for datasets that were written without it.
         checksum: SHA-256 of the file itself; see ``checksum.py``.
     """
 
@@ -185,7 +205,26 @@ class DatasetInfo(_OptionalKeys):
     frames: FramesInfo | None = None
     command: dict[str, Any] | None = None
     versions: dict[str, str] | None = None
+    files: dict[_FileName, DatasetFile] = Field(default_factory=dict)
     checksum: _Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _complete_files(self) -> Self:
+        files = {**self.files, **dict(self.named_files())}
+        object.__setattr__(self, "files", dict(sorted(files.items())))  # else it is frozen
+        return self
+
+    def named_files(self) -> Iterator[tuple[str, DatasetFile]]:
+        """The files that other keys than ``files`` name, each as often as they do."""
+        for split in self.splits.values():
+            for shard in split.shards:
+                yield from (_named("shard", file) for file in shard.files.values())
+            yield from (_named("joined", file) for file in split.files.values())
+        yield _named("description", self.description)
+        if self.rejects.file is not None:
+            yield _named("rejects", self.rejects.file)
+        if self.dropped_frames.file is not None:
+            yield _named("dropped_frames", self.dropped_frames.file)
 
     @property
     def dropped_frames(self) -> DroppedInfo:
@@ -238,6 +277,10 @@ class DatasetInfo(_OptionalKeys):
             raise DatasetError(
                 f"{directory}: {DATASET_FILE} has a schema that is not: {error}"
             ) from None
+
+
+def _named(kind: str, file: FileInfo | ShardFile) -> tuple[str, DatasetFile]:
+    return file.path, DatasetFile(kind=kind, bytes=file.bytes, sha256=file.sha256)
 
 
 def _check_format(found: Any, where: str) -> None:

@@ -103,6 +103,7 @@ def test_a_published_dataset_is_left_alone_and_replaced_when_asked(bucket, publi
     assert sorted(contents(bucket / "replaced")) == [
         "dataset.json",
         "feature_description.py",
+        "statistics.jsonl",
         "train-00000-of-00001.tfrecord",
         "val-00000-of-00001.tfrecord",
     ]
@@ -146,7 +147,7 @@ def test_a_source_that_was_replaced_is_seen(bucket, photos):
 def test_a_whole_dataset_is_verified(published):
     assert _pixelbeam("verify", published) == (
         0,
-        [f"{published}: whole: 6 files and 100 records, every byte and record checked"],
+        [f"{published}: whole: 7 files and 100 records, every byte and record checked"],
     )
 
 

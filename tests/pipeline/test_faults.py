@@ -168,6 +168,7 @@ def test_leftovers_of_dead_attempts_are_cleaned(images, tmp_path):
     assert sorted(contents(out)) == [
         "dataset.json",
         "feature_description.py",
+        "statistics.jsonl",
         "train-00000-of-00001.tfrecord",
     ]
     assert state_of(out) == ["sources/train-00000-of-00001"]

@@ -69,9 +69,9 @@ def republish(folder: Path, name: str, data: bytes) -> None:
 
 def test_a_dataset_that_is_whole(dataset):
     verified = verify(str(dataset))
-    assert (verified.faults, verified.files, verified.records) == ([], 7, 20)
+    assert (verified.faults, verified.files, verified.records) == ([], 8, 20)
     quick = verify(str(dataset), quick=True)
-    assert (quick.faults, quick.files, quick.records) == ([], 7, 0)
+    assert (quick.faults, quick.files, quick.records) == ([], 8, 0)
 
 
 def test_every_flipped_bit_is_found(dataset, tmp_path):
@@ -218,15 +218,46 @@ def test_the_books_are_checked(dataset):
     ]
 
 
+def test_a_dataset_that_does_not_list_its_files_is_verified_as_well(dataset):
+    info = json.loads((dataset / "dataset.json").read_bytes())
+    statistics = info.pop("files")["statistics.jsonl"]
+    assert statistics["kind"] == "statistics"
+    info["checksum"] = BLANK
+    (dataset / "dataset.json").write_bytes(fill_checksum(json.dumps(info).encode()))
+    (dataset / "statistics.jsonl").unlink()
+    verified = verify(str(dataset))
+    assert (verified.faults, verified.files, verified.records) == ([], 7, 20)
+
+
+def test_the_records_of_a_sink_that_is_not_installed_are_not_called_whole(dataset):
+    info = json.loads((dataset / "dataset.json").read_bytes())
+    for split in info["splits"].values():
+        for shard in split["shards"]:
+            shard["files"] = {"zarr": shard["files"]["tfrecord"]}
+    info["checksum"] = BLANK
+    (dataset / "dataset.json").write_bytes(fill_checksum(json.dumps(info).encode()))
+    said = (
+        "dataset.json: sink 'zarr' is not installed here, so what its files hold was not read; install the "
+        "package that offers it"
+    )
+    assert faults(dataset) == [said]
+    assert faults(dataset, quick=True) == []
+    data = bytearray((dataset / SHARD).read_bytes())
+    data[-1] ^= 1
+    (dataset / SHARD).write_bytes(data)
+    changed = f"{SHARD}: the SHA-256 is wrong: the file is not as it was published"
+    assert faults(dataset) == [said, changed]
+
+
 def test_the_command(dataset, capsys, tmp_path):
     assert main(["verify", str(dataset)]) == 0
     said = capsys.readouterr().out
-    assert said == f"{dataset}: whole: 7 files and 20 records, every byte and record checked\n"
+    assert said == f"{dataset}: whole: 8 files and 20 records, every byte and record checked\n"
     (dataset / SHARD).unlink()
     assert main(["verify", "--quick", str(dataset)]) == 1
     said = capsys.readouterr().out
     assert said == (
-        f"{SHARD}: missing\n{dataset}: 1 faults: 7 files and 0 records, sizes and counts checked\n"
+        f"{SHARD}: missing\n{dataset}: 1 faults: 8 files and 0 records, sizes and counts checked\n"
     )
     assert main(["verify", str(tmp_path)]) == 1
     assert capsys.readouterr().err == (

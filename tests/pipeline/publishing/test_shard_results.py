@@ -26,14 +26,23 @@ def test_results_are_in_order_and_their_summaries_added_up(tmp_path):
     second = finish(folder, "train-00001-of-00002", 4)
     first = finish(folder, "train-00000-of-00002", 3)
     third = finish(folder, "val-00000-of-00001", 3)
-    assert read_results(folder, PLAN) == {
+    assert read_results(folder, PLAN, tmp_path / "s.jsonl") == {
         "train": SplitResults([first, second], {"label": {"classes": {"0": 7, "3": 1, "4": 1}}}),
         "val": SplitResults([third], {"label": {"classes": {"0": 3, "3": 1}}}),
     }
+    assert (tmp_path / "s.jsonl").read_text() == "".join(
+        f'{{"num_records": {rows}, "shard": "{name}", "summaries": '
+        f'{{"label": {{"classes": {{"0": {rows}, "{rows}": 1}}}}}}}}\n'
+        for name, rows in (
+            ("train-00000-of-00002", 3),
+            ("train-00001-of-00002", 4),
+            ("val-00000-of-00001", 3),
+        )
+    )
 
 
 def test_a_missing_shard_is_named(tmp_path):
     folder = Folder(str(tmp_path))
     finish(folder, "train-00001-of-00002", 4)
     with pytest.raises(BuildError, match="shard train-00000-of-00002 is missing; run the same"):
-        read_results(folder, PLAN)
+        read_results(folder, PLAN, tmp_path / "s.jsonl")

@@ -4,6 +4,7 @@ import time
 import pytest
 from pixelbeam.schemas import ClassLabel, DatasetInfo, Schema
 from pixelbeam.schemas.dataset.info import (
+    DatasetFile,
     DroppedInfo,
     FileInfo,
     FramesInfo,
@@ -86,7 +87,18 @@ GOLDEN = """\
       "truncated_image": 1
     }
   },
-  "warnings": []
+  "warnings": [],
+  "files": {
+    "feature_description.py": {
+      "kind": "description",
+      "sha256": "0000000000000000000000000000000000000000000000000000000000000000"
+    },
+    "train-00000-of-00001.tfrecord": {
+      "kind": "shard",
+      "bytes": 90,
+      "sha256": "0000000000000000000000000000000000000000000000000000000000000000"
+    }
+  }
 }
 """
 
@@ -128,7 +140,7 @@ def test_what_is_not_there_is_left_out_and_the_checksum_comes_last():
     )
     described = dataset(rejects=listed, **full)
     parsed = json.loads(described.dumps())
-    assert list(parsed)[-5:] == ["warnings", *full]
+    assert list(parsed)[-6:] == ["warnings", "frames", "command", "versions", "files", "checksum"]
     assert parsed["rejects"]["file"] == {"path": "rejects.jsonl", "bytes": 7, "sha256": SHA}
     assert parsed["frames"] == {
         "seen": 9,
@@ -200,6 +212,39 @@ def test_refuses_counts_that_do_not_add_up():
     assert damaged(change) == (
         "OUT: dataset.json is damaged: splits.train: got 4 in num_records, but 3 in its shards"
     )
+
+
+def test_files_are_all_that_other_keys_name_and_what_is_listed_beside_them():
+    def file(path):
+        return ShardFile(path=path, bytes=7, sha256="1" * 64)
+
+    listed = {"report.html": DatasetFile(kind="report", bytes=8, sha256="2" * 64)}
+    frames = {"seen": 3, "repeated": 0, "in_records": 2, "in_rejects": 0, "skipped": {}}
+    dropped = DroppedInfo(count=1, by_reason={"x": 1}, file=file("dropped_frames.jsonl"))
+    info = dataset(
+        splits={
+            "train": SplitInfo(num_records=3, shards=[shard()], files={"hdf5": file("train.h5")})
+        },
+        rejects=RejectsInfo(count=1, by_reason={"x": 1}, file=file("rejects.jsonl")),
+        frames=FramesInfo(**frames, dropped=dropped, gaps=GapsInfo()),
+        description=FileInfo(path="feature_description.py", sha256=SHA, bytes=6),
+        files=listed,
+    )
+    expected = {
+        "dropped_frames.jsonl": DatasetFile(kind="dropped_frames", bytes=7, sha256="1" * 64),
+        "feature_description.py": DatasetFile(kind="description", bytes=6, sha256=SHA),
+        "rejects.jsonl": DatasetFile(kind="rejects", bytes=7, sha256="1" * 64),
+        **listed,
+        "train-00000-of-00001.tfrecord": DatasetFile(kind="shard", bytes=90, sha256=SHA),
+        "train.h5": DatasetFile(kind="joined", bytes=7, sha256="1" * 64),
+    }
+    assert info.files == expected
+    assert [*info.files] == sorted(expected)
+    assert DatasetInfo.loads(info.dumps(), "OUT") == info
+    parsed = json.loads(info.dumps())
+    del parsed["files"]  # as older versions wrote it
+    del expected["report.html"]
+    assert DatasetInfo.loads(json.dumps(parsed), "OUT").files == expected
 
 
 def test_refuses_what_is_missing():
