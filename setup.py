@@ -30,8 +30,10 @@ TRAIN = ["tensorflow>=2.20"]
 HDF5 = ["hdf5plugin>=4.4"]  # the storages zstd and blosc2
 S3 = ["boto3>=1.34"]
 EXAMPLES = ["scikit-learn>=1.4"]
+MUTATION = ["cosmic-ray>=8.3"]  # scripts/mutation.py
 DEV = [
     *HDF5,
+    *MUTATION,
     *S3,
     "hypothesis>=6.100",
     "mypy>=1.13",
@@ -68,6 +70,7 @@ setup(
         "train": TRAIN,
         "hdf5": HDF5,
         "examples": EXAMPLES + TRAIN,
+        "mutation": MUTATION,
         "dev": DEV + EXAMPLES + TRAIN,
     },
     entry_points={"console_scripts": ["pixelbeam = pixelbeam.pipeline.main:main"]},

@@ -115,11 +115,13 @@ def differences(
     inputs: list[str] = []
     for key in dict.fromkeys([*new, *old]):
         before, after = old.get(key), new.get(key)
-        if before == after:
+        if before == after or (
+            key == "versions" and before is None
+        ):  # noted by no earlier pixelbeam
             continue
         if key in _INPUTS and isinstance(before, dict) and isinstance(after, dict):
             inputs += _changed_files(key, before, after)
-        elif key in ("row_timeout", "allow_outside", "image_root"):
+        elif key in ("row_timeout", "allow_outside", "image_root", "versions"):
             softer += _differences({key: before}, {key: after})
         else:
             other += _differences({key: before}, {key: after})

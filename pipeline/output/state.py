@@ -14,6 +14,8 @@ from typing import Any
 from ...schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
 from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import OutputError
+from ...transforms.shards.library_versions import codec_versions
+from ...transforms.sinks.registry import sink_versions
 from ...transforms.storage.output_folder import TEMPORARY_FOLDER, Folder, is_local
 from ..graph.identity import differences
 from ..graph.job import BuildJob
@@ -181,8 +183,12 @@ def _start(job: BuildJob) -> None:
 
 
 def _state_of(job: BuildJob) -> dict[str, Any]:
-    """What an unfinished build remembers; unlike a dataset's command it has a path of this machine."""
-    return {**job.command, "image_root": job.inputs.place}
+    """What an unfinished build remembers; unlike a dataset's command it has a path of this machine.
+
+    And the libraries' versions: with others, every shard is built anew, and one should know why.
+    """
+    versions = codec_versions() | sink_versions(job.options.sinks, job.options.schema)
+    return {**job.command, "image_root": job.inputs.place, "versions": versions}
 
 
 def _check_unfinished(job: BuildJob, before: dict[str, Any]) -> tuple[str, ...]:

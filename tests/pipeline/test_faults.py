@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import resource
 import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 
 import pytest
 from pixelbeam.pipeline.commands.build import build
-from pixelbeam.pipeline.options import BuildOptions
+from pixelbeam.pipeline.options import BuildOptions, MaxRejects
+from pixelbeam.pipeline.output.state import OutputState
 from pixelbeam.schemas.errors import OutputError
+from pixelbeam.transforms.shards.library_versions import codec_versions
 from pixelbeam.transforms.shards.plan_shards import ShardSize
+from rich.console import Console
 from support import (
     IMAGE_SCHEMA,
     contents,
@@ -112,6 +117,40 @@ def test_a_manifest_that_changes_unnoticed_never_mixes_two_states(
     assert contents(build_images("killed", **settings)) == contents(
         build_images("fresh", **settings)
     )
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["noted", "by an older pixelbeam"])
+def test_a_build_goes_on_with_another_beam_and_says_so(
+    tmp_path, images, build_images, monkeypatch, noted
+):
+    """Its shards are built anew, the dataset is a fresh build's; a published one is left alone."""
+    from pixelbeam.pipeline.commands import build as module
+    from pixelbeam.pipeline.output import state
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "publish", die)
+        patch.setattr(state, "codec_versions", lambda: {**codec_versions(), "apache-beam": "2.1"})
+        with pytest.raises(KeyboardInterrupt):
+            build_images()
+    note = tmp_path / "out" / ".pixelbeam" / "command.json"
+    if not noted:
+        command = json.loads(note.read_text())
+        del command["versions"]
+        note.write_text(json.dumps(command))
+    said = io.StringIO()
+    options = BuildOptions(
+        str(images / "images.csv"), IMAGE_SCHEMA, str(tmp_path / "out"),
+        max_rejects=MaxRejects(fraction=1.0),
+    )  # fmt: skip
+    module.build(options, console=Console(file=said, width=200))
+    change = f'  changed   versions.apache-beam is "{version("apache-beam")}", was "2.1"\n'
+    assert said.getvalue().count("  changed ") == said.getvalue().count(change) == noted
+    assert contents(tmp_path / "out") == contents(build_images("fresh"))
+    monkeypatch.setattr(state, "codec_versions", lambda: {"apache-beam": "2.1"})
+    assert module.build(options).state is OutputState.PUBLISHED
 
 
 def test_two_builds_into_one_folder(command, tmp_path):

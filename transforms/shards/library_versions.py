@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import apache_beam
 import numpy as np
 import PIL
+import pyarrow
 import simplejpeg
 from PIL import features
 
@@ -18,11 +20,19 @@ BYTES_VERSION = 1
 
 
 def codec_versions() -> dict[str, str]:
-    """The versions of everything that takes part in turning an image file into record bytes."""
+    """The versions of everything that takes part in turning a row and its files into a record's values.
+
+    What a file format adds to that, protobuf or HDF5, is its sink's to name.
+    """
     versions = {
+        # Its coder packs the rows, whose bytes shards' fingerprints are hashes of, and the order of equal ones.
+        "apache-beam": apache_beam.__version__,
         "pixelbeam bytes": str(BYTES_VERSION),
         "numpy": np.__version__,
         "pillow": PIL.__version__,
+        # It decides what a cell of a Parquet manifest is. Named where there is none, too: whether there is one
+        # is known to the launcher alone, and a list that is always the same is one that can be compared.
+        "pyarrow": pyarrow.__version__,
         "simplejpeg": simplejpeg.__version__,
     }
     for codec in ("jpg", "libjpeg_turbo", "zlib", "zlib_ng", "webp", "libtiff", "littlecms2"):

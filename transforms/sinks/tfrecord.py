@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from google.protobuf import __version__ as protobuf_version
+
 from ...schemas.dataset.sink import ShardWriter, Sink
 from ...schemas.dataset.tfrecord import IndexedRecords, frame_record, read_records
 from ...schemas.features.base import RecordValue
@@ -23,6 +25,10 @@ class TFRecordSink(Sink):
 
     name = "tfrecord"
     suffix = "tfrecord"
+
+    def versions(self, schema: Schema) -> dict[str, str]:
+        """See ``Sink.versions``: protobuf serializes the records; the frames are this package's own."""
+        return {"protobuf": protobuf_version}
 
     def open(self, path: Path, schema: Schema) -> ShardWriter:
         """See ``Sink.open``."""

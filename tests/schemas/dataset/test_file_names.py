@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pixelbeam.schemas.dataset.file_names import SPLIT_NAME, ShardName
+from pixelbeam.schemas.dataset.file_names import SPLIT_NAME, ShardName, split_file
 
 
 @given(st.from_regex(SPLIT_NAME, fullmatch=True), st.integers(0, 10**6), st.integers(1, 10**6))
@@ -23,3 +23,13 @@ def test_names():
 def test_other_names_are_refused(text):
     with pytest.raises(ValueError, match="expected a shard name like 'train-00003-of-00016'"):
         ShardName.parse(text)
+
+
+def test_numbers_of_more_than_five_digits_and_files_of_splits():
+    assert str(ShardName("val", 123456, 200000)) == "val-123456-of-200000"
+    assert split_file("train", "h5") == "train.h5"
+
+
+@pytest.mark.parametrize(("length", "is_name"), [(1, True), (100, True), (101, False)])
+def test_a_split_has_at_most_100_characters(length, is_name):
+    assert (SPLIT_NAME.fullmatch("a" * length) is not None) == is_name

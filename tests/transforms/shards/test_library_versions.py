@@ -1,8 +1,46 @@
 from __future__ import annotations
 
+from importlib.metadata import version
+
+import h5py
 import pytest
+from PIL import features
+from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import BuildError
-from pixelbeam.transforms.shards.library_versions import check_versions, codec_versions
+from pixelbeam.transforms.shards.library_versions import (
+    BYTES_VERSION,
+    check_versions,
+    codec_versions,
+)
+from pixelbeam.transforms.sinks.registry import sink_versions
+
+
+def test_all_that_makes_bytes_is_named():
+    """Each as its distribution has it; Pillow's own codecs as Pillow does."""
+    versions = codec_versions()
+    distributions = ("apache-beam", "numpy", "pillow", "pyarrow", "simplejpeg")
+    assert {name: versions[name] for name in distributions} == {
+        name: version(name) for name in distributions
+    }
+    assert versions["pixelbeam bytes"] == str(BYTES_VERSION)
+    assert versions["libjpeg_turbo"] == features.version_feature("libjpeg_turbo")
+    assert versions["littlecms2"] == features.version("littlecms2")
+    assert list(versions) == sorted(versions)
+
+
+def test_a_codec_that_pillow_lacks_is_absent(monkeypatch):
+    monkeypatch.setattr(features, "version_feature", lambda name: None)
+    assert codec_versions()["libjpeg_turbo"] == "absent"
+
+
+def test_sinks_name_what_serializes():
+    schema = Schema.from_dict({"features": {"n": {"type": "int64", "source": "n"}}})
+    assert sink_versions(("tfrecord",), schema) == {"protobuf": version("protobuf")}
+    assert sink_versions(("tfrecord", "hdf5"), schema) == {
+        "protobuf": version("protobuf"),
+        "h5py": version("h5py"),
+        "hdf5": h5py.version.hdf5_version,
+    }
 
 
 def test_the_same_versions_pass():
@@ -15,6 +53,10 @@ def test_the_same_versions_pass():
         (
             {"pillow": "11.3.0"},
             "this worker has pillow 11.3.0, expected 12.3.0 as the launcher has; ",
+        ),
+        (
+            {"apache-beam": "2.1"},
+            "this worker has apache-beam 2.1, expected none as the launcher has; ",
         ),
         ({"zlib": "none"}, "this worker has zlib none, expected 1.3 as the launcher has; "),
     ],

@@ -4,6 +4,7 @@ import pytest
 from pixelbeam.schemas import Schema
 from pixelbeam.transforms.row_order import order_of, pack_row
 from pixelbeam.transforms.rows import ManifestRow, RowFormat
+from pixelbeam.transforms.shards import shard_task
 from pixelbeam.transforms.shards.encode_rows import RowEncoder
 from pixelbeam.transforms.shards.shard_result import ShardResult
 from pixelbeam.transforms.shards.shard_task import ShardTask
@@ -64,6 +65,18 @@ def test_a_finished_shard_is_not_built_again(tmp_path):
 def test_other_rows_or_another_schema_build_the_shard_anew(tmp_path, rows, schema):
     first = run(tmp_path, packed(20))
     assert run(tmp_path, rows, schema).files != first.files
+
+
+@pytest.mark.parametrize("library", ["apache-beam", "pyarrow", "pillow"])
+def test_another_version_of_a_library_builds_the_shard_anew(tmp_path, monkeypatch, library):
+    first = run(tmp_path, packed(20))
+    before = (tmp_path / f"{NAME}.tfrecord").stat().st_mtime_ns
+    changed = {**shard_task.codec_versions(), library: "0.1"}
+    monkeypatch.setattr(shard_task, "codec_versions", lambda: changed)
+    again = run(tmp_path, packed(20))
+    assert (tmp_path / f"{NAME}.tfrecord").stat().st_mtime_ns > before
+    assert again.files == first.files
+    assert again.fingerprint != first.fingerprint
 
 
 def test_a_lost_file_is_built_again(tmp_path):
