@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pixelbeam as pb
 import pytest
+from pixelbeam.schemas import errors
 from pixelbeam.schemas.features import feature_kinds
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +52,11 @@ def test_a_name_is_what_type_checkers_take_it_for(name: str) -> None:
 def test_all_names_are_typed_and_documented() -> None:
     assert set(pb.__all__) == set(TYPED) - set(KINDS) | {"__version__"}
     assert [name for name in TYPED if not getattr(pb, name).__doc__] == []
+
+
+def test_every_error_for_users_is_there() -> None:
+    raised = {n for n, e in vars(errors).items() if isinstance(e, type(errors.PixelbeamError))}
+    assert {n for n in raised if issubclass(getattr(errors, n), pb.PixelbeamError)} <= {*TYPED}
 
 
 @pytest.mark.parametrize("name", KINDS)
