@@ -9,6 +9,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas.errors import OptionError, Reject
+from pixelbeam.transforms import splits as module
 from pixelbeam.transforms.row_order import order_of, pack_row
 from pixelbeam.transforms.rows import ManifestRow, RejectedRow, RowFormat
 from pixelbeam.transforms.splits import AssignSplits, Splits, assign_split
@@ -110,3 +111,104 @@ def test_the_transform_gives_rows_and_rejects():
             values=(("path", "2.jpg"), ("person", "p"), ("split", "")),
         )  # fmt: skip
         assert_that(outputs.rejects, equal_to([rejected]), label="rejects")
+
+
+@pytest.mark.parametrize(
+    ("point", "split"),
+    [
+        (0, "a"),
+        (2**63 - 1, "a"),
+        (2**63, "b"),
+        (3 * 2**62 - 1, "b"),
+        (3 * 2**62, "c"),
+        (2**64 - 1, "c"),
+    ],
+)
+def test_a_split_has_its_part_of_the_range_of_hashes(point, split, monkeypatch):
+    monkeypatch.setattr(module, "stable_hash", lambda *_: point.to_bytes(8, "big"))
+    splits = Splits((("a", 0.5), ("b", 0.25), ("c", 0.25)))
+    assert assign_split(splits, 0, FORMAT, row(1)) == split
+
+
+def test_what_rounding_leaves_over_is_the_last_splits(monkeypatch):
+    monkeypatch.setattr(module, "stable_hash", lambda *_: b"\xff" * 8)
+    splits = Splits((("a", 0.4), ("b", 0.3), ("c", 0.2999995)))
+    assert assign_split(splits, 0, FORMAT, row(1)) == "c"
+
+
+@pytest.mark.parametrize(("last", "fits"), [(0.5, True), (0.5000009, True), (0.500002, False)])
+def test_fractions_add_up_to_1_but_for_rounding(last, fits):
+    fractions = (("a", 0.5), ("b", last))
+    if fits:
+        assert Splits(fractions).fractions == fractions
+    else:
+        with pytest.raises(OptionError, match=r"expected 1$"):
+            Splits(fractions)
+
+
+def test_one_split_has_all_rows_and_looks_at_none(monkeypatch):
+    monkeypatch.setattr(module, "stable_hash", None)
+    assert assign_split(Splits((("all", 1.0),)), 0, FORMAT, row(1)) == "all"
+
+
+def test_the_hash_is_of_the_group_where_there_is_one_and_of_the_key(monkeypatch):
+    hashed = []
+    monkeypatch.setattr(module, "stable_hash", lambda *parts: hashed.append(parts) or b"\0" * 8)
+    assign_split(Splits(THREE, group_by="person"), 3, FORMAT, row(1, person="anna"), "known")
+    assign_split(Splits(THREE), 4, FORMAT, row(2))
+    assign_split(Splits(THREE), 5, FORMAT, row(2), "known")
+    assert hashed == [(3, "split", "anna"), (4, "split", "2.jpg"), (5, "split", "known")]
+
+
+def test_names_and_columns():
+    assert (Splits().names, Splits().columns) == (("train",), ())
+    by_group = Splits(THREE, group_by="person")
+    assert (by_group.names, by_group.columns) == (("train", "val", "test"), ("person",))
+    by_column = Splits(column="fold")
+    assert (by_column.names, by_column.columns) == ((), ("fold",))
+    with pytest.raises(OptionError) as error:
+        Splits(column="fold", group_by="person")
+    assert str(error.value) == ("--group_by: got it beside --split_column, expected one of the two")
+
+
+def test_the_splits_of_class_folders():
+    assert Splits().or_column("dir", "photos") == Splits(column="dir")
+    assert Splits(column="fold").or_column("dir", "photos") == Splits(column="fold")
+    for asked, option in ((Splits(THREE), "--splits"), (Splits(group_by="person"), "--group_by")):
+        with pytest.raises(OptionError) as error:
+            asked.or_column("dir", "photos")
+        assert str(error.value) == (
+            f"{option}: got it for photos, whose folders are the splits, expected one of the two; "
+            "to split anew, name the images in a manifest file"
+        )
+    with pytest.raises(OptionError, match=r"^--splits: got it for photos"):
+        Splits((("train", 1.0),)).or_column("dir", "photos")  # asked for, if all in train
+
+
+def test_the_splits_of_several_manifests():
+    assert Splits().of_manifests("file", "train=a") == Splits(column="file")
+    for asked, option in (
+        (Splits(THREE), "--splits"),
+        (Splits(column="fold"), "--split_column"),
+        (Splits(group_by="person"), "--group_by"),
+    ):
+        with pytest.raises(OptionError) as error:
+            asked.of_manifests("file", "train=a")
+        assert str(error.value) == (
+            f"{option}: got it beside --manifest train=a, where each manifest is a split, "
+            "expected one of the two"
+        )
+
+
+def test_rows_travel_in_blocks(monkeypatch):
+    """A block is closed by the row that fills it; what is left over goes with the bundle's end."""
+    rows = [row(number, split="ab"[number % 2]) for number in range(5)]
+    packed = [pack_row(order_of(0, FORMAT.key(r), r), r) for r in rows]
+    assert len({*map(len, packed)}) == 1
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 4 * len(packed[0]))
+    assign = module._AssignSplitFn(Splits(column="split"), 0, FORMAT, None, None)
+    assign.setup()
+    assign.start_bundle()
+    outputs = [list(assign.process(r)) for r in rows]
+    assert outputs == [[], [], [], [("a", packed[0:4:2]), ("b", packed[1:4:2])], []]
+    assert [left.value for left in assign.finish_bundle()] == [("a", packed[4:])]

@@ -282,3 +282,26 @@ def test_a_hundred_thousand_shards_are_read_in_seconds():
     started = time.process_time()
     assert DatasetInfo.loads(data, "OUT").splits["train"].num_records == count
     assert time.process_time() - started < 6  # about 1 on an idle machine
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (lambda d: d.update(rows=-1), "rows"),
+        (lambda d: d["rejects"].update(count=-1), "rejects.count"),
+        (lambda d: d["rejects"]["by_reason"].update(x=-1), "rejects.by_reason.x"),
+        (
+            lambda d: d["splits"]["train"]["shards"][0]["files"]["tfrecord"].update(bytes=-1),
+            "splits.train.shards.0.files.tfrecord.bytes",
+        ),
+    ],
+)
+def test_counts_are_not_negative(change, place):
+    expected = f"{place}: Input should be greater than or equal to 0"
+    assert damaged(change) == f"OUT: dataset.json is damaged: {place}: {expected.split(': ')[1]}"
+
+
+def test_what_is_not_said_is_none():
+    assert (RejectsInfo().count, RejectsInfo().by_reason) == (0, {})
+    assert (DroppedInfo().count, DroppedInfo().by_reason) == (0, {})
+    assert (GapsInfo().clips, GapsInfo().missing) == (0, 0)

@@ -42,6 +42,11 @@ def test_describing_few_and_many():
     assert describe_names([f"n{n}" for n in range(1000)]) == (
         "n0=0, n1=1, n2=2, …, n997=997, n998=998, n999=999 (1,000 classes)"
     )
+    ten = [f"n{n}" for n in range(10)]
+    assert describe_names(ten) == ", ".join(f"n{n}={n}" for n in range(10))
+    assert describe_names([*ten, "m"]) == "n0=0, n1=1, n2=2, …, n8=8, n9=9, m=10 (11 classes)"
+    assert describe_names(["x" * 40]) == "x" * 40 + "=0"
+    assert describe_names(["x" * 41]) == "x" * 39 + "…=0"
     assert describe_names(["x" * 99]) == "x" * 39 + "…=0"
 
 

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas import Float32, Int64, Schema
 from pixelbeam.schemas.dataset.statistics import merge_all
+from pixelbeam.schemas.errors import Reject
+from pixelbeam.schemas.features.base import Domain
 
 INT = Int64(source="n")
 FLOAT = Float32(source="n")
@@ -375,3 +377,34 @@ def test_a_flat_step_fills_its_shape():
     encoded = MATRIX.encode_steps("n", steps)
     expected = steps.astype(np.float32).reshape(2, 2, 2)
     np.testing.assert_array_equal(encoded.values["n"], expected, strict=True)
+
+
+@pytest.mark.parametrize("kind", [Int64, Float32])
+def test_limits_in_the_wrong_order(kind):
+    """Equal ones leave one number; ``Feature`` objects are checked as YAML is."""
+    assert kind(source="n", min=3, max=3).encode("n", 3).values["n"] == 3
+    with pytest.raises(ValueError, match=r"got 3(\.0)?, expected at most max, which is 2(\.0)?"):
+        kind(source="n", min=3, max=2)
+
+
+@pytest.mark.parametrize(
+    ("limits", "domain"),
+    [
+        ({}, None),
+        ({"min": 1}, Domain(1, None)),
+        ({"max": 6}, Domain(None, 6)),
+        ({"min": 0, "max": 0}, Domain(0, 0)),
+    ],
+)
+def test_limits_are_the_domain(limits, domain):
+    for kind in (Int64, Float32):
+        assert kind(source="n", **limits).specs("n")["n"].domain == domain
+
+
+def test_rows_of_an_array_that_are_no_items_are_rejects():
+    feature = Int64(source="n", shape=[None, 3])
+    for rows in ([np.arange(3), np.arange(4)], [np.arange(4)], [np.arange(6).reshape(2, 3)]):
+        with pytest.raises(Reject) as caught:
+            feature.encode("n", rows)
+        assert caught.value.reason == "wrong_length"
+        assert caught.value.message.startswith(f"got {len(rows)} rows, one of shape [")

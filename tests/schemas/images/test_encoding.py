@@ -10,6 +10,7 @@ import threading
 import numpy as np
 import pytest
 from PIL import Image
+from pixelbeam.schemas.images import encoding
 from pixelbeam.schemas.images.encoding import encode_jpeg
 
 SHAPES = [(1, 1), (64, 48, 3), (700, 900, 3), (4200, 4000)]
@@ -69,3 +70,26 @@ def test_a_forked_process_has_a_file_of_its_own():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs Linux's memfd_create")
+@pytest.mark.parametrize(
+    ("size", "at_once"), [((8, 8), True), ((4096, 4096), True), ((4097, 4096), False)]
+)
+def test_only_large_images_keep_other_threads_waiting(size, at_once, monkeypatch):
+    """Those that take a descriptor let go of Python's lock; one of 16 Mi pixels would keep much memory."""
+    rewound = []
+    monkeypatch.setattr(encoding._MemoryFile, "rewind", lambda file: rewound.append(file))
+    monkeypatch.setattr(encoding._MemoryFile, "written", lambda file: b"at once")
+    image = Image.new("L", size)
+    found = encode_jpeg(image, {"quality": 1})
+    assert (len(rewound), found == b"at once") == (at_once, at_once)
+    assert at_once or found == save(image, quality=1)
+    monkeypatch.undo()
+    assert encode_jpeg(noise((8, 8)), {"quality": 90}) == save(noise((8, 8)), quality=90)
+
+
+def test_without_descriptors_the_bytes_are_the_same(monkeypatch):
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr(encoding, "_of_thread", None)
+    assert encode_jpeg(noise((8, 8)), {"quality": 90}) == save(noise((8, 8)), quality=90)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas.dataset.file_names import ShardName
@@ -31,3 +32,23 @@ def test_every_shard_of_the_plan_exists():
     plan = Plan(IMAGE_SCHEMA, {"a": SplitPlan(0, 1), "b": SplitPlan(9, 2)}, 9)
     names = ["a-00000-of-00001", "b-00000-of-00002", "b-00001-of-00002"]
     assert list(empty_shards(plan)) == [(name, []) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "elements"),
+    [
+        ([450, 450], [2]),
+        ([450, 451], [1, 1]),
+        ([900], [1]),
+        ([2000], [1]),
+        ([300, 300, 300, 300, 600, 1], [3, 2, 1]),
+        ([901, 20, 880, 20], [1, 2, 1]),
+    ],
+)
+def test_an_element_is_as_many_rows_as_fit(sizes, elements):
+    plan = Plan(IMAGE_SCHEMA, {"val": SplitPlan(len(sizes), 1)}, len(sizes))
+    block = [bytes([number]) * size for number, size in enumerate(sizes)]
+    found = list(assign_shards(plan, "val", block))
+    assert [len(rows) for _, rows in found] == elements
+    assert [row for _, rows in found for row in rows] == block
+    assert {name for name, _ in found} == {"val-00000-of-00001"}

@@ -4,8 +4,7 @@ import numpy as np
 from owned_kinds import PointIds, Points
 from PIL import Image as Pillow
 from pixelbeam.schemas import Image, Int64, Schema
-from pixelbeam.transforms.row_order import RowFormat
-from pixelbeam.transforms.rows import ManifestRow
+from pixelbeam.transforms.rows import ManifestRow, RowFormat
 from pixelbeam.transforms.shards.encode_rows import EncodedRow, RowEncoder
 from pixelbeam.transforms.storage.input_files import InputFiles
 

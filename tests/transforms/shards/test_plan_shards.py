@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import ManifestError, OptionError
+from pixelbeam.transforms.ledger import Ledger
 from pixelbeam.transforms.row_order import order_of, pack_row
 from pixelbeam.transforms.rows import ManifestRow, RowFormat
 from pixelbeam.transforms.shards.encode_rows import RowEncoder
@@ -160,21 +161,111 @@ def refusal(tmp_path, schema, cells):
     ("size", "shards"),
     [
         (ShardSize(num_shards=7), 7),
-        (ShardSize(records_per_shard=30), 4),
+        (ShardSize(num_shards=200), 200),
+        (ShardSize(records_per_shard=25), 4),
+        (ShardSize(records_per_shard=24), 5),
+        (ShardSize(records_per_shard=1000), 1),
         (ShardSize(shard_bytes=1000), 10),
+        (ShardSize(shard_bytes=999), 11),
         (ShardSize(shard_bytes=10**9), 1),
+        (ShardSize(shard_bytes=1), 100),
     ],
 )
 def test_number_of_shards(size, shards):
     assert size.shards_for(100, record_bytes=100.0) == shards
 
 
-def test_sizes_that_cannot_be():
-    for settings in (
-        {},
-        {"num_shards": 1, "shard_bytes": 1},
-        {"num_shards": 0},
-        {"num_shards": 10**5},
-    ):
-        with pytest.raises(OptionError):
-            ShardSize(**settings)
+@pytest.mark.parametrize("size", [ShardSize(records_per_shard=5), ShardSize(shard_bytes=5)])
+def test_a_split_without_a_row_has_a_shard(size):
+    assert size.shards_for(0, record_bytes=100.0) == 1
+    assert size.shards_for(0, record_bytes=0.0) == 1
+
+
+THREE = "--num_shards, --records_per_shard, --shard_size"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, f"{THREE}: got 0 of them, expected one"),
+        ({"num_shards": 1, "shard_bytes": 1}, f"{THREE}: got 2 of them, expected one"),
+        ({"num_shards": 0}, "--num_shards: got 0, expected 1 or more"),
+        ({"records_per_shard": -1}, "--records_per_shard: got -1, expected 1 or more"),
+        ({"shard_bytes": 0}, "--shard_size: got 0, expected 1 or more"),
+        ({"num_shards": 100_000}, "--num_shards: got 100000, expected at most 99999"),
+    ],
+)
+def test_sizes_that_cannot_be(settings, message):
+    with pytest.raises(OptionError) as caught:
+        ShardSize(**settings)
+    assert str(caught.value) == message
+
+
+def test_sizes_that_just_can_be():
+    assert ShardSize(num_shards=99_999).num_shards == 99_999
+    assert ShardSize(num_shards=1).shards_for(9, 1.0) == 1
+    assert ShardSize(records_per_shard=1).shards_for(9, 1.0) == 9
+    assert ShardSize(shard_bytes=1).shards_for(9, 1.0) == 9
+
+
+@pytest.mark.parametrize(("count", "fits"), [(99_999, True), (100_000, False)])
+def test_more_shards_than_names_have_digits_for(tmp_path, count, fits):
+    planner = planner_of(tmp_path, ShardSize(records_per_shard=1))
+    summary = summarize([("train", row) for row in rows(3)])
+    summary.counts = {"train": count}
+    if fits:
+        assert planner.plan(summary, count).splits == {"train": SplitPlan(count, count)}
+        return
+    with pytest.raises(OptionError) as caught:
+        planner.plan(summary, count)
+    assert str(caught.value) == (
+        "--shard_size, --records_per_shard: they make 100,000 shards of split 'train', "
+        "expected at most 99,999; ask for larger ones"
+    )
+
+
+def planner_of(folder, size):
+    encoder = RowEncoder(SCHEMA, FORMAT, InputFiles(""))
+    return Planner(encoder, "", (), size, 2, 60.0, Folder(str(folder)))
+
+
+def test_without_a_row_there_is_a_plan_without_a_split(tmp_path):
+    plan = planner_of(tmp_path, ShardSize(shard_bytes=9)).plan(RowSummary(), 4, Ledger({"seen": 2}))
+    assert plan == Plan(SCHEMA, {}, 4, Ledger({"seen": 2}))
+
+
+@pytest.mark.parametrize(("seen", "early"), [(2, ""), (3, "; 1 of all 3 rows were rejected bef")])
+def test_rows_that_were_rejected_before_are_counted(tmp_path, seen, early):
+    summary = RowSummary()
+    for number in (1, 2):
+        row = ManifestRow("m.csv", number, ("", "x"))
+        SUMMARIZER.add(summary, "train", pack_row(order_of(3, FORMAT.key(row), row), row))
+    with pytest.raises(ManifestError) as caught:
+        planner_of(tmp_path, ShardSize(num_shards=1)).plan(summary, seen)
+    said = str(caught.value)
+    assert ("rows were rejected before that" in said) == bool(early)
+    assert early in said
+
+
+def test_the_mean_record_is_that_of_48_rows(tmp_path):
+    """Of the sample alone, however many rows a summary still holds beside it."""
+    numbered = [("train", row) for row in rows(60)]
+    summary = summarize(numbered)
+    assert len(summary.sample) == 60
+    summary.sample.sort()
+    planner = planner_of(tmp_path, ShardSize(shard_bytes=1))
+    schema = SCHEMA.with_vocabularies({"label": ("dog", "cat")})
+    mean = planner._record_bytes(schema, summary.sample[:48])
+    assert mean != planner._record_bytes(schema, summary.sample)
+    asked = ShardSize(shard_bytes=100)
+    plan = planner_of(tmp_path, asked).plan(summary, 60)
+    assert plan.splits["train"].num_shards == asked.shards_for(60, mean)
+    assert planner_of(tmp_path, ShardSize(num_shards=3))._record_bytes(schema, summary.sample) == 0
+    assert planner._record_bytes(schema, []) == 0
+
+
+def test_a_summary_is_pruned_before_it_grows():
+    numbered = [("train", row) for row in rows(500)]
+    sizes = [len(summarize(numbered[:count]).sample) for count in (191, 192, 193)]
+    assert sizes == [191, 192, 48]
+    assert max(len(summarize(numbered[:count]).sample) for count in range(180, 500, 7)) <= 192
