@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from itertools import pairwise
 
 import apache_beam as beam
+import numpy as np
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas import Schema
+from pixelbeam.transforms import contradictions
 from pixelbeam.transforms.contradictions import (
     Contradictions,
     FindContradictions,
@@ -153,3 +156,69 @@ def test_the_transform():
     with beam.Pipeline(FnApiRunner()) as pipeline:
         empty = pipeline | beam.Create([]) | FindContradictions()
         assert_that(empty, equal_to([Contradictions()]))
+
+
+def test_a_collector_is_full_at_its_number_of_rows(monkeypatch):
+    monkeypatch.setattr(contradictions, "_MOST_ROWS", 3)
+    collector = LabelCollector(SCHEMA, FORMAT)
+    full = []
+    for row in number([("cat", "x.jpg"), (None, "y.jpg"), ("dog", "z.jpg"), ("cat", "x.jpg")]):
+        collector.add(FORMAT.key(row), row)
+        full.append(collector.is_full)
+    assert full == [False, False, False, True]
+    assert sum(len(block.entries) for _, block in collector.take()) == 3 * 24
+    assert not collector.is_full
+    assert list(collector.take()) == []
+
+
+def test_a_bucket_is_the_first_bits_of_the_images_hash():
+    rows = number(("cat", f"{n}.jpg") for n in range(3000))
+    found = collect(rows)
+    hashes = [
+        int.from_bytes(hashlib.blake2b(b"%d.jpg" % n, digest_size=8).digest(), "big")
+        for n in range(3000)
+    ]
+    buckets = [bucket for bucket, _ in found]
+    assert sorted(set(buckets)) == buckets == sorted({number >> 54 for number in hashes})
+    for bucket, block in found:
+        images = np.frombuffer(block.entries, contradictions._ENTRY)["image"].tolist()
+        assert images == [number for number in hashes if number >> 54 == bucket]
+
+
+def test_blocks_have_the_files_and_labels_of_their_own_rows():
+    rows = [ManifestRow(f"{n % 3}.csv", n, (("cat", "dog")[n % 2], f"{n}.jpg")) for n in range(200)]
+    for _, block in collect(rows):
+        entries = np.frombuffer(block.entries, contradictions._ENTRY)
+        assert set(entries["file"].tolist()) == set(range(len(block.files)))
+        assert set(entries["label"].tolist()) == set(range(len(block.labels)))
+        for entry in entries:
+            n = int(entry["row"])
+            assert (block.files[entry["file"]], block.labels[entry["label"]]) == (
+                f"{n % 3}.csv",
+                ("cat", "dog")[n % 2],
+            )
+
+
+def test_of_several_labels_all_have_to_agree():
+    """And where one is missing, the others are compared; where all are, nothing is."""
+    second = {**LABEL, "source": "colour"}
+    schema = Schema.from_dict({"features": {"image": IMAGE, "label": LABEL, "second": second}})
+    row_format = RowFormat(("colour", "label", "path"), "path", True)
+    rows = number(
+        [("red", "cat", "x.jpg"), ("red", "cat", "x.jpg"), ("blue", "cat", "x.jpg"),
+         (None, "cat", "y.jpg"), (None, "cat", "y.jpg"), (None, None, "z.jpg"),
+         (["red"], "cat", "z.jpg")]
+    )  # fmt: skip
+    expected = Contradictions(1, (("m.csv", 3, "cat; red"), ("m.csv", 4, "cat; blue")))
+    assert find(rows, schema, row_format) == expected
+
+
+def test_the_example_is_the_first_by_file_and_row():
+    places = [("b.csv", 2, "x"), ("b.csv", 3, "x"), ("a.csv", 9, "y"), ("c.csv", 1, "y"),
+              ("a.csv", 8, "z"), ("d.csv", 1, "z")]  # fmt: skip
+    rows = [
+        ManifestRow(file, n, (("cat", "dog")[at % 2], f"{path}.jpg"))
+        for at, (file, n, path) in enumerate(places)
+    ]
+    together = find_contradictions([block for _, block in collect(rows)])
+    assert together == Contradictions(3, (("a.csv", 8, "cat"), ("d.csv", 1, "dog")))

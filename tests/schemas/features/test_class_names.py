@@ -227,3 +227,11 @@ def test_a_file_that_is_not_there(tmp_path):
     assert refusal(vocabulary=path) == (
         f"features.label.vocabulary: cannot read {path!r}: No such file or directory"
     )
+
+
+def test_names_that_are_seldom_meant_are_warned_of():
+    assert list(feature(vocabulary=["Cat", "cat"]).warnings("label", {})) == [
+        "label: got classes that differ only in case: 'Cat' and 'cat'"
+    ]
+    assert list(feature(vocabulary="from_manifest").warnings("label", {})) == []
+    assert list(feature(num_classes=2).warnings("label", {})) == []

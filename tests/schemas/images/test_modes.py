@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pixelbeam.schemas.errors import Reject
+from pixelbeam.schemas.images import modes
 from pixelbeam.schemas.images.levels import Levels
 from pixelbeam.schemas.images.modes import DEEP, final_mode, parse_colour, to_final, to_working
 
@@ -164,3 +165,23 @@ def _odd():
     image = Image.new("L", (1, 1))
     image._mode = "odd"
     return image
+
+
+@pytest.mark.parametrize(
+    ("mode", "handed_on"),
+    [("CMYK", "CMYK"), ("LAB", "LAB"), ("RGB", "RGB"), ("P", "RGB"), ("LA", "RGBA"), ("L", "L")],
+)
+def test_profiles_meet_the_mode_that_they_are_of(mode, handed_on, monkeypatch):
+    met = []
+
+    def convert(image, profile):
+        met.append((image.mode, profile))
+        return Image.fromarray(RGB)
+
+    monkeypatch.setattr(modes, "to_srgb", convert)
+    image = Image.frombytes("LAB", (2, 2), RGB.tobytes()) if mode == "LAB" else None
+    image = image or Image.fromarray(RGB).convert(mode)
+    assert array(run(image, 3, profile=b"profile")) == RGB.tolist()
+    assert met == [(handed_on, b"profile")]
+    run(image, 3)
+    assert len(met) == 1
