@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     from .transforms.manifests.join_labels import JoinLabels
     from .transforms.manifests.read_manifest import ReadManifest
     from .transforms.rejects import WriteRejects
-    from .transforms.shards.build_shards import AssignShards, BuildShards
+    from .transforms.shards.assign_shards import AssignShards
+    from .transforms.shards.build_shards import BuildShards
     from .transforms.shards.plan_shards import PlanShards
     from .transforms.splits import AssignSplits
 
@@ -136,7 +137,8 @@ _NAMES_IN = {
     ".transforms.manifests.join_labels": ("JoinLabels",),
     ".transforms.manifests.read_manifest": ("ReadManifest",),
     ".transforms.rejects": ("WriteRejects",),
-    ".transforms.shards.build_shards": ("AssignShards", "BuildShards"),
+    ".transforms.shards.assign_shards": ("AssignShards",),
+    ".transforms.shards.build_shards": ("BuildShards",),
     ".transforms.shards.plan_shards": ("PlanShards",),
     ".transforms.splits": ("AssignSplits",),
 }

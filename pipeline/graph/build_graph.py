@@ -9,7 +9,8 @@ import apache_beam as beam
 from ...transforms.clips.frame_accounting import count_lost
 from ...transforms.contradictions import LabelCollector
 from ...transforms.rejects import WriteRejects, early_dropped_path
-from ...transforms.shards.build_shards import AssignShards, BuildShards
+from ...transforms.shards.assign_shards import AssignShards
+from ...transforms.shards.build_shards import BuildShards
 from ...transforms.shards.plan_shards import Planner, PlanShards
 from ...transforms.shards.shard_task import ShardTask
 from ...transforms.splits import AssignSplits

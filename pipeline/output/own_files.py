@@ -94,9 +94,11 @@ def is_ours(name: str, names: Collection[str]) -> bool:
         name: the file.
         names: all files of the folder: ``train.h5`` is a user's own unless there are shards of train.
     """
+    if name in FIXED_FILES:
+        return True
     suffix = name.rpartition(".")[2]
     if suffix not in {sink.suffix for sink in installed_sinks().values()}:
-        return name in FIXED_FILES
+        return False
     if _split_of(name) is not None:
         return True
     return any(

@@ -139,26 +139,19 @@ class Sample:
         return sorted([mark, text] for text, mark in pairs.items())[: self.size]
 
 
-_SUM = Sum()
-
-
-def add(
-    total: dict[str, Any],
-    summary: Mapping[str, Any],
-    types: Mapping[str, Statistic] | None = None,
-) -> None:
+def add(total: dict[str, Any], summary: Mapping[str, Any], types: Mapping[str, Statistic]) -> None:
     """Adds a summary to a total, in place.
 
     Args:
         total: the total so far, by key.
         summary: what to add.
-        types: the statistic of each key that there may be; without it, all are numbers to be added.
+        types: the statistic of each key that there may be.
 
     Raises:
         TypeError: a key has no statistic.
     """
     for key, value in summary.items():
-        statistic = _SUM if types is None else types.get(key)
+        statistic = types.get(key)
         if statistic is None:
             # A guess would add up what is a smallest number, and nobody would notice.
             raise TypeError(f"got the summary key {key!r}, which summary_types does not declare")
@@ -166,7 +159,7 @@ def add(
 
 
 def merge_all(
-    summaries: Iterable[Mapping[str, Any]], types: Mapping[str, Statistic] | None = None
+    summaries: Iterable[Mapping[str, Any]], types: Mapping[str, Statistic]
 ) -> dict[str, Any]:
     """The total of any number of summaries, from the first to the last; see ``add``."""
     total: dict[str, Any] = {}

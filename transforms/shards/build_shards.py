@@ -1,92 +1,19 @@
-"""Shards: rows to shards by hash, shuffled; pixels never."""
+"""Shards built from their rows, one task each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from ...schemas.dataset.file_names import ShardName
-from ..row_order import shard_index
 from .library_versions import check_versions
 from .plan import Plan
 from .shard_result import ShardResult
 from .shard_task import ShardTask
 from .thread_pool import RowPool
 
-__all__ = ["AssignShards", "BuildShards", "assign_shards", "empty_shards"]
-
-
-# With key, lengths and window, an element that crosses the shuffle stays under 1 KiB.
-_ELEMENT_BYTES = 900
-
-
-def assign_shards(
-    plan: Plan, split: str, block: Iterable[bytes]
-) -> Iterator[tuple[str, list[bytes]]]:
-    """The packed rows of a block by the shard that they belong to.
-
-    Yields:
-        A shard's name and a few of its rows: as many as fit into an element, at least one.
-    """
-    count = plan.splits[split].num_shards
-    open_elements: dict[str, list[bytes]] = {}
-    sizes: dict[str, int] = {}
-    for packed in block:
-        name = _shard_name(split, shard_index(packed, count), count)
-        size = sizes.get(name, 0) + len(packed)
-        if name in open_elements and size > _ELEMENT_BYTES:
-            yield name, open_elements.pop(name)
-            size = len(packed)
-        open_elements.setdefault(name, []).append(packed)
-        sizes[name] = size
-    yield from open_elements.items()
-
-
-@lru_cache(maxsize=1 << 17)
-def _shard_name(split: str, index: int, count: int) -> str:
-    return str(ShardName(split, index, count))
-
-
-def empty_shards(plan: Plan) -> Iterator[tuple[str, list[bytes]]]:
-    """Every shard of the plan with no row, so that shards exist to which no row was assigned."""
-    for split, split_plan in plan.splits.items():
-        for index in range(split_plan.num_shards):
-            yield str(ShardName(split, index, split_plan.num_shards)), []
-
-
-class AssignShards(beam.PTransform):
-    """Shuffles rows to their shards.
-
-    Takes ``(split, block of packed rows)``; returns ``(shard name, iterable of blocks)``, one for each
-    shard of the plan. This is where rows cross the only shuffle of a build without a label manifest:
-    a row is its cells, some hundred bytes, whatever the size of its image, and a few of them travel
-    together, since each element has its price.
-    """
-
-    def __init__(self, plan: beam.PCollection[Plan]):
-        super().__init__()
-        self._plan = plan
-
-    def expand(
-        self, rows: beam.PCollection[tuple[str, list[bytes]]]
-    ) -> beam.PCollection[tuple[str, Iterable[list[bytes]]]]:
-        """Wires ``assign_shards`` and ``empty_shards``."""
-        plan = beam.pvalue.AsSingleton(self._plan)
-        blocks = tuple[str, list[bytes]]
-        assigned = rows | "AssignShard" >> beam.FlatMap(_assign_shards, plan).with_output_types(
-            blocks
-        )
-        empty = self._plan | "EmptyShards" >> beam.FlatMap(empty_shards).with_output_types(blocks)
-        return (assigned, empty) | "Flatten" >> beam.Flatten() | "ShuffleRows" >> beam.GroupByKey()
-
-
-def _assign_shards(
-    element: tuple[str, list[bytes]], plan: Plan
-) -> Iterator[tuple[str, list[bytes]]]:
-    return assign_shards(plan, *element)
+__all__ = ["BuildShards"]
 
 
 class BuildShards(beam.PTransform):

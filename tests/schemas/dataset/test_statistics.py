@@ -100,9 +100,10 @@ def test_a_key_that_is_not_declared_is_no_sum():
     assert str(caught.value) == "got the summary key 'min', which summary_types does not declare"
 
 
-def test_plain_counts_are_added_whatever_they_are_called():
-    assert merge_all([]) == {}
-    assert merge_all([{"min": 1}, {"min": 2, "max": 5}]) == {"min": 3, "max": 5}
+def test_how_a_key_is_merged_does_not_hang_on_its_name():
+    types = {"min": Sum(), "count": Max()}
+    assert merge_all([], types) == {}
+    assert merge_all([{"min": 1}, {"min": 2, "count": 5}], types) == {"min": 3, "count": 5}
 
 
 def test_summaries_are_added_as_their_features_say():

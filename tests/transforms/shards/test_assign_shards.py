@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas.dataset.file_names import ShardName
 from pixelbeam.transforms.row_order import shard_index
-from pixelbeam.transforms.shards.build_shards import assign_shards, empty_shards
+from pixelbeam.transforms.shards.assign_shards import assign_shards, empty_shards
 from pixelbeam.transforms.shards.plan import Plan, SplitPlan
 from support import IMAGE_SCHEMA
 
