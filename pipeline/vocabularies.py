@@ -6,7 +6,8 @@ from ..schemas.dataset.file_names import DATASET_FILE
 from ..schemas.dataset.info import DatasetInfo
 from ..schemas.errors import DatasetError, OptionError
 from ..schemas.schema import Schema
-from ..transforms.storage.output_folder import Folder, check_filesystem
+from ..transforms.storage.output_folder import Folder
+from ..transforms.storage.paths import check_filesystem
 
 __all__ = ["with_vocabularies_of"]
 

@@ -104,6 +104,13 @@ def test_imports_point_one_way(module: Path) -> None:
 
 
 @every_module
+def test_storage_alone_asks_what_kind_of_path_it_has(module: Path) -> None:
+    names = {node.id for node in ast.walk(parse(module)) if isinstance(node, ast.Name)}
+    inside = module.is_relative_to("transforms/storage")
+    assert inside or not names & {"FileSystems", "is_local"}
+
+
+@every_module
 def test_imports_across_the_folders_are_relative(module: Path) -> None:
     assert not first_words(module, relative=False) & {"pixelbeam", *MAY_IMPORT}
 

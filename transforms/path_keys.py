@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import unicodedata
 from dataclasses import dataclass
 
-from .storage.output_folder import absolute, is_local
+from .storage.paths import folder_names
 
 __all__ = ["PathRoot", "path_key"]
 
@@ -33,9 +32,9 @@ class PathRoot:
         Args:
             root: the folder or URL.
         """
-        if not is_local(root):
+        names = [unicodedata.normalize("NFC", name) for name in folder_names(root)]
+        if not names[1]:
             return cls((f"{root.rstrip('/')}/",))
-        names = [unicodedata.normalize("NFC", f(root)) for f in (absolute, os.path.realpath)]
         return cls(
             tuple(dict.fromkeys(f"/{name.strip('/')}/".replace("//", "/") for name in names)),
             names[1],

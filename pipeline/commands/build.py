@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineRunner, PipelineState
 from rich.console import Console
@@ -19,7 +18,7 @@ from ...schemas.errors import BuildError, OptionError, TooManyRejects
 from ...transforms.manifests.open_manifest import Manifest
 from ...transforms.manifests.split_manifests import name_manifests
 from ...transforms.shards.plan import PLAN_FILE
-from ...transforms.storage.output_folder import is_local
+from ...transforms.storage.paths import has_folder, use_options, waits_for_network
 from ..graph.build_graph import wire
 from ..graph.identity import check_unchanged
 from ..graph.job import BuildJob, open_job
@@ -86,7 +85,7 @@ def build(
     local, runner = is_local_runner(beam_options), choose_runner(beam_options)
     if local:
         _check_image_root(options.image_root)
-    FileSystems.set_options(beam_options)  # for s3://, gs://, hdfs:// before there is a pipeline
+    use_options(beam_options)
     job = open_job(options, choose_threads(options, beam_options, local))
     found = look_at_output(job)
     # A build that was killed right after it had published leaves its state beside the dataset.
@@ -121,7 +120,7 @@ def _looked_in(job: BuildJob, by_reason: Mapping[str, int]) -> str:
 
 
 def _check_image_root(root: str | None) -> None:
-    if root and is_local(root) and not os.path.isdir(root):
+    if root and has_folder(root) is False:
         raise OptionError(f"--image_root: got {root!r}, expected a directory: there is none")
 
 
@@ -141,7 +140,7 @@ def choose_threads(options: BuildOptions, beam_options: PipelineOptions, local: 
         direct = beam_options.view_as(DirectOptions)
         processes = direct.direct_num_workers or os.cpu_count() or 1
         threads = max(1, (os.cpu_count() or 1) // processes)
-    return threads if all(map(is_local, sources)) else max(threads, 4 * _REMOTE_THREADS)
+    return max(threads, 4 * _REMOTE_THREADS) if any(map(waits_for_network, sources)) else threads
 
 
 def _introduce(found: Found, console: Console, runner: str) -> None:

@@ -24,7 +24,8 @@ from ...schemas.features.base import RecordValue, Steps
 from ...schemas.schema import Schema
 from ...transforms.sinks.check_records import check_record
 from ...transforms.sinks.registry import installed_sinks
-from ...transforms.storage.output_folder import Folder, check_filesystem, is_local
+from ...transforms.storage.output_folder import Folder
+from ...transforms.storage.paths import check_filesystem, has_folder
 from ..output.own_files import is_ours
 
 __all__ = ["Fault", "Verified", "verify"]
@@ -86,7 +87,7 @@ def verify(directory: str, quick: bool = False, threads: int = 4) -> Verified:
         OptionError: it is no directory, or what its filesystem needs is not installed.
     """
     check_filesystem(directory)
-    if is_local(directory) and not os.path.isdir(directory):
+    if has_folder(directory) is False:
         got = "a file" if os.path.exists(directory) else "nothing"
         raise OptionError(f"{directory}: got {got}, expected a dataset's directory")
     folder = Folder(directory)

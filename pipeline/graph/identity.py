@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from ...schemas.errors import BuildError
 from ...transforms.manifests.open_manifest import Manifest, ManifestFile
-from ...transforms.storage.output_folder import is_local
+from ...transforms.storage.streams import local_stamp
 from ..options import BuildOptions
 
 __all__ = ["InputFile", "check_unchanged", "describe_command", "differences", "identify"]
@@ -47,15 +46,8 @@ def identify(manifest: Manifest) -> dict[str, InputFile]:
 
 
 def _identify(manifest: Manifest, file: ManifestFile) -> InputFile:
-    touched = _touched(file.path)  # before it is read, so that a later change is seen
+    touched = local_stamp(file.path)  # before it is read, so that a later change is seen
     return InputFile(manifest.format.identity(file.path), touched)
-
-
-def _touched(path: str) -> tuple[int, int] | None:
-    if not is_local(path) or not os.path.isfile(path):
-        return None
-    status = os.stat(path)
-    return status.st_size, status.st_mtime_ns
 
 
 def check_unchanged(manifest: Manifest, files: Mapping[str, InputFile]) -> None:
@@ -66,7 +58,7 @@ def check_unchanged(manifest: Manifest, files: Mapping[str, InputFile]) -> None:
     """
     for file in manifest.files:
         known = files[manifest.name_of(file.name)]
-        if known.touched is not None and _touched(file.path) == known.touched:
+        if known.touched is not None and local_stamp(file.path) == known.touched:
             continue
         if manifest.format.identity(file.path) != known.content:
             raise BuildError(

@@ -20,7 +20,8 @@ from ...transforms.rows import RowFormat
 from ...transforms.shards.encode_rows import RowEncoder
 from ...transforms.splits import Splits
 from ...transforms.storage.input_files import InputFiles
-from ...transforms.storage.output_folder import Folder, absolute, check_filesystem
+from ...transforms.storage.output_folder import Folder
+from ...transforms.storage.paths import absolute, check_filesystem
 from ...transforms.storage.split_roots import SplitRoots
 from ..options import BuildOptions
 from .identity import InputFile, describe_command, identify

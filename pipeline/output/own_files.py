@@ -15,7 +15,7 @@ from ...schemas.dataset.file_names import (
 from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import DatasetError
 from ...transforms.sinks.registry import installed_sinks
-from ...transforms.storage.output_folder import TEMPORARY_FOLDER, Folder, is_local
+from ...transforms.storage.output_folder import TEMPORARY_FOLDER, Folder
 from ...transforms.storage.sources import SOURCES_FOLDER
 
 __all__ = [
@@ -53,7 +53,7 @@ def has_state(output: Folder) -> bool:
 def clear_state(output: Folder) -> None:
     """Deletes the state of a build that is published; what was noted of its sources stays."""
     output.delete([*_STATE_FOLDERS])
-    lock = [LOCK_FILE] if is_local(output.root) else []
+    lock = [LOCK_FILE] if output.has_locks else []
     output.delete_files([*_state_files(output), *lock])
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -16,7 +14,7 @@ from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import OutputError
 from ...transforms.shards.library_versions import codec_versions
 from ...transforms.sinks.registry import sink_versions
-from ...transforms.storage.output_folder import TEMPORARY_FOLDER, Folder, is_local
+from ...transforms.storage.output_folder import Folder
 from ..graph.identity import differences
 from ..graph.job import BuildJob
 from ..terminal import printable
@@ -175,8 +173,7 @@ def _look_at_next(job: BuildJob) -> Found:
 def _start(job: BuildJob) -> None:
     output = job.output
     try:
-        if is_local(output.root):
-            output.delete([TEMPORARY_FOLDER])  # what dead attempts left behind
+        output.clear_scratch()
         output.write(COMMAND_FILE, json.dumps(_state_of(job), indent=1).encode())
     except OSError as error:
         raise _unusable(output, error) from None
@@ -227,22 +224,11 @@ def _join(reasons: list[str] | tuple[str, ...]) -> str:
 
 @contextmanager
 def _lock(output: Folder) -> Iterator[None]:
-    if not is_local(output.root):
-        yield
-        return
-    path = output.path(LOCK_FILE)
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        file = open(path, "w")  # noqa: SIM115 - closed below, which releases the lock
-    except OSError as error:
-        raise _unusable(output, error) from None
-    with file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The build that had it may just have published, and deleted the file.
-            held = os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-        except BlockingIOError:
-            held = False
+            held = stack.enter_context(output.lock(LOCK_FILE))
+        except OSError as error:
+            raise _unusable(output, error) from None
         if not held:
             raise OutputError(
                 f"--output: another build into {output.root!r} is running; wait for it, or stop it"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..rows import InlineBytes, ManifestRow
-from ..storage.output_folder import join_path
+from ..storage.paths import join_path
 from ..storage.split_roots import SplitRoots
 from .formats.parquet import read_batches
 

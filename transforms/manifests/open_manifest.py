@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from apache_beam.io.filesystems import FileSystems
-
 from ...schemas.errors import ManifestError
-from ..storage.output_folder import lies_in
-from ..storage.streams import is_local
+from ..storage.listings import find_files, walk_folder
+from ..storage.paths import absolute, common_folder, has_folder
 from .formats import format_of
 from .formats.base import ManifestFormat
-from .formats.class_folders import ROOT, SPLIT, ClassFolders, FolderLayout, find_layout, list_files
+from .formats.class_folders import ROOT, SPLIT, ClassFolders, FolderLayout, find_layout
 from .formats.parquet import Parquet
 from .formats.parquet import inline_columns as _inline_columns_of
 
@@ -90,14 +88,18 @@ def open_manifest(spec: str, leave_out: str = "") -> Manifest:
     Raises:
         ManifestError: there is no such file, it is of no known kind, or its header cannot be read.
     """
-    if is_local(spec) and os.path.isdir(spec):
-        return _open_folders(spec, os.path.abspath(spec), leave_out)
-    found = _find_local(spec, leave_out) if is_local(spec) else _find_remote(spec, leave_out)
+    folder = has_folder(spec)
+    if folder:
+        return _open_folders(spec, absolute(spec), leave_out)
+    try:
+        found = find_files(spec, leave_out)
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{spec}: cannot be read: {error}") from error
     if found:
         return _open_files(spec, found)
-    if _is_glob(spec):
+    if glob.has_magic(spec):
         raise ManifestError(f"{spec}: no file matches")
-    if is_local(spec):
+    if folder is False:
         raise ManifestError(f"{spec}: no such file or directory")
     return _open_folders(spec, spec.rstrip("/"), leave_out)
 
@@ -113,53 +115,13 @@ def inline_columns(manifest: Manifest) -> tuple[str, ...]:
     return _inline_columns_of(manifest.files[0].path)
 
 
-def _is_glob(spec: str) -> bool:
-    return glob.has_magic(spec)
-
-
-def _find_local(spec: str, leave_out: str) -> list[tuple[str, int]]:
-    # A name with brackets may also be just that name.
-    if os.path.isfile(spec):
-        paths = [spec]
-    else:
-        paths = [p for p in glob.glob(spec, recursive=True) if not lies_in(p, leave_out)]
-    files = {os.path.abspath(path) for path in paths if os.path.isfile(path)}
-    return [(path, os.path.getsize(path)) for path in files]
-
-
-def _find_remote(spec: str, leave_out: str) -> list[tuple[str, int]]:
-    if spec.endswith("/"):
-        return []
-    try:
-        found = FileSystems.match([spec])[0].metadata_list
-    except (OSError, ValueError) as error:
-        raise ManifestError(f"{spec}: cannot be read: {error}") from error
-    return [
-        (metadata.path, metadata.size_in_bytes)
-        for metadata in found
-        if metadata.path == spec or not lies_in(metadata.path, leave_out)
-    ]
-
-
 def _open_files(spec: str, found: Sequence[tuple[str, int]]) -> Manifest:
-    root = _common_folder([path for path, _ in found])
+    root = common_folder([path for path, _ in found])
     files = [ManifestFile(path, _relative(path, root), size) for path, size in found]
     files.sort(key=lambda file: file.name)
     manifest_format = _one_format(files)
     columns = _same_columns(manifest_format, files)
     return Manifest(spec, root, tuple(files), manifest_format, columns)
-
-
-def _common_folder(paths: Sequence[str]) -> str:
-    if is_local(paths[0]):
-        return os.path.commonpath([os.path.dirname(path) for path in paths])
-    folders = [posixpath.dirname(path).split("/") for path in paths]
-    shared = 0
-    for level in zip(*folders, strict=False):
-        if len(set(level)) > 1:
-            break
-        shared += 1
-    return "/".join(folders[0][:shared])
 
 
 def _relative(path: str, root: str) -> str:
@@ -195,7 +157,7 @@ def _same_columns(
 
 def _open_folders(spec: str, root: str, leave_out: str) -> Manifest:
     try:
-        layout = find_layout(spec, list_files(root, leave_out))
+        layout = find_layout(spec, walk_folder(root, leave_out))
     except (OSError, ValueError) as error:
         place = getattr(error, "filename", None) or spec
         reason = getattr(error, "strerror", None) or error
@@ -224,7 +186,7 @@ def _join(root: str, name: str) -> str:
 
 
 def _describe_empty(spec: str, layout: FolderLayout) -> str:
-    if not layout.left_out and not is_local(spec):  # object stores have no empty folders
+    if not layout.left_out and has_folder(spec) is None:  # where there are no empty folders
         return f"{spec}: no such file or directory"
     found = f"it has {layout.example!r}" if layout.left_out else "it is empty"
     return f"{spec}: a directory without images; {_name_manifest(spec, layout) or found}"

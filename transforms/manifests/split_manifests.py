@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ...schemas.dataset.file_names import SPLIT_NAME
 from ...schemas.errors import ManifestError, OptionError
-from ..storage.output_folder import is_local
+from ..storage.paths import is_there
 from ..storage.split_roots import SplitRoots
 from .open_manifest import SPLIT_COLUMN, Manifest, open_manifest
 
@@ -38,9 +36,9 @@ def name_manifests(spec: str) -> list[tuple[str, str]]:
         OptionError: a split is named twice, or has no manifest.
     """
     marks = list(_NAMED.finditer(spec))
-    if not marks or marks[0].start() or _is_there(spec):
+    if not marks or marks[0].start() or is_there(spec):
         return [("", spec)]
-    if _is_there(spec[marks[0].end() :]):
+    if is_there(spec[marks[0].end() :]):
         return [(marks[0][1], spec[marks[0].end() :])]
     # A comma that no name= follows belongs to a file's name.
     ends = [*(mark.start() for mark in marks[1:]), len(spec)]
@@ -53,7 +51,7 @@ def name_manifests(spec: str) -> list[tuple[str, str]]:
                 f"--manifest: got no manifest for {split!r}, {_EXAMPLE}; is a variable of the shell not set?"
             )
         first, _, other = path.partition(",")
-        if other and is_local(path) and not _is_there(path):
+        if other and is_there(path) is False:
             raise OptionError(f"--manifest: got {other!r} behind {split}={first}, {_EXAMPLE}")
     names = [split for split, _ in named]
     if len(set(names)) < len(names):
@@ -61,10 +59,6 @@ def name_manifests(spec: str) -> list[tuple[str, str]]:
             f"--manifest: got {', '.join(names)}, expected each split once; a glob names several files"
         )
     return named
-
-
-def _is_there(path: str) -> bool:
-    return is_local(path) and (os.path.exists(path) or bool(glob.glob(path, recursive=True)))
 
 
 def open_manifests(spec: str, leave_out: str = "") -> tuple[Manifest, ...]:

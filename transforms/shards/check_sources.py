@@ -10,7 +10,6 @@ from itertools import islice
 
 from ...schemas.errors import Reject
 from ..storage.input_files import InputFiles
-from ..storage.output_folder import is_local
 from ..storage.sources import ShardSources, SourceLog, SourceState
 from ..values.step_sources import list_frames
 
@@ -52,11 +51,11 @@ class SourceCheck:
 
     def _compare(self, noted: ShardSources) -> Iterator[tuple[str, SourceState | None]]:
         moved = noted.root != self.inputs.place
-        local = is_local(self.inputs.place)
+        slow = self.inputs.waits_for_network
         items = iter(noted.states.items())
         # Local look-ups cost less than handing them to a thread, so a thread gets many.
-        size = _BLOCK if local else 1
-        workers = (os.cpu_count() or 1) if local else _LOOKS_AT_ONCE
+        size = 1 if slow else _BLOCK
+        workers = _LOOKS_AT_ONCE if slow else os.cpu_count() or 1
         with ThreadPoolExecutor(workers) as pool:
             while some := list(islice(items, size * workers * 4)):
                 blocks = [dict(some[start : start + size]) for start in range(0, len(some), size)]

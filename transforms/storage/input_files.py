@@ -12,21 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from apache_beam.io.aws.clients.s3.messages import S3ClientError
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
-
 from ...schemas.errors import OptionError, Reject
-from .output_folder import (
+from .paths import (
     absolute,
     check_filesystem,
+    filesystems,
     is_local,
     join_path,
     real_folder,
     real_path,
+    waits_for_network,
 )
 from .sources import SourceLog, SourceState
 from .split_roots import SplitRoots
+from .streams import READ_FAILURES, open_file
 
 __all__ = ["MAX_FILE_BYTES", "InputFiles"]
 
@@ -48,9 +47,6 @@ _PATH_FAULTS = {
     errno.ENAMETOOLONG: ("bad_path", "a path that is too long"),
     errno.EFBIG: ("file_too_large", "more than 1 GiB"),
 }
-
-
-_FAILURES = (OSError, BeamIOError, S3ClientError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +117,7 @@ class InputFiles:
                 self.sleep(_FIRST_WAIT_SECONDS * 2 ** (attempt - 1))
             try:
                 return _read(path, stamped=self.log is not None)
-            except _FAILURES as error:
+            except READ_FAILURES as error:
                 failure = error
                 self._raise_path_fault(error, path, written)
         if self.unreadable == "fail":
@@ -133,6 +129,11 @@ class InputFiles:
     def place(self) -> str:
         """The folder, spelled the same from any working directory."""
         return absolute(self.root) if self.splits is None else str(self.splits)
+
+    @property
+    def waits_for_network(self) -> bool:
+        """Whether a look at a file takes a while, during which others could be looked at."""
+        return waits_for_network(self.place)
 
     def note(self, path: str) -> None:
         """Takes down what a file is that others open and read in parts: no content is compared.
@@ -176,7 +177,7 @@ class InputFiles:
             if not os.access(path, os.R_OK):
                 return SourceState(fault="permission_denied")
             return _stamp(found, in_parts)
-        except _FAILURES as error:
+        except READ_FAILURES as error:
             return SourceState(fault=_fault_of(error, path) or "unreadable")
 
     def locate(self, written: str) -> str:
@@ -226,8 +227,8 @@ def _errno_of(error: Exception, path: str) -> int | None:
 
 def _is_missing(path: str) -> bool:
     try:
-        return not FileSystems.exists(path)
-    except _FAILURES:
+        return not filesystems().exists(path)
+    except READ_FAILURES:
         return False
 
 
@@ -256,8 +257,8 @@ def _stamp(found: os.stat_result, even_fresh: bool = False) -> SourceState:
 def _remote_stamp(path: str) -> SourceState:
     """The etag or checksum, where the filesystem has one; a file that is missing is told by reading it."""
     try:
-        return SourceState(tag=str(FileSystems.checksum(path) or ""))
-    except (*_FAILURES, NotImplementedError):
+        return SourceState(tag=str(filesystems().checksum(path) or ""))
+    except (*READ_FAILURES, NotImplementedError):
         return SourceState()
 
 
@@ -269,7 +270,7 @@ def _read(path: str, stamped: bool = False) -> tuple[bytes, SourceState]:
             state = _stamp(os.fstat(file.fileno()))
             return file.read(), state
     state = _remote_stamp(path) if stamped else SourceState()
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+    with open_file(path) as file:
         return _read_bounded(file), state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -11,119 +12,21 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileSystem
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 
 from ...schemas.dataset.file_names import STATE_FOLDER
-from ...schemas.errors import OptionError
-from .s3 import share_s3_client
+from .paths import filesystems, is_local, join_path
+from .streams import open_file
 
-__all__ = [
-    "TEMPORARY_FOLDER",
-    "Folder",
-    "PublishedFile",
-    "absolute",
-    "check_filesystem",
-    "is_local",
-    "join_path",
-    "lies_in",
-    "real_folder",
-    "real_path",
-]
-
-# A worker of a plain worker pool gets no pipeline options, and without any S3 refuses to work; with
-# these it takes credentials and endpoint from the environment. Beam sets its own over them.
-if FileSystems._pipeline_options is None:
-    FileSystems.set_options(PipelineOptions([]))
-share_s3_client()
-
-_EXTRAS = {
-    "gs": "on the launcher and the workers: pip install 'apache-beam[gcp]'",
-    "file": "name files by their paths alone, without file://",
-    "http": "download the files, and name them by their local paths",
-    "https": "download the files, and name them by their local paths",
-}
-"""What to do where a filesystem is missing, by the scheme."""
+__all__ = ["TEMPORARY_FOLDER", "Folder", "PublishedFile"]
 
 _COPY_BYTES = 1 << 20
 _READS_AT_ONCE = 16
 TEMPORARY_FOLDER = f"{STATE_FOLDER}/tmp"  # noqa: S108 - inside the output folder
-
-
-def is_local(path: str) -> bool:
-    """Whether a path is on this machine's own filesystem."""
-    return FileSystems.get_scheme(path) is None
-
-
-def check_filesystem(path: str) -> None:
-    """Checks that what a path's filesystem needs is installed.
-
-    Raises:
-        OptionError: with what to install.
-    """
-    scheme = FileSystems.get_scheme(path)
-    if scheme is None:
-        return
-    if scheme == "s3" and find_spec("boto3") is None:
-        raise OptionError(
-            f"{path}: S3 needs boto3, which is not installed; on the launcher and the workers: "
-            "pip install 'pixelbeam[s3]'"
-        )
-    try:
-        FileSystems.get_filesystem(path)
-    except ValueError as error:
-        known = sorted(filter(None, (fs.scheme() for fs in FileSystem.get_all_subclasses())))
-        if scheme in known:  # it lacks its options, as hdfs:// does
-            raise OptionError(f"{path}: {error}") from None
-        help_ = _EXTRAS.get(
-            scheme.lower(), f"expected a local path or one of {'://, '.join(known)}://"
-        )
-        raise OptionError(f"{path}: no filesystem for {scheme}:// is installed; {help_}") from None
-
-
-def absolute(path: str) -> str:
-    """A path that means the same in any working directory."""
-    return os.path.abspath(path) if is_local(path) else path
-
-
-def lies_in(path: str, folder: str) -> bool:
-    """Whether a path is a folder or lies in it, however both are spelled; links are resolved.
-
-    No path lies in the folder ``""``, which stands for none.
-    """
-    if not folder or is_local(path) != is_local(folder):
-        return False
-    if not is_local(path):
-        return f"{path.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
-    real = os.path.realpath(folder).rstrip(os.sep) + os.sep
-    return f"{real_path(path)}{os.sep}".startswith(real)
-
-
-def real_path(path: str) -> str:
-    """``os.path.realpath`` with the folder's part remembered: thousands of files share it."""
-    folder, name = os.path.split(path)
-    real = os.path.join(real_folder(folder), name)
-    return os.path.realpath(path) if name in ("", ".", "..") or os.path.islink(real) else real
-
-
-@lru_cache(maxsize=4096)
-def real_folder(folder: str) -> str:
-    """``os.path.realpath`` of a folder, remembered."""
-    return os.path.realpath(folder or ".")
-
-
-def join_path(folder: str, name: str) -> str:
-    """A file's path inside a folder; an absolute name or a URL stays what it is."""
-    if not is_local(name) or os.path.isabs(name):
-        return name
-    return os.path.join(folder, name) if is_local(folder) else FileSystems.join(folder, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +57,7 @@ class Folder:
         return (
             os.path.exists(self.path(name))
             if is_local(self.root)
-            else FileSystems.exists(self.path(name))
+            else filesystems().exists(self.path(name))
         )
 
     def size(self, name: str) -> int | None:
@@ -162,7 +65,7 @@ class Folder:
         path = self.path(name)
         if is_local(self.root):
             return os.path.getsize(path) if os.path.isfile(path) else None
-        found = FileSystems.match([path])[0].metadata_list
+        found = filesystems().match([path])[0].metadata_list
         return found[0].size_in_bytes if found else None
 
     def read(self, name: str) -> bytes | None:
@@ -172,11 +75,9 @@ class Folder:
                 return Path(self.path(name)).read_bytes()
             except FileNotFoundError:
                 return None
-        if not FileSystems.exists(self.path(name)):
+        if not filesystems().exists(self.path(name)):
             return None
-        with FileSystems.open(
-            self.path(name), compression_type=CompressionTypes.UNCOMPRESSED
-        ) as file:
+        with self.open(name) as file:
             return bytes(file.read())
 
     def read_all(self, names: Iterable[str]) -> Iterator[bytes | None]:
@@ -192,10 +93,7 @@ class Folder:
 
     def open(self, name: str) -> BinaryIO:
         """A file of the folder, to read from any place in it."""
-        if is_local(self.root):
-            return open(self.path(name), "rb")
-        path, plain = self.path(name), CompressionTypes.UNCOMPRESSED
-        return cast(BinaryIO, FileSystems.open(path, compression_type=plain))
+        return open_file(self.path(name))
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
@@ -221,7 +119,7 @@ class Folder:
             except FileNotFoundError:
                 return {}
         try:
-            matches = FileSystems.match([FileSystems.join(top, "*")])
+            matches = filesystems().match([filesystems().join(top, "*")])
         except BeamIOError:
             return {}
         prefix = top.rstrip("/") + "/"
@@ -237,7 +135,7 @@ class Folder:
         if not is_local(self.root):
             prefix = self.root.rstrip("/") + "/"
             try:
-                found = FileSystems.match([FileSystems.join(self.root, "**")])[0].metadata_list
+                found = filesystems().match([filesystems().join(self.root, "**")])[0].metadata_list
             except BeamIOError:
                 return set()
             names = (metadata.path.removeprefix(prefix) for metadata in found)
@@ -268,6 +166,41 @@ class Folder:
             dir=parent, prefix="task-", ignore_cleanup_errors=True
         ) as scratch:
             yield Path(scratch)
+
+    def clear_scratch(self) -> None:
+        """Deletes what attempts that died have left of theirs; on other machines' disks nobody can."""
+        if is_local(self.root):
+            self.delete([TEMPORARY_FOLDER])
+
+    @property
+    def has_locks(self) -> bool:
+        """Whether ``lock`` keeps others out: object stores cannot."""
+        return is_local(self.root)
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[bool]:
+        """Holds a lock on a file of the folder, and says whether it does or another process has it.
+
+        Where there are no locks, it always does.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        if not self.has_locks:
+            yield True
+            return
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Who had it may just have finished, and deleted the file.
+                held = os.path.exists(path) and os.path.samestat(
+                    os.fstat(file.fileno()), os.stat(path)
+                )
+            except BlockingIOError:
+                held = False
+            yield held
 
     def publish(self, local: Path, name: str) -> PublishedFile:
         """Moves a complete local file to its final name, durably; replaces what stands there."""
@@ -310,40 +243,42 @@ class Folder:
                 with suppress(FileNotFoundError):
                     os.unlink(path)
         elif paths:
-            FileSystems.delete(paths)
+            filesystems().delete(paths)
 
     def move(self, names: list[str], to: list[str]) -> None:
         """Gives files of the folder other names, durably; replaces what stands there."""
         sources, targets = [self.path(name) for name in names], [self.path(name) for name in to]
         if not is_local(self.root):
             if sources:
-                FileSystems.rename(sources, targets)
+                filesystems().rename(sources, targets)
             return
         for source, target in zip(sources, targets, strict=True):
             _rename(Path(source), Path(target))
 
     def _delete_remote(self, names: list[str]) -> None:
         patterns = [pattern for name in names for pattern in (name, f"{name}/**")]
-        matches = FileSystems.match([self.path(pattern) for pattern in patterns])
+        matches = filesystems().match([self.path(pattern) for pattern in patterns])
         paths = [metadata.path for match in matches for metadata in match.metadata_list]
         if paths:
-            FileSystems.delete(paths)
+            filesystems().delete(paths)
         # Object stores have no folders that could be left, others have.
         left = [self.path(name) for name in names if self.exists(name)]
         if left:
-            FileSystems.delete(left)
+            filesystems().delete(left)
 
     def _upload(self, local: Path, name: str) -> None:
         temporary = self.path(f"{TEMPORARY_FOLDER}/{uuid.uuid4().hex}")
         for folder in (self.path(TEMPORARY_FOLDER), os.path.dirname(self.path(name))):
-            if not FileSystems.exists(folder):
-                FileSystems.mkdirs(folder)
+            if not filesystems().exists(folder):
+                filesystems().mkdirs(folder)
         with (
             local.open("rb") as source,
-            FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED) as target,
+            filesystems().create(
+                temporary, compression_type=CompressionTypes.UNCOMPRESSED
+            ) as target,
         ):
             shutil.copyfileobj(source, target, _COPY_BYTES)
-        FileSystems.rename([temporary], [self.path(name)])
+        filesystems().rename([temporary], [self.path(name)])
 
 
 def _rename(source: Path, target: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .output_folder import join_path
+from .paths import join_path
 
 __all__ = ["SplitRoots"]
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, BinaryIO, cast
 
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.aws.clients.s3.messages import S3ClientError
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 
 from ...schemas.errors import BuildError, ManifestError, PixelbeamError
+from .paths import filesystems, is_local
 
 __all__ = [
     "CHUNK_BYTES",
     "GZIP_SUFFIX",
     "HEAD_BYTES",
+    "READ_FAILURES",
     "hash_file",
     "is_gzipped",
-    "is_local",
+    "local_stamp",
     "open_file",
+    "open_for_library",
     "read_chunks",
     "read_head",
 ]
@@ -31,10 +36,8 @@ CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 1 << 20
 """How much of a file is read to know its columns; a header must fit into it."""
 
-
-def is_local(path: str) -> bool:
-    """Whether a path is one of this machine's own filesystem."""
-    return FileSystems.get_scheme(path) is None
+READ_FAILURES = (OSError, BeamIOError, S3ClientError)
+"""What reading fails with, wherever the file lies."""
 
 
 def is_gzipped(path: str) -> bool:
@@ -46,7 +49,29 @@ def open_file(path: str) -> BinaryIO:
     """Opens a file's bytes as they lie there, seekable."""
     if is_local(path):
         return open(path, "rb")
-    return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))
+    plain = CompressionTypes.UNCOMPRESSED
+    return cast(BinaryIO, filesystems().open(path, compression_type=plain))
+
+
+def open_for_library(path: str) -> str | BinaryIO:
+    """What h5py and NumPy open: the path of a local file, which they map into memory, else the open file.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
+    if not is_local(path):
+        return open_file(path)
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a named pipe would wait for ever
+        raise OSError("not a regular file")
+    return path
+
+
+def local_stamp(path: str) -> tuple[int, int] | None:
+    """Size and modification time (ns) of a local file; ``None`` of a folder, and of what is elsewhere."""
+    if not is_local(path) or not os.path.isfile(path):
+        return None
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
 
 
 @contextmanager

@@ -6,8 +6,6 @@ decoded.
 
 from __future__ import annotations
 
-import glob
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +13,13 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 from numpy.typing import NDArray
 
 from ...schemas.errors import Reject
 from ...schemas.images.files import PILLOW_FAULTS, Opened, open_frame, open_image
-from ..manifests.formats.class_folders import is_hidden, is_image_name
+from ..manifests.formats.class_folders import is_image_name
 from ..storage.input_files import InputFiles
-from ..storage.output_folder import is_local, lies_in
+from ..storage.listings import find_inside, is_hidden
 
 __all__ = [
     "Animation",
@@ -212,16 +208,7 @@ def list_frames(inputs: InputFiles, written: str) -> list[str] | None:
         Reject: stage ``load``: ``no_frames``, ``bad_path`` or ``outside_root``.
     """
     path = inputs.locate(written)
-    if not is_local(path):
-        found = _list_remote(path, inputs.leave_out)
-    elif os.path.isdir(path):
-        found = [os.path.join(path, name) for name in os.listdir(path) if _is_frame(name)]
-        found = [] if lies_in(path, inputs.leave_out) else found
-    elif glob.has_magic(path) and not os.path.exists(path):
-        found = [name for name in glob.glob(path, recursive=True) if os.path.isfile(name)]
-        found = [name for name in found if not lies_in(name, inputs.leave_out)]
-    else:
-        return None
+    found = find_inside(path, inputs.leave_out, _is_frame)
     if found is None:
         return None
     frames = [_as_written(path, name, written) for name in sorted(found, key=natural_key)]
@@ -239,18 +226,6 @@ def natural_key(text: str) -> tuple[tuple[str | int, ...], str]:
 
 def _is_frame(name: str) -> bool:
     return is_image_name(name) and not is_hidden(name)
-
-
-def _list_remote(path: str, leave_out: str) -> list[str] | None:
-    pattern = path if glob.has_magic(path) else path.rstrip("/") + "/*"
-    try:
-        found = [m.path for m in FileSystems.match([pattern])[0].metadata_list]
-        found = [name for name in found if not lies_in(name, leave_out)]
-    except BeamIOError:
-        return None
-    if glob.has_magic(path):
-        return found
-    return [name for name in found if _is_frame(name.rpartition("/")[2])] or None
 
 
 def _as_written(path: str, found: str, written: str) -> str:

@@ -2,23 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 
-import pytest
-from pixelbeam.schemas.errors import OptionError
-from pixelbeam.transforms.storage.output_folder import (
-    Folder,
-    PublishedFile,
-    check_filesystem,
-    join_path,
-)
-
-
-def test_joining_paths():
-    assert join_path("/a", "b/c.jpg") == "/a/b/c.jpg"
-    assert join_path("/a", "/b.jpg") == "/b.jpg"
-    assert join_path("/a", "gs://b/c.jpg") == "gs://b/c.jpg"
-    assert join_path("", "b.jpg") == "b.jpg"
+from pixelbeam.transforms.storage.output_folder import Folder, PublishedFile
 
 
 def test_a_file_is_published_whole_under_its_name(tmp_path):
@@ -62,13 +47,31 @@ def test_many_files_are_read_in_order_and_deleted_at_once(tmp_path):
     assert folder.sizes() == {"000": 3}
 
 
-def test_what_s3_needs_is_named(monkeypatch):
-    check_filesystem("/data/out")
-    monkeypatch.setitem(sys.modules, "boto3", None)  # as where it is not installed
-    check_filesystem("/data/out")
-    with pytest.raises(OptionError) as caught:
-        check_filesystem("s3://data/out")
-    assert str(caught.value) == (
-        "s3://data/out: S3 needs boto3, which is not installed; on the launcher and the workers: "
-        "pip install 'pixelbeam[s3]'"
-    )
+def test_a_lock_keeps_another_out_until_it_is_let_go(tmp_path):
+    folder = Folder(str(tmp_path / "out"))
+    assert folder.has_locks
+    with folder.lock("state/lock") as held, folder.lock("state/lock") as again:
+        assert (held, again) == (True, False)
+    with folder.lock("state/lock") as held:
+        assert held
+        (tmp_path / "out" / "state" / "lock").unlink()
+        with folder.lock("state/lock") as other:  # a new file, which nobody has
+            assert other
+
+
+def test_object_stores_have_no_locks():
+    folder = Folder("s3://bucket/out")
+    assert not folder.has_locks
+    with folder.lock("lock") as held, folder.lock("lock") as again:
+        assert held
+        assert again
+
+
+def test_scratch_of_the_dead_is_cleared(tmp_path):
+    folder = Folder(str(tmp_path))
+    folder.write("kept", b"1")
+    (tmp_path / ".pixelbeam" / "tmp" / "task-1").mkdir(parents=True)
+    folder.clear_scratch()
+    assert not (tmp_path / ".pixelbeam" / "tmp").exists()
+    assert folder.read("kept") == b"1"
+    Folder("s3://bucket/out").clear_scratch()  # asks nobody

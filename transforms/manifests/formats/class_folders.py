@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apache_beam.io.filesystems import FileSystems
-
 from ....schemas.errors import BuildError, ManifestError
 from ....schemas.features.class_spelling import SPLIT_NAMES
-from ...storage.output_folder import lies_in
-from ...storage.streams import is_local
+from ...storage.listings import is_hidden, list_folder
 from .base import NOT_UTF8, Malformed, ManifestFormat, Part, Projection, Record
 
 __all__ = [
     "ClassFolders",
     "FolderLayout",
     "find_layout",
-    "is_hidden",
     "is_image_name",
-    "list_files",
     "list_images",
 ]
 
@@ -100,7 +94,7 @@ def find_layout(spec: str, names: Iterable[str]) -> FolderLayout:
 
     Args:
         spec: the directory, for messages.
-        names: what ``list_files`` gives for it.
+        names: what ``walk_folder`` gives for it.
 
     Raises:
         ManifestError: images lie deeper than in a folder per split and class, or not all alike.
@@ -126,41 +120,16 @@ def is_image_name(name: str) -> bool:
     return name.lower().endswith(_IMAGE_SUFFIXES)
 
 
-def is_hidden(name: str) -> bool:
-    """Whether any part of a relative path starts with a dot."""
-    return name.startswith(".") or "/." in name
-
-
 def list_images(folder: str) -> list[str]:
     """The names of the images that lie in a folder itself, sorted: its rows.
 
     Raises:
         BuildError: the folder cannot be read.
     """
-    if is_local(folder):
-        try:
-            names = [entry.name for entry in os.scandir(folder) if not _is_folder(entry)]
-        except OSError as error:
-            raise BuildError(f"{folder}: cannot be read: {error.strerror}") from error
-    else:
-        names = [name for name in _list_remote(folder) if "/" not in name]
-    return sorted(filter(_is_row, names))
-
-
-def list_files(folder: str, leave_out: str = "") -> Iterator[str]:
-    """The files below a folder, at any depth and relative to it; none that lie in a hidden folder.
-
-    Args:
-        folder: which one.
-        leave_out: a folder whose files are left out too: the one that is written to.
-
-    Raises:
-        OSError: a folder cannot be read.
-    """
-    if is_local(folder):
-        return _walk(folder, leave_out)
-    prefix = folder.rstrip("/") + "/"
-    return (name for name in _list_remote(folder) if not lies_in(prefix + name, leave_out))
+    try:
+        return sorted(filter(_is_row, list_folder(folder)))
+    except OSError as error:
+        raise BuildError(f"{folder}: cannot be read: {error.strerror or error}") from error
 
 
 def _is_row(name: str) -> bool:
@@ -198,13 +167,6 @@ def _find_levels(spec: str, images: Mapping[str, str]) -> tuple[str, ...]:
     return (SPLIT, LABEL) if deepest else ()
 
 
-def _list_remote(folder: str) -> list[str]:
-    prefix = folder.rstrip("/") + "/"
-    found = FileSystems.match([prefix + "**"])[0].metadata_list
-    names = (metadata.path.removeprefix(prefix) for metadata in found)
-    return [n for n in names if n and not n.endswith("/") and not is_hidden(n.rpartition("/")[0])]
-
-
 def _check_name(columns: Sequence[str], cells: tuple[str, ...]) -> Malformed | None:
     path = cells[0]
     try:
@@ -215,26 +177,3 @@ def _check_name(columns: Sequence[str], cells: tuple[str, ...]) -> Malformed | N
         return None
     message = f"got {path!r}, expected one of {' '.join(_IMAGE_SUFFIXES)}"
     return Malformed(NOT_AN_IMAGE, message, path, tuple(zip(columns, cells, strict=True)))
-
-
-def _walk(
-    folder: str, leave_out: str, prefix: str = "", above: frozenset[str] = frozenset()
-) -> Iterator[str]:
-    """The files below a folder relative to it; links are followed, but never in a circle."""
-    place = os.path.realpath(folder)
-    if place in above:
-        yield prefix.rstrip("/")  # the link itself, which is no image
-        return
-    for entry in os.scandir(folder):
-        if not _is_folder(entry):
-            yield prefix + entry.name
-        elif not is_hidden(entry.name) and not lies_in(entry.path, leave_out):
-            yield from _walk(entry.path, leave_out, f"{prefix}{entry.name}/", above | {place})
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder, or a link to one; not a link that leads to itself."""
-    try:
-        return entry.is_dir()
-    except OSError:  # whoever reads it as a file will say what it is
-        return False

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
-import stat
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -15,12 +13,10 @@ from typing import Any, TypeVar
 
 import h5py
 import numpy as np
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
 from ....schemas.errors import Reject
 from ...storage.input_files import InputFiles
-from ...storage.output_folder import is_local
+from ...storage.streams import open_for_library
 from .blocks import BlockCache, BlockedDataset, ChunkedRows, chunked_rows
 from .hdf5 import FoundDataset, find_dataset, matlab_class, read_keys
 from .references import ArrayReference
@@ -315,11 +311,10 @@ def open_hdf5(path: str, written: str) -> h5py.File:
         Reject: stage ``load``: it cannot be opened.
     """
     try:
-        if not is_local(path):
-            file = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-            return h5py.File(file, "r")
-        _check_regular(path)
-        return h5py.File(path, "r", locking="best-effort")
+        source = open_for_library(path)
+        if isinstance(source, str):
+            return h5py.File(source, "r", locking="best-effort")
+        return h5py.File(source, "r")
     except ARRAY_FAULTS as error:
         raise _file_fault(error, written, _HDF5_EXPECTED) from error
 
@@ -329,14 +324,12 @@ _HDF5_EXPECTED = "an HDF5 file, or MATLAB's of version 7.3 (save -v7.3)"
 
 def _read_numpy(path: str, name: str, written: str) -> Any:
     try:
-        if not is_local(path):
-            source: Any = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-        else:
-            _check_regular(path)
-            source = path
+        source = open_for_library(path)
         if path.lower().endswith(".npz"):
             return _read_member(source, name, written)
-        return np.load(source, mmap_mode="r" if is_local(path) else None, allow_pickle=False)
+        return np.load(
+            source, mmap_mode="r" if isinstance(source, str) else None, allow_pickle=False
+        )
     except (*ARRAY_FAULTS, zipfile.BadZipFile) as error:
         raise _file_fault(error, written, "a NumPy file without pickled objects") from error
 
@@ -353,12 +346,6 @@ def _read_member(source: Any, name: str, written: str) -> Any:
             message = f"{written}: got {size} bytes, expected at most {MAX_VALUE_BYTES}"
             raise Reject("load", "array_too_large", message, path=written)
         return archive[wanted]
-
-
-def _check_regular(path: str) -> None:
-    """Opening a named pipe would wait for ever."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError("not a regular file")
 
 
 def _file_fault(error: Exception, written: str, expected: str) -> Reject:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import h5py
 
 from ....schemas.errors import Reject
-from ...storage.output_folder import is_local
+from ...storage.paths import beside, real_parent
 from .stored import ARRAY_FAULTS
 
 __all__ = ["FoundDataset", "Hdf5Files", "find_dataset", "matlab_class", "open_object", "read_keys"]
@@ -62,10 +61,11 @@ def open_object(group: h5py.Group, name: str, path: str) -> Any:
         path: the file's.
     """
     kind = h5py.h5o.get_info(group.id, name.encode()).type
-    if kind != h5py.h5o.TYPE_DATASET or not is_local(path):
+    parent = real_parent(path)
+    if kind != h5py.h5o.TYPE_DATASET or parent is None:
         return group[name]
     # Always the same, since HDF5 refuses to open a dataset twice with different ones.
-    folder = os.path.dirname(os.path.realpath(path)).encode()
+    folder = parent.encode()
     access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
     access.set_efile_prefix(folder)
     access.set_virtual_prefix(folder)
@@ -146,12 +146,11 @@ class _Search:
 
     def _inside(self, path: str, name: str) -> str:
         """The path of another file, which has to lie in the folder of the first."""
-        if is_local(path) and is_local(name):
-            folder = os.path.dirname(os.path.realpath(path))
-            other = os.path.realpath(os.path.join(folder, name))
-            if other.startswith(folder.rstrip(os.sep) + os.sep):
-                return other
-        raise self._reject("outside_file", f"leads to {name!r}, which is not in the file's folder")
+        other = beside(path, name)
+        if other is None:
+            said = f"leads to {name!r}, which is not in the file's folder"
+            raise self._reject("outside_file", said)
+        return other
 
     def _missing(self, group: Any, part: str) -> Reject:
         if not isinstance(group, h5py.Group):
