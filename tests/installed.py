@@ -10,12 +10,14 @@ from pathlib import Path
 from pixelbeam.schemas import plugins
 from pixelbeam.schemas.dataset import sink
 from pixelbeam.schemas.features import feature_kinds
+from pixelbeam.transforms.manifests import formats
 from pixelbeam.transforms.sinks import registry
 
 _CACHES = (
     plugins._entry_points,
     sink.offered_sinks,
     feature_kinds,
+    formats.manifest_formats,
     registry.installed_sinks,
 )
 

@@ -12,7 +12,6 @@ from ...transforms.manifests.join_labels import joined_columns
 from ...transforms.manifests.open_manifest import (
     SPLIT_COLUMN,
     Manifest,
-    inline_columns,
     open_manifest,
 )
 from ...transforms.manifests.split_manifests import find_roots, name_manifests, open_manifests
@@ -65,7 +64,7 @@ class BuildJob:
     @property
     def inline_hashes(self) -> dict[str, str]:
         """SHA-256 of the manifests' files by name, where images may lie in them."""
-        if not any(map(inline_columns, self.manifests)):
+        if not any(manifest.inline_columns for manifest in self.manifests):
             return {}
         return {name: file.content["sha256"] for name, file in self.manifest_files.items()}
 
@@ -174,7 +173,7 @@ def _check_frames(options: BuildOptions, manifest: Manifest) -> None:
         options.schema.clips.key or options.schema.clips.window
     ):
         return
-    for column in inline_columns(manifest):
+    for column in manifest.inline_columns:
         if column in options.schema.frame_columns():
             raise ManifestError(
                 f"{manifest.spec}: got images in column {column!r}, expected their paths: rows that are "

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from ...schemas.errors import ManifestError
 from ..storage.listings import find_files, walk_folder
 from ..storage.paths import absolute, common_folder, has_folder
-from .formats import format_of
+from .formats import formats_of, recognize_format
 from .formats.base import ManifestFormat
 from .formats.class_folders import ROOT, SPLIT, ClassFolders, FolderLayout, find_layout
-from .formats.parquet import Parquet
-from .formats.parquet import inline_columns as _inline_columns_of
 
-__all__ = ["SPLIT_COLUMN", "Manifest", "ManifestFile", "inline_columns", "open_manifest"]
+__all__ = ["SPLIT_COLUMN", "Manifest", "ManifestFile", "open_manifest"]
 
 SPLIT_COLUMN = "manifest/split"
 """The column that rows have where each of several manifests is a split."""
@@ -75,6 +73,15 @@ class Manifest:
         """What one of the files is called in a build, which may have manifests of equal names."""
         return f"{self.split}/{name}" if self.split else name
 
+    @property
+    def inline_columns(self) -> tuple[str, ...]:
+        """The columns that can hold the bytes of images in the manifest itself.
+
+        Raises:
+            ManifestError: the first file cannot be read.
+        """
+        return self.format.inline_columns(self.files[0].path)
+
 
 def open_manifest(spec: str, leave_out: str = "") -> Manifest:
     """Finds a manifest's files and reads their headers.
@@ -104,17 +111,6 @@ def open_manifest(spec: str, leave_out: str = "") -> Manifest:
     return _open_folders(spec, spec.rstrip("/"), leave_out)
 
 
-def inline_columns(manifest: Manifest) -> tuple[str, ...]:
-    """The columns that can hold the bytes of images in the manifest itself (Parquet only).
-
-    Raises:
-        ManifestError: the first file cannot be read.
-    """
-    if not isinstance(manifest.format, Parquet):
-        return ()
-    return _inline_columns_of(manifest.files[0].path)
-
-
 def _open_files(spec: str, found: Sequence[tuple[str, int]]) -> Manifest:
     root = common_folder([path for path, _ in found])
     files = [ManifestFile(path, _relative(path, root), size) for path, size in found]
@@ -129,14 +125,14 @@ def _relative(path: str, root: str) -> str:
 
 
 def _one_format(files: Sequence[ManifestFile]) -> ManifestFormat:
-    formats = {file.path: format_of(file.path) for file in files}
-    first = files[0]
-    for path, other in formats.items():
-        if other != formats[first.path]:
+    with ThreadPoolExecutor(_HEADS_AT_ONCE) as pool:
+        formats = list(pool.map(recognize_format, [file.path for file in files]))
+    for file, other in zip(files, formats, strict=True):
+        if other != formats[0]:
             raise ManifestError(
-                f"{path}: another kind of manifest than {first.path}, expected one kind in a glob"
+                f"{file.path}: another kind of manifest than {files[0].path}, expected one kind in a glob"
             )
-    return formats[first.path]
+    return formats[0]
 
 
 def _same_columns(
@@ -195,9 +191,6 @@ def _describe_empty(spec: str, layout: FolderLayout) -> str:
 def _name_manifest(spec: str, layout: FolderLayout) -> str:
     """How to name the manifest file that lies in a directory, if there is one."""
     for name in layout.beside:
-        try:
-            format_of(name)
-        except ManifestError:
-            continue
-        return f"for the manifest in it: --manifest {posixpath.join(spec, name)}"
+        if formats_of(name):
+            return f"for the manifest in it: --manifest {posixpath.join(spec, name)}"
     return ""

@@ -4,16 +4,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pixelbeam.schemas.errors import ManifestError
-from pixelbeam.transforms.manifests.formats import format_of
 from pixelbeam.transforms.manifests.formats.class_folders import ClassFolders
 from pixelbeam.transforms.manifests.formats.delimited import Delimited
-from pixelbeam.transforms.manifests.formats.json_lines import JsonLines
-from pixelbeam.transforms.manifests.formats.parquet import Parquet
-from pixelbeam.transforms.manifests.formats.path_list import PathList
 from pixelbeam.transforms.manifests.open_manifest import (
     Manifest,
     ManifestFile,
-    inline_columns,
     open_manifest,
 )
 
@@ -30,35 +25,6 @@ def test_a_file(tmp_path, monkeypatch):
             format=Delimited(","),
             columns=("path", "label"),
         )
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("a.csv", Delimited(",")),
-        ("a.CSV.gz", Delimited(",")),
-        ("a.tsv", Delimited("\t")),
-        ("a.jsonl", JsonLines()),
-        ("a.ndjson.gz", JsonLines()),
-        ("a.json", JsonLines()),
-        ("a.parquet", Parquet()),
-        ("a.txt", PathList()),
-        ("a.lst.gz", PathList()),
-    ],
-)
-def test_formats_by_name(name, expected):
-    assert format_of(name) == expected
-
-
-@pytest.mark.parametrize("name", ["a.xlsx", "a.parquet.gz", "csv", "a.csv.bz2"])
-def test_names_of_no_format(name):
-    with pytest.raises(ManifestError) as error:
-        format_of(name)
-    assert str(error.value) == (
-        f"{name}: not a kind of manifest, expected a name that ends in .csv, .tsv, .jsonl, "
-        ".ndjson, .json, .parquet, .h5, .hdf5, .hdf, .he5, .txt, .lst "
-        "(the text ones also gzipped, .csv.gz), or a directory of images"
-    )
 
 
 def test_a_glob(tmp_path):
@@ -140,8 +106,8 @@ def test_inline_columns(tmp_path):
     table = pa.table({"path": ["a"], "image": [{"bytes": b"x", "path": "y"}], "raw": [b"z"]})
     pq.write_table(table, tmp_path / "rows.parquet")
     (tmp_path / "rows.csv").write_text("path\n")
-    assert inline_columns(open_manifest(str(tmp_path / "rows.parquet"))) == ("image", "raw")
-    assert inline_columns(open_manifest(str(tmp_path / "rows.csv"))) == ()
+    assert open_manifest(str(tmp_path / "rows.parquet")).inline_columns == ("image", "raw")
+    assert open_manifest(str(tmp_path / "rows.csv")).inline_columns == ()
 
 
 ERRORS = {

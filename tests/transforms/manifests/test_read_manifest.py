@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas.errors import ManifestError
 from pixelbeam.transforms.manifests.formats.base import Malformed, Projection
-from pixelbeam.transforms.manifests.open_manifest import ManifestFile, inline_columns, open_manifest
+from pixelbeam.transforms.manifests.open_manifest import ManifestFile, open_manifest
 from pixelbeam.transforms.manifests.read_manifest import ReadManifest, row_of, split_file
 from pixelbeam.transforms.rows import InlineBytes, ManifestRow, RejectedRow
 
@@ -242,7 +242,7 @@ def test_remote_files(remote):
 def test_remote_parquet(remote):
     found = check_reading("memory://bucket/t.parquet", file_columns=("image",))
     assert [row.values for row in found] == [(InlineBytes(0, 0, 0), 1), (InlineBytes(0, 0, 1), 2)]
-    assert inline_columns(open_manifest("memory://bucket/t.parquet")) == ("image",)
+    assert open_manifest("memory://bucket/t.parquet").inline_columns == ("image",)
 
 
 @pytest.mark.parametrize("spec", ["memory://bucket/photos", "memory://bucket/photos/"])

@@ -1,9 +1,12 @@
-"""The manifest formats: one file each, found by the ending of the manifest's name."""
+"""The manifest formats: one file each, told apart by the ending of a file's name, then by a look into the file."""
 
 from __future__ import annotations
 
+from functools import cache
+
 from ....schemas.errors import ManifestError
-from ...storage.streams import GZIP_SUFFIX
+from ....schemas.plugins import FORMATS, find_plugins
+from ...storage.streams import GZIP_SUFFIX, read_head
 from .base import ManifestFormat
 from .delimited import Delimited
 from .hdf5_table import HDF5Table
@@ -11,36 +14,67 @@ from .json_lines import JsonLines
 from .parquet import Parquet
 from .path_list import PathList
 
-__all__ = ["format_of"]
+__all__ = ["formats_of", "manifest_formats", "recognize_format"]
 
-_BY_ENDING: dict[str, ManifestFormat] = {
-    ".csv": Delimited(","),
-    ".tsv": Delimited("\t"),
-    ".jsonl": JsonLines(),
-    ".ndjson": JsonLines(),
-    ".json": JsonLines(),
-    ".parquet": Parquet(),
-    ".h5": HDF5Table(),
-    ".hdf5": HDF5Table(),
-    ".hdf": HDF5Table(),
-    ".he5": HDF5Table(),
-    ".txt": PathList(),
-    ".lst": PathList(),
+_BUILT_IN: dict[str, ManifestFormat] = {
+    "csv": Delimited(","),
+    "tsv": Delimited("\t"),
+    "json_lines": JsonLines(),
+    "parquet": Parquet(),
+    "hdf5": HDF5Table(),
+    "path_list": PathList(),
 }
+"""By name, in order of preference: of those of one ending, the first that recognizes a file reads it."""
 
 
-def format_of(path: str) -> ManifestFormat:
-    """The format of a manifest file, by its name.
+@cache
+def manifest_formats() -> dict[str, ManifestFormat]:
+    """Every format by its name, in order of preference.
+
+    Those of other packages come first: they know what they look for, where ours take all of an ending.
 
     Raises:
-        ManifestError: the ending is none of those known.
+        PluginError: one of another package is broken, or has a name that is taken.
     """
-    name = path.lower()
-    for ending, manifest_format in _BY_ENDING.items():
-        zipped = manifest_format.compressible and name.endswith(ending + GZIP_SUFFIX)
-        if zipped or name.endswith(ending):
-            return manifest_format
+    plugins = find_plugins(FORMATS, ManifestFormat, _BUILT_IN.keys())  # type: ignore[type-abstract]
+    return {name: plugin.offered() for name, plugin in plugins.items()} | _BUILT_IN
+
+
+def formats_of(name: str) -> dict[str, ManifestFormat]:
+    """The formats of a file by the ending of its name alone, in order of preference."""
+    return {key: found for key, found in manifest_formats().items() if _find_ending(found, name)}
+
+
+def recognize_format(path: str) -> ManifestFormat:
+    """The format of a manifest file: by its name and, where several have this ending, by its head.
+
+    Raises:
+        ManifestError: the ending is none of those known, or nothing recognizes the file.
+    """
+    formats = formats_of(path)
+    if len(formats) > 1:
+        head, _ = read_head(path)
+        for found in formats.values():
+            if found.recognizes(head):
+                return found
+        ending = next(_find_ending(found, path) for found in formats.values())
+        raise ManifestError(
+            f"{path}: not a manifest as far as its start tells, expected one of those that end in {ending}: "
+            f"{', '.join(formats)}"
+        )
+    for found in formats.values():  # the only one, whose own messages say best what is wrong
+        return found
+    endings = dict.fromkeys(e for found in manifest_formats().values() for e in found.endings)
     raise ManifestError(
-        f"{path}: not a kind of manifest, expected a name that ends in {', '.join(_BY_ENDING)} "
+        f"{path}: not a kind of manifest, expected a name that ends in {', '.join(endings)} "
         "(the text ones also gzipped, .csv.gz), or a directory of images"
     )
+
+
+def _find_ending(found: ManifestFormat, name: str) -> str:
+    """Which of a format's endings a name has; empty where none."""
+    for ending in found.endings:
+        zipped = found.compressible and name.lower().endswith(ending + GZIP_SUFFIX)
+        if zipped or name.lower().endswith(ending):
+            return ending
+    return ""

@@ -105,9 +105,13 @@ class Projection:
 class ManifestFormat(ABC):
     """A kind of manifest file.
 
-    A format is a subclass in a file of its own in ``transforms/manifests/formats/``, listed in its
-    ``__init__.py`` by the ending of the file's name. Formats hold no state but their settings.
+    A format is a subclass in a file of its own: in ``transforms/manifests/formats/`` and listed in its
+    ``__init__.py``, or in another package that names it as an entry point of the group ``pixelbeam.formats``.
+    It is made without arguments, and holds no state but its settings.
     """
+
+    endings: tuple[str, ...] = ()
+    """How the names of its files end, in small letters, with the dot."""
 
     compressible: ClassVar[bool] = False
     """Whether a gzipped file of the format is read too."""
@@ -120,6 +124,22 @@ class ManifestFormat(ABC):
 
     names_itself: ClassVar[bool] = False
     """Whether cells name arrays in the manifest's own file, so that paths are relative to its folder."""
+
+    def recognizes(self, head: bytes) -> bool:
+        """Whether a file is of this format, by its start; asked only where several have its ending.
+
+        Args:
+            head: at most the first ``HEAD_BYTES`` of the file, unzipped; never empty.
+        """
+        return True
+
+    def inline_columns(self, path: str) -> tuple[str, ...]:
+        """The columns of a file that can hold the bytes of images, by their type; none in most formats.
+
+        Raises:
+            ManifestError: the file cannot be read.
+        """
+        return ()
 
     @abstractmethod
     def columns(self, path: str) -> tuple[str, ...]:

@@ -38,6 +38,11 @@ class Delimited(TextFormat):
     delimiter: str
     joins_lines = b'"'
 
+    @property
+    def endings(self) -> tuple[str, ...]:  # type: ignore[override]  # follows from the delimiter
+        """``.tsv`` between tabs, else ``.csv``."""
+        return (".tsv",) if self.delimiter == "\t" else (".csv",)
+
     def body(self, head: Head, path: str) -> Body:  # noqa: D102
         lines = list(read_lines([head.text]))
         if lines and (line := _EXCEL_LINE.fullmatch(lines[0][1])):

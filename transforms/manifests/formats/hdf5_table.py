@@ -31,6 +31,7 @@ __all__ = ["GROUP_COLUMN", "HDF5Table"]
 GROUP_COLUMN = "group"
 """The column that holds the name of a row's group, where a row is one."""
 
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _PART_ROWS = 1 << 16
 _PART_GROUPS = 1 << 12
 _ROWS_AT_ONCE = 1024
@@ -52,8 +53,14 @@ class HDF5Table(ManifestFormat):
     shard reads it. Links that lead to other files are not followed.
     """
 
+    endings = (".h5", ".hdf5", ".hdf", ".he5")
     optional_columns = True
     names_itself = True
+
+    def recognizes(self, head: bytes) -> bool:
+        """By HDF5's signature, at its start or behind a user block of 512 bytes, 1024, 2048 and so on."""
+        starts = [0] + [1 << power for power in range(9, 21)]
+        return any(head.startswith(_SIGNATURE, start) for start in starts)
 
     def columns(self, path: str) -> tuple[str, ...]:  # noqa: D102
         with _open(path, ManifestError) as file:

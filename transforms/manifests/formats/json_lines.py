@@ -45,6 +45,10 @@ class JsonLines(TextFormat):
     """
 
     optional_columns = True
+    endings = (".jsonl", ".ndjson", ".json")
+
+    def recognizes(self, head: bytes) -> bool:  # noqa: D102 - the interface's
+        return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
     def body(self, head: Head, path: str) -> Body:  # noqa: D102
         array = is_array(head.text)

@@ -17,7 +17,7 @@ from ...storage.streams import open_file
 from .arrow_cells import LARGE, is_binary, is_inline, list_cells
 from .base import Malformed, ManifestFormat, Part, Projection, Record, check_names
 
-__all__ = ["BATCH_BYTES", "Parquet", "inline_columns", "read_batch", "read_batches"]
+__all__ = ["BATCH_BYTES", "Parquet", "read_batch", "read_batches"]
 
 BATCH_BYTES = 64 << 20
 """About how many bytes of images one batch of a row group has, all its inline columns together.
@@ -43,6 +43,15 @@ class Parquet(ManifestFormat):
     Other cells are Python values, as ``list_cells`` gives them.
     """
 
+    endings = (".parquet",)
+
+    def recognizes(self, head: bytes) -> bool:  # noqa: D102 - the interface's
+        return head.startswith(b"PAR1")
+
+    def inline_columns(self, path: str) -> tuple[str, ...]:  # noqa: D102
+        with _open(path, ManifestError) as file:
+            return tuple(field.name for field in file.schema_arrow if is_inline(field.type))
+
     def columns(self, path: str) -> tuple[str, ...]:  # noqa: D102
         with _open(path, ManifestError) as file:
             return check_names(file.schema_arrow.names, path)
@@ -65,16 +74,6 @@ class Parquet(ManifestFormat):
             for batch in _record_batches(file, part.start, leaves, rows):
                 yield from _rows(batch, columns, position, part.row + position)
                 position += batch.num_rows
-
-
-def inline_columns(path: str) -> tuple[str, ...]:
-    """The columns of a Parquet file that can hold the bytes of images, by their type.
-
-    Raises:
-        ManifestError: the file cannot be read.
-    """
-    with _open(path, ManifestError) as file:
-        return tuple(field.name for field in file.schema_arrow if is_inline(field.type))
 
 
 def read_batch(path: str, row_group: int, batch: int, column: str) -> list[bytes | str | None]:

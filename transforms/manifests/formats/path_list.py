@@ -20,6 +20,8 @@ class PathList(TextFormat):
     other. A line of one word has no label.
     """
 
+    endings = (".txt", ".lst")
+
     def body(self, head: Head, path: str) -> Body:  # noqa: D102
         return Body(("path", "label"), head.start)
 

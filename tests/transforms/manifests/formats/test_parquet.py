@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from pixelbeam.schemas.errors import BuildError, ManifestError
 from pixelbeam.transforms.manifests.formats import arrow_cells, parquet
-from pixelbeam.transforms.manifests.formats.parquet import inline_columns, read_batch, read_batches
+from pixelbeam.transforms.manifests.formats.parquet import Parquet, read_batch, read_batches
 from pixelbeam.transforms.manifests.open_manifest import open_manifest
 from pixelbeam.transforms.rows import InlineBytes
 
@@ -122,7 +122,7 @@ LAYOUTS = {
 def test_bytes_stay_where_they_are_in_any_layout(layout, tmp_path, outcomes):
     path = tmp_path / "images.parquet"
     pq.write_table(pa.table({"image": LAYOUTS[layout]}), path)
-    assert inline_columns(str(path)) == ("image",)
+    assert Parquet().inline_columns(str(path)) == ("image",)
     places = [(row, (InlineBytes(0, 0, row - 1),)) for row in (1, 2, 3)]
     assert outcomes(path, file_columns=("image",)) == places
     assert read_batch(str(path), 0, 0, "image") == VALUES
@@ -187,7 +187,7 @@ def test_only_inline_bytes(images, outcomes):
 
 
 def test_batches(images):
-    assert inline_columns(str(images)) == ("image", "mask", "bare")
+    assert Parquet().inline_columns(str(images)) == ("image", "mask", "bare")
     assert read_batch(str(images), 0, 0, "image") == [b"one", None, "3.jpg"]
     assert read_batch(str(images), 1, 0, "image") == [b"four", None]
     assert read_batch(str(images), 0, 0, "mask") == [b"m1", None, b"m3"]

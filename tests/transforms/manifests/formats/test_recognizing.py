@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import gzip
+
+import pytest
+from installed import install, plugin_caches
+from pixelbeam.schemas.errors import ManifestError, PluginError
+from pixelbeam.transforms.manifests.formats import formats_of, manifest_formats, recognize_format
+from pixelbeam.transforms.manifests.formats.base import Projection
+from pixelbeam.transforms.manifests.formats.delimited import Delimited
+from pixelbeam.transforms.manifests.formats.hdf5_table import HDF5Table
+from pixelbeam.transforms.manifests.formats.json_lines import JsonLines
+from pixelbeam.transforms.manifests.formats.parquet import Parquet
+from pixelbeam.transforms.manifests.formats.path_list import PathList
+from pixelbeam.transforms.manifests.open_manifest import open_manifest
+from pixelbeam.transforms.manifests.read_manifest import split_file
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.csv", Delimited(",")),
+        ("a.CSV.gz", Delimited(",")),
+        ("a.tsv", Delimited("\t")),
+        ("a.jsonl", JsonLines()),
+        ("a.ndjson.gz", JsonLines()),
+        ("a.json", JsonLines()),
+        ("a.parquet", Parquet()),
+        ("a.txt", PathList()),
+        ("a.lst.gz", PathList()),
+    ],
+)
+def test_formats_by_name(name, expected):
+    assert list(formats_of(name).values()) == [expected]
+    assert recognize_format(name) == expected  # which no file has to be there for
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.parquet.gz", "csv", "a.csv.bz2"])
+def test_names_of_no_format(name):
+    with pytest.raises(ManifestError) as error:
+        recognize_format(name)
+    assert str(error.value) == (
+        f"{name}: not a kind of manifest, expected a name that ends in .csv, .tsv, .jsonl, "
+        ".ndjson, .json, .parquet, .h5, .hdf5, .hdf, .he5, .txt, .lst "
+        "(the text ones also gzipped, .csv.gz), or a directory of images"
+    )
+
+
+@pytest.mark.parametrize(
+    ("recognizes", "heads", "others"),
+    [
+        (
+            JsonLines().recognizes,
+            [b'{"a": 1}', b"\n [{}]", b"\xef\xbb\xbf{}"],
+            [b"a,b", b'"a"', b" "],
+        ),
+        (Parquet().recognizes, [b"PAR1\x15"], [b"par1", b" PAR1"]),
+        (
+            HDF5Table().recognizes,
+            [b"\x89HDF\r\n\x1a\n", bytes(512) + b"\x89HDF\r\n\x1a\n"],
+            [b"HDF", bytes(100) + b"\x89HDF\r\n\x1a\n"],
+        ),
+    ],
+)
+def test_heads(recognizes, heads, others):
+    assert [recognizes(head) for head in heads] == [True] * len(heads)
+    assert [recognizes(head) for head in others] == [False] * len(others)
+
+
+COCO = """
+import json
+from pixelbeam.transforms.manifests.formats.base import ManifestFormat
+from pixelbeam.transforms.storage.streams import open_file
+
+class Coco(ManifestFormat):
+    endings = (".json",)
+    compressible = True
+
+    def recognizes(self, head):
+        return head.startswith(b'{"images"')
+
+    def columns(self, path):
+        return ("path",)
+
+    def parts(self, part, size, range_bytes):
+        return [part]
+
+    def records(self, part, projection):
+        with open_file(part.path) as file:
+            for row, image in enumerate(json.load(file)["images"], 1):
+                yield row, tuple(image[column] for column in projection.columns)
+"""
+
+
+@pytest.fixture
+def coco(tmp_path, monkeypatch):
+    """A format of another package, installed for the test; the class."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+    points = {"pixelbeam.formats": {"coco": "coco_format:Coco"}}
+    install(site, "coco-format", "1.0", {"coco_format.py": COCO}, points)
+    with plugin_caches():
+        yield type(manifest_formats()["coco"])
+
+
+def test_of_one_ending_the_first_format_that_recognizes_a_file_reads_it(tmp_path, coco):
+    (tmp_path / "coco.json").write_text('{"images": [{"path": "a.jpg"}, {"path": "b.jpg"}]}')
+    (tmp_path / "lines.json").write_text('{"path": "c.jpg", "images": 1}\n')
+    (tmp_path / "zipped.json.gz").write_bytes(gzip.compress(b'{"images": []}'))
+    assert list(formats_of("x.json")) == ["coco", "json_lines"]
+    assert list(formats_of("x.jsonl")) == ["json_lines"]
+    assert type(recognize_format(str(tmp_path / "coco.json"))) is coco
+    assert type(recognize_format(str(tmp_path / "zipped.json.gz"))) is coco
+    assert recognize_format(str(tmp_path / "lines.json")) == JsonLines()
+    manifest = open_manifest(str(tmp_path / "coco.json"))
+    (part,) = split_file(manifest.format, manifest.files[0])
+    records = list(manifest.format.records(part, Projection(("path",))))
+    assert records == [(1, ("a.jpg",)), (2, ("b.jpg",))]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "path,label\n",
+            "{path}: not a manifest as far as its start tells, expected one of those that end in .json: "
+            "coco, json_lines",
+        ),
+        ("", "{path}: an empty file, expected a manifest"),
+    ],
+)
+@pytest.mark.usefixtures("coco")
+def test_what_none_of_an_ending_recognizes(tmp_path, text, message):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(ManifestError) as caught:
+        recognize_format(str(path))
+    assert str(caught.value) == message.format(path=path)
+
+
+def test_what_is_the_only_one_says_itself_what_is_wrong(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("path,label\n")
+    with pytest.raises(ManifestError, match="line 1: not JSON"):
+        open_manifest(str(path))
+
+
+def test_names_of_formats_are_taken_once(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    points = {"pixelbeam.formats": {"parquet": "coco_format:Coco"}}
+    install(tmp_path, "other-parquet", "1.0", {"coco_format.py": COCO}, points)
+    with plugin_caches(), pytest.raises(PluginError, match="got a name that is taken by pixelbeam"):
+        manifest_formats()
