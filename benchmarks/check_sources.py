@@ -14,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from pixelbeam.transforms.shards.check_sources import SourceCheck
+from pixelbeam.transforms.shards.check_inputs import InputCheck
 from pixelbeam.transforms.storage.input_files import InputFiles
-from pixelbeam.transforms.storage.sources import ShardSources, SourceState
+from pixelbeam.transforms.storage.input_log import InputState, ShardInputs
 
 A_FOLDER, A_SHARD, OLD = 1000, 6500, 10**18
 
@@ -41,19 +41,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         names = make_files(Path(folder), count)
         shards = [
-            ShardSources(
+            ShardInputs(
                 folder,
-                {name: SourceState(0, OLD, sha256="0" * 64) for name in names[i : i + A_SHARD]},
+                {name: InputState(0, OLD, sha256="0" * 64) for name in names[i : i + A_SHARD]},
             ).to_bytes()
             for i in range(0, count, A_SHARD)
         ]
         started = time.perf_counter()
-        notes = [ShardSources.from_bytes(data) for data in shards]
+        notes = [ShardInputs.from_bytes(data) for data in shards]
         read = time.perf_counter()
         for name in names:
             os.stat(f"{folder}/{name}")
         bare = time.perf_counter()
-        check = SourceCheck(InputFiles(folder))
+        check = InputCheck(InputFiles(folder))
         changed = [written for noted in notes for written in check.changed(noted)]
         done = time.perf_counter()
     print(f"{count:,} files, {sum(map(len, shards)) / 1e6:.0f} MB of notes, {len(changed)} changed")

@@ -13,7 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from ..schemas.errors import OptionError
 from ..schemas.schema import Schema, load_schema, preset_names
-from ..transforms.shards.check_sources import CHECKS
+from ..transforms.shards.check_inputs import CHECKS
 from ..transforms.shards.plan_shards import ShardSize
 from ..transforms.sinks.registry import check_sinks, installed_sinks
 from ..transforms.splits import Splits

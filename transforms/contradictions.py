@@ -1,7 +1,7 @@
 """Images that the manifests have more than once: with other labels, or in several splits' manifests.
 
 Rows meet by the hash of what the record is made of. What is shuffled of each are 24 bytes: that hash,
-the label's number in a list, and the row's place; not an element a row, but some blocks a bundle.
+the label's number in a list, and the row's location; not an element a row, but some blocks a bundle.
 """
 
 from __future__ import annotations

@@ -91,6 +91,11 @@ class ManifestRow:
     values: tuple[Any, ...]
     window: Window | None = None
 
+    @property
+    def location(self) -> str:
+        """Where it stands, for people: ``rows.csv:12``."""
+        return f"{self.file}:{self.row}"
+
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
@@ -148,7 +153,7 @@ class RowFormat:
                 value = value.path
             if value not in (None, "") and isinstance(value, str | int):
                 return self.path_key(row, str(value)) if self.key_is_path else str(value)
-        return f"{row.file}:{row.row}"
+        return row.location
 
     def path_key(self, row: ManifestRow, path: str) -> str:
         """The one spelling of a path that a row has; see the function ``path_key``."""

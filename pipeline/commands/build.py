@@ -135,12 +135,12 @@ def choose_threads(options: BuildOptions, beam_options: PipelineOptions, local: 
         return options.threads
     threads = _REMOTE_THREADS
     manifests = [path for _, path in name_manifests(options.manifest)]
-    sources = [options.image_root] if options.image_root else manifests
+    read_from = [options.image_root] if options.image_root else manifests
     if local:
         direct = beam_options.view_as(DirectOptions)
         processes = direct.direct_num_workers or os.cpu_count() or 1
         threads = max(1, (os.cpu_count() or 1) // processes)
-    return max(threads, 4 * _REMOTE_THREADS) if any(map(waits_for_network, sources)) else threads
+    return max(threads, 4 * _REMOTE_THREADS) if any(map(waits_for_network, read_from)) else threads
 
 
 def _introduce(found: Found, console: Console, runner: str) -> None:

@@ -1,4 +1,4 @@
-"""What has changed since a dataset was published: its own files, and the sources it was made from."""
+"""What has changed since a dataset was published: its own files, and the input files it was made from."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from ...schemas.dataset.file_names import REJECTS_FILE
 from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import PASSING_REASONS
-from ...transforms.shards.check_sources import SourceCheck
+from ...transforms.shards.check_inputs import InputCheck
+from ...transforms.storage.input_log import INPUTS_FOLDER, InputState, ShardInputs
 from ...transforms.storage.output_folder import Folder
-from ...transforms.storage.sources import SOURCES_FOLDER, ShardSources, SourceState
 from ..graph.job import BuildJob
 from .own_files import shard_names
 
@@ -42,7 +42,7 @@ class Changes:
 
 
 def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
-    """Compares a dataset's files with ``dataset.json``, and its sources with what was noted of them.
+    """Compares a dataset's files with ``dataset.json``, and its input files with what was noted of them.
 
     Args:
         job: the command that made it.
@@ -63,7 +63,7 @@ def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
         return Changes(missing=(said,))
     changed: set[str] = set()
     known: set[str] = set()
-    check = SourceCheck(job.inputs, job.options.check_sources)
+    check = InputCheck(job.inputs, job.options.check_sources)
     in_parts: set[str] = set()
     unseen = 0
     for noted in _noted(job, info):
@@ -73,13 +73,13 @@ def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
         known.update(written for written, state in noted.states.items() if state.fault)
         in_parts.update(written for written, state in noted.states.items() if state.in_parts)
         changed.update(check.changed(noted))
-    changed.update(check.changed(ShardSources(job.inputs.place, _early(job, known))))
+    changed.update(check.changed(ShardInputs(job.inputs.full_root, _early(job, known))))
     if changed:
         have = "has" if len(changed) == 1 else "have"
         said = f"{_count(len(changed), 'source')} that {have} changed: {_list(sorted(changed))}"
         return Changes((said,))
     if unseen:
-        return Changes(unseen=f"what they were is no longer known ({SOURCES_FOLDER} was deleted)")
+        return Changes(unseen=f"what they were is no longer known ({INPUTS_FOLDER} was deleted)")
     return Changes(in_parts=len(in_parts) if by_content else 0)
 
 
@@ -97,20 +97,20 @@ def _other_content(output: Folder, info: DatasetInfo) -> list[str]:
         return sorted(filter(None, pool.map(differs, info.files)))
 
 
-def _noted(job: BuildJob, info: DatasetInfo) -> Iterator[ShardSources | None]:
-    """What was noted of each shard's sources; ``None`` where it is not known."""
-    for data in job.output.read_all(map(ShardSources.path, shard_names(info))):
+def _noted(job: BuildJob, info: DatasetInfo) -> Iterator[ShardInputs | None]:
+    """What was noted of each shard's input files; ``None`` where it is not known."""
+    for data in job.output.read_all(map(ShardInputs.path, shard_names(info))):
         try:
-            yield ShardSources.from_bytes(data) if data is not None else None
+            yield ShardInputs.from_bytes(data) if data is not None else None
         except ValueError:
             yield None
 
 
-def _early(job: BuildJob, known: set[str]) -> dict[str, SourceState]:
+def _early(job: BuildJob, known: set[str]) -> dict[str, InputState]:
     """Files that could not be read before there were shards; only the list of rejects knows them."""
     rejects = map(json.loads, (job.output.read(REJECTS_FILE) or b"").splitlines())
     return {
-        noted: SourceState(fault=reject["reason"])
+        noted: InputState(fault=reject["reason"])
         for reject in rejects
         if reject["path"]
         and reject["manifest"] in job.manifest_files

@@ -15,8 +15,8 @@ from ...schemas.dataset.file_names import (
 from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import DatasetError
 from ...transforms.sinks.registry import installed_sinks
+from ...transforms.storage.input_log import INPUTS_FOLDER
 from ...transforms.storage.output_folder import TEMPORARY_FOLDER, Folder
-from ...transforms.storage.sources import SOURCES_FOLDER
 
 __all__ = [
     "COMMAND_FILE",
@@ -37,7 +37,7 @@ _STATE_FOLDERS = (f"{STATE_FOLDER}/shards", TEMPORARY_FOLDER)
 
 
 def shard_names(info: DatasetInfo) -> list[str]:
-    """The names of a dataset's shards, which are those of the notes on their sources too."""
+    """The names of a dataset's shards, which are those of the notes on their input files too."""
     return [
         str(ShardName(split, index, len(described.shards)))
         for split, described in info.splits.items()
@@ -46,12 +46,12 @@ def shard_names(info: DatasetInfo) -> list[str]:
 
 
 def has_state(output: Folder) -> bool:
-    """Whether a build has left more of its state than the cache of the sources."""
+    """Whether a build has left more of its state than the notes on its input files."""
     return bool(_state_files(output)) or any(map(output.exists, _STATE_FOLDERS))
 
 
 def clear_state(output: Folder) -> None:
-    """Deletes the state of a build that is published; what was noted of its sources stays."""
+    """Deletes the state of a build that is published; what was noted of its input files stays."""
     output.delete([*_STATE_FOLDERS])
     lock = [LOCK_FILE] if output.has_locks else []
     output.delete_files([*_state_files(output), *lock])
@@ -68,7 +68,7 @@ def remove_build(output: Folder) -> None:
     written = written_files(output)
     output.delete([DATASET_FILE])
     output.delete_files([name for name in written if name != DATASET_FILE])
-    output.delete([*_state_files(output), *_STATE_FOLDERS, SOURCES_FOLDER])
+    output.delete([*_state_files(output), *_STATE_FOLDERS, INPUTS_FOLDER])
 
 
 def written_files(output: Folder) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
 from ...schemas.dataset.info import DatasetInfo
+from ...transforms.storage.input_log import INPUTS_FOLDER
 from ...transforms.storage.output_folder import Folder
-from ...transforms.storage.sources import SOURCES_FOLDER
 from .own_files import shard_names, written_files
 
 __all__ = ["finish_replacing", "is_replacing", "next_folder"]
@@ -40,11 +40,11 @@ def finish_replacing(output: Folder) -> None:
     output.delete_files([name for name in old if name != DATASET_FILE])
     following = next_folder(output)
     _move(output, sorted(name for name in following.sizes() if name in new))
-    if (sources := following.sizes(SOURCES_FOLDER)) or following.exists(SOURCES_FOLDER):
+    if (noted := following.sizes(INPUTS_FOLDER)) or following.exists(INPUTS_FOLDER):
         # After a crash some are in their place already: what is the new one's is known by its shards.
-        gone = output.sizes(SOURCES_FOLDER).keys() - set(shard_names(info))
-        output.delete_files([f"{SOURCES_FOLDER}/{name}" for name in gone])
-        _move(output, [f"{SOURCES_FOLDER}/{name}" for name in sorted(sources)])
+        gone = output.sizes(INPUTS_FOLDER).keys() - set(shard_names(info))
+        output.delete_files([f"{INPUTS_FOLDER}/{name}" for name in gone])
+        _move(output, [f"{INPUTS_FOLDER}/{name}" for name in sorted(noted)])
     output.move([_NEXT_DATASET], [DATASET_FILE])
     output.delete([_NEXT])
 

@@ -185,7 +185,7 @@ def _state_of(job: BuildJob) -> dict[str, Any]:
     And the libraries' versions: with others, every shard is built anew, and one should know why.
     """
     versions = codec_versions() | sink_versions(job.options.sinks, job.options.schema)
-    return {**job.command, "image_root": job.inputs.place, "versions": versions}
+    return {**job.command, "image_root": job.inputs.full_root, "versions": versions}
 
 
 def _check_unfinished(job: BuildJob, before: dict[str, Any]) -> tuple[str, ...]:

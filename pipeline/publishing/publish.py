@@ -38,8 +38,8 @@ from ...transforms.shards.library_versions import codec_versions
 from ...transforms.shards.plan import PLAN_FILE, Plan
 from ...transforms.shards.shard_result import ShardResult
 from ...transforms.sinks.registry import find_sink, installed_sinks, sink_versions
+from ...transforms.storage.input_log import INPUTS_FOLDER
 from ...transforms.storage.output_folder import Folder, PublishedFile
-from ...transforms.storage.sources import SOURCES_FOLDER
 from ..options import MaxRejects
 from ..output.own_files import clear_state, is_ours
 from ..terminal import printable
@@ -52,7 +52,7 @@ _REASONS_SHOWN = 5
 
 
 def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) -> None:
-    """Publishes a build whose shards are all there; of its state, what was noted of the sources stays.
+    """Publishes a build whose shards are all there; of its state, what was noted of the input files stays.
 
     Args:
         output: the dataset's folder.
@@ -96,8 +96,8 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
     stale = sorted(names - dataset.files.keys())
     output.delete_files([name for name in stale if is_ours(name, names)])
     shards = {shard.name for found in results.values() for shard in found.shards}
-    unknown = sorted(output.sizes(SOURCES_FOLDER).keys() - shards)
-    output.delete_files([f"{SOURCES_FOLDER}/{name}" for name in unknown])
+    unknown = sorted(output.sizes(INPUTS_FOLDER).keys() - shards)
+    output.delete_files([f"{INPUTS_FOLDER}/{name}" for name in unknown])
     output.write(DATASET_FILE, fill_checksum(dataset.dumps()))
     clear_state(output)
 

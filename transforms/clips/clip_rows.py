@@ -68,10 +68,10 @@ class ClipRows:
 
     def merged(self, rows: Sequence[ManifestRow], kept: Iterable[int]) -> ManifestRow:
         """The row of a clip: lists of some of its frames' cells, the cells of the first row else."""
-        first, chosen = rows[0], [rows[index].values for index in kept]
+        first, chosen = rows[0], [rows[position].values for position in kept]
         cells = [
-            [values[place] for values in chosen] if column in self.frame_columns else cell
-            for place, (column, cell) in enumerate(
+            [values[index] for values in chosen] if column in self.frame_columns else cell
+            for index, (column, cell) in enumerate(
                 zip(self.row_format.columns, first.values, strict=True)
             )
         ]

@@ -48,12 +48,12 @@ def group_rows(clip_rows: ClipRows, key: str, rows: Iterable[ManifestRow]) -> Gr
 def _check_constant(clip_rows: ClipRows, rows: Sequence[ManifestRow]) -> None:
     """Checks that what a clip has once is the same in all of its rows."""
     first = rows[0]
-    for place, column in enumerate(clip_rows.row_format.columns):
+    for index, column in enumerate(clip_rows.row_format.columns):
         if column not in clip_rows.clip_columns or column == clip_rows.clips.key:
             continue
         for row in rows:
-            if row.values[place] != first.values[place]:
-                got = f"{first.values[place]!r} at {_place(first)} and {row.values[place]!r} at {_place(row)}"
+            if row.values[index] != first.values[index]:
+                got = f"{first.values[index]!r} at {first.location} and {row.values[index]!r} at {row.location}"
                 message = f"column {column!r}: got {got}, expected one value in a clip"
                 raise Reject("clip", "ambiguous_value", message)
 
@@ -68,21 +68,21 @@ def _order(
     cells = [clip_rows.row_format.cell(row, clips.order) for row in rows]
     for row, cell in zip(rows, cells, strict=True):
         if is_missing(cell):
-            message = f"column {clips.order!r} is empty at {_place(row)}, expected a frame's place"
+            message = f"column {clips.order!r} is empty at {row.location}, expected a frame's place"
             raise Reject("clip", "missing_value", message)
     numbers = [_number(cell) for cell in cells]
     numeric = None not in numbers
-    places: list[Any] = numbers if numeric else [natural_key(str(cell)) for cell in cells]
+    positions: list[Any] = numbers if numeric else [natural_key(str(cell)) for cell in cells]
     ordered: list[tuple[Any, ManifestRow]] = []
-    for index in sorted(range(len(rows)), key=places.__getitem__):
-        place, row = places[index], rows[index]
-        if ordered and ordered[-1][0] == place:
+    for index in sorted(range(len(rows)), key=positions.__getitem__):
+        position, row = positions[index], rows[index]
+        if ordered and ordered[-1][0] == position:
             grouped.dropped.append(
                 _drop_duplicate(clip_rows, key, row, cells[index], ordered[-1][1])
             )
         else:
-            ordered.append((place, row))
-    missing = _count_missing([place for place, _ in ordered]) if numeric else 0
+            ordered.append((position, row))
+    missing = _count_missing([position for position, _ in ordered]) if numeric else 0
     if missing and clips.on_gap == "reject":
         message = f"got {len(ordered)} frames with {missing} missing between them, expected no gap"
         raise Reject("clip", "missing_frames", message)
@@ -95,7 +95,7 @@ def _order(
 def _drop_duplicate(
     clip_rows: ClipRows, key: str, row: ManifestRow, cell: Any, first: ManifestRow
 ) -> RejectedRow:
-    message = f"got frame {cell!r} at {_place(first)} and {_place(row)}, expected it once"
+    message = f"got frame {cell!r} at {first.location} and {row.location}, expected it once"
     reject = Reject("clip", "duplicate_frame", message)
     if clip_rows.clips.on_duplicate == "reject":
         raise reject
@@ -103,26 +103,22 @@ def _drop_duplicate(
 
 
 def _number(cell: Any) -> int | float | None:
-    """A place as a number, ``None`` where it is none; integers of any size stay exact."""
+    """A frame's position as a number, ``None`` where it is none; integers of any size stay exact."""
     for parse in (parse_int, parse_float):
         try:
             number = parse(cell)
         except (ValueError, OverflowError):
             continue
-        return number if number == number else None  # NaN has no place
+        return number if number == number else None  # NaN is none
     return None
 
 
-def _count_missing(places: Sequence[Any]) -> int:
+def _count_missing(positions: Sequence[Any]) -> int:
     """Frames missing between others, where numbers rise by the smallest step between two."""
-    if not all(isinstance(place, int) for place in places):
+    if not all(isinstance(position, int) for position in positions):
         return 0  # times, not numbers of frames
-    steps = [after - before for before, after in pairwise(places)]
+    steps = [after - before for before, after in pairwise(positions)]
     return sum(step // min(steps) - 1 for step in steps)
-
-
-def _place(row: ManifestRow) -> str:
-    return f"{row.file}:{row.row}"
 
 
 class GroupClips(beam.PTransform):

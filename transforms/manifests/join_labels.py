@@ -85,7 +85,7 @@ class Join:
         values = tuple([images[c] if c in images else labels[c] for c in self.columns])
         if any(isinstance(value, InlineBytes) for value in labels.values()):
             raise BuildError(
-                f"{_place(label)}: got inline bytes in the label manifest, "
+                f"{label.location}: got inline bytes in the label manifest, "
                 "expected them in the manifest alone"
             )
         return ManifestRow(image.file, image.row, values)
@@ -129,10 +129,6 @@ def _order(row: ManifestRow) -> tuple[str, int]:
     return row.file, row.row
 
 
-def _place(row: ManifestRow) -> str:
-    return f"{row.file}:{row.row}"
-
-
 def _first(rows: Iterable[ManifestRow]) -> tuple[ManifestRow | None, list[ManifestRow]]:
     ordered = sorted(rows, key=_order)
     return (ordered[0], ordered[1:]) if ordered else (None, [])
@@ -148,8 +144,8 @@ def _reject(
 def _duplicate(
     columns: Sequence[str], key: str, row: ManifestRow, first: ManifestRow | None
 ) -> RejectedRow:
-    used = _place(first) if first else "another row"
-    message = f"got the key {key!r} of {_place(row)} again, expected it once: {used} has it too"
+    used = first.location if first else "another row"
+    message = f"got the key {key!r} of {row.location} again, expected it once: {used} has it too"
     return _reject(columns, key, row, "duplicate_key", message)
 
 
@@ -175,8 +171,8 @@ def _ambiguous(
     labels: Sequence[ManifestRow],
     differing: tuple[ManifestRow, ManifestRow],
 ) -> Iterator[RejectedRow]:
-    places = " and ".join(map(_place, differing))
-    message = f"got different labels for the key {key!r} at {places}, expected them equal"
+    locations = " and ".join(row.location for row in differing)
+    message = f"got different labels for the key {key!r} at {locations}, expected them equal"
     if image is not None:
         yield _reject(join.image_columns, key, image, "ambiguous_label", message)
     for row in labels:
@@ -187,17 +183,17 @@ def _unmatched(
     join: Join, key: str, image: ManifestRow | None, label: ManifestRow | None
 ) -> Iterator[RejectedRow]:
     if image is not None:
-        message = f"got no label for the key {key!r} of {_place(image)}"
+        message = f"got no label for the key {key!r} of {image.location}"
         yield _reject(join.image_columns, key, image, "no_label", message)
     if label is not None:
-        message = f"got no image for the key {key!r} of {_place(label)}"
+        message = f"got no image for the key {key!r} of {label.location}"
         yield _reject(join.label_columns, key, label, "no_image", message)
 
 
 def missing_key(columns: Sequence[str], join_on: str, row: ManifestRow) -> RejectedRow:
     """The reject of a row whose cell to join by is empty."""
-    message = f"got no value in column {join_on!r} of {_place(row)}, expected a key to join by"
-    return _reject(columns, _place(row), row, "missing_value", message)
+    message = f"got no value in column {join_on!r} of {row.location}, expected a key to join by"
+    return _reject(columns, row.location, row, "missing_value", message)
 
 
 class JoinLabels(beam.PTransform):

@@ -76,7 +76,7 @@ class ReadManifest(beam.PTransform):
         super().__init__()
         self._manifest = manifest
         own = tuple(c for c in columns if not (manifest.split and c == SPLIT_COLUMN))
-        self._place = columns.index(SPLIT_COLUMN) if len(own) < len(columns) else -1
+        self._split_index = columns.index(SPLIT_COLUMN) if len(own) < len(columns) else -1
         self._projection = Projection(own, frozenset(file_columns), frozenset(late_columns))
         self._projection.indices(manifest.columns, manifest.spec)
         self._range_bytes = range_bytes
@@ -92,7 +92,9 @@ class ReadManifest(beam.PTransform):
             | "SpreadParts" >> beam.Reshuffle()
             | "ReadParts"
             >> beam.ParDo(
-                _ReadPartFn(manifest_format, self._projection, self._manifest.split, self._place)
+                _ReadPartFn(
+                    manifest_format, self._projection, self._manifest.split, self._split_index
+                )
             ).with_outputs("rejects", "counts", main="rows")
         )
         return RowsRead(read.rows, read.rejects, read.counts)
@@ -109,22 +111,22 @@ class _SplitFileFn(beam.DoFn):
 
 class _ReadPartFn(beam.DoFn):
     def __init__(
-        self, manifest_format: ManifestFormat, projection: Projection, split: str, place: int
+        self, manifest_format: ManifestFormat, projection: Projection, split: str, split_index: int
     ) -> None:
         self._format = manifest_format
         self._projection = projection
-        self._split, self._place = split, place
+        self._split, self._split_index = split, split_index
 
     def process(self, part: Part) -> Iterator[Any]:
         found = 0
         name = f"{self._split}/{part.name}" if self._split else part.name
         for record in self._format.records(part, self._projection):
             found += 1
-            row = row_of(name, record if self._place < 0 else self._with_split(*record))
+            row = row_of(name, record if self._split_index < 0 else self._with_split(*record))
             yield row if isinstance(row, ManifestRow) else beam.pvalue.TaggedOutput("rejects", row)
         yield beam.pvalue.TaggedOutput("counts", found)
 
     def _with_split(self, row: int, values: tuple[Any, ...] | Malformed) -> Record:
         if isinstance(values, Malformed):
             return row, values
-        return row, (*values[: self._place], self._split, *values[self._place :])
+        return row, (*values[: self._split_index], self._split, *values[self._split_index :])

@@ -99,8 +99,8 @@ class RowSummary:
     Attributes:
         counts: rows by split.
         classes: distinct class names by feature.
-        sample: packed rows, among them the ``_SAMPLE_ROWS`` with the smallest places.
-        bound: only rows with a smaller place can still be among those.
+        sample: packed rows, among them the ``_SAMPLE_ROWS`` with the smallest orders.
+        bound: only rows with a smaller order can still be among those.
         broken: class names and cells that name files or rows and have a line break: the first by file
             and row, by what they are.
     """

@@ -21,10 +21,10 @@ from ..rejects import count_reasons, reject_line
 from ..row_order import unpack_row
 from ..rows import RejectedRow
 from ..sinks.registry import find_sink, sink_versions
+from ..storage.input_log import InputLog, ShardInputs
 from ..storage.output_folder import Folder
-from ..storage.sources import ShardSources, SourceLog
 from ..storage.split_roots import SplitRoots
-from .check_sources import SourceCheck
+from .check_inputs import InputCheck
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .library_versions import codec_versions
 from .shard_result import ShardResult
@@ -65,7 +65,7 @@ class ShardTask:
     def run(self, name: str, packed: Iterable[bytes], pool: RowPool) -> ShardResult:
         """Builds and publishes a shard, unless the very same shard is already there.
 
-        It is the same if its rows, options and codecs are, if its sources are what they were, and if the
+        It is the same if its rows, options and codecs are, if its input files are what they were, and if the
         rows that were rejected for a reason outside themselves are rejected again.
 
         Args:
@@ -85,7 +85,7 @@ class ShardTask:
             return self._build(name, fingerprint, rows, scratch, pool)
 
     def _fingerprint(self, name: str, rows: list[bytes]) -> str:
-        """Hash of all that decides the shard's bytes; the seed is in the rows' places."""
+        """Hash of all that decides the shard's bytes; the seed is in the rows' order."""
         schema = self.encoder.schema
         decisive: dict[str, Any] = {
             "schema": schema.to_dict(),
@@ -93,7 +93,7 @@ class ShardTask:
             "versions": self.versions(),
         }
         if self.inline:
-            # A row then names its bytes by their place alone, which stays when the file is another.
+            # A row then names its bytes by where they lie alone, which stays when the file is another.
             files = sorted({row.file for row in map(unpack_row, rows) if has_inline(row)})
             decisive |= {"inline": {file: self.inline.get(file) for file in files}} if files else {}
         digest = hashlib.sha256(f"{json.dumps(decisive, sort_keys=True)}\0{name}\0".encode())
@@ -116,13 +116,13 @@ class ShardTask:
 
     def _is_current(self, result: ShardResult, rows: list[bytes], pool: RowPool) -> bool:
         """Whether a build of today would give the very same shard."""
-        path = ShardSources.path(result.name)
+        path = ShardInputs.path(result.name)
         data = self.output.read(path)
         try:
-            noted = ShardSources.from_bytes(data) if data is not None else None
+            noted = ShardInputs.from_bytes(data) if data is not None else None
         except ValueError:
             noted = None
-        now = SourceCheck(self.encoder.inputs, self.check_sources).renew(noted) if noted else None
+        now = InputCheck(self.encoder.inputs, self.check_sources).renew(noted) if noted else None
         if now is None or not self._rejects_again(result, rows, pool):
             return False
         if now != noted:
@@ -137,9 +137,13 @@ class ShardTask:
             (self.output.read(ShardResult.rejects_path(result.name)) or b"").decode().split("\n")
         )
         rejects = [(json.loads(line), f"{line}\n") for line in lines if line]
-        places = {(r["manifest"], r["row"]) for r, _ in rejects if r["reason"] in PASSING_REASONS}
-        before = [line for reject, line in rejects if (reject["manifest"], reject["row"]) in places]
-        again = [row for row in rows if _place_of(row) in places]
+        locations = {
+            (r["manifest"], r["row"]) for r, _ in rejects if r["reason"] in PASSING_REASONS
+        }
+        before = [
+            line for reject, line in rejects if (reject["manifest"], reject["row"]) in locations
+        ]
+        again = [row for row in rows if _location_of(row) in locations]
         outcomes = self._encode_all(again, pool, self.encoder)
         now = [reject_line(outcome) for outcome in outcomes if isinstance(outcome, RejectedRow)]
         return sorted(now) == sorted(before)
@@ -161,7 +165,7 @@ class ShardTask:
         ledger = Ledger()
         num_records = 0
         writers = [sink.open(local[sink.name], self.encoder.schema) for sink in sinks]
-        log = SourceLog()
+        log = InputLog()
         encoder = replace(self.encoder, inputs=replace(self.encoder.inputs, log=log))
         for outcome in self._encode_all(rows, pool, encoder):
             if isinstance(outcome, RejectedRow):
@@ -183,8 +187,8 @@ class ShardTask:
         ):
             if lost:
                 self.output.write(path(name), "".join(map(reject_line, lost)).encode())
-        sources = ShardSources(encoder.inputs.place, log.take())
-        self.output.write(ShardSources.path(name), sources.to_bytes())
+        inputs = ShardInputs(encoder.inputs.full_root, log.take())
+        self.output.write(ShardInputs.path(name), inputs.to_bytes())
         reasons = count_reasons(rejects)
         result = ShardResult(
             name, fingerprint, len(rows), num_records, files, reasons, summaries, ledger
@@ -200,6 +204,6 @@ class ShardTask:
         return encode_rows(encoder, attached, pool)
 
 
-def _place_of(packed: bytes) -> tuple[str, int]:
+def _location_of(packed: bytes) -> tuple[str, int]:
     row = unpack_row(packed)
     return row.file, row.row

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from ...schemas.errors import OptionError, Reject
+from .input_log import InputLog, InputState
 from .paths import (
     absolute,
     check_filesystem,
@@ -23,7 +24,6 @@ from .paths import (
     real_path,
     waits_for_network,
 )
-from .sources import SourceLog, SourceState
 from .split_roots import SplitRoots
 from .streams import READ_FAILURES, open_file
 
@@ -60,7 +60,7 @@ class InputFiles:
             tries: ``reject``, or ``fail``, which fails the build.
         leave_out: a folder that is left out of the listings of frames: the one that is written to.
         sleep: waits between tries; seconds.
-        log: takes down what each source was when it was read.
+        log: takes down what each input file was when it was read.
         splits: where paths are relative to the folders of several manifests: those. Files are then read
             through ``of`` and ``find``, and ``root`` is only for people.
         prefix: of one of those manifests: what stands before its paths where they are noted.
@@ -71,7 +71,7 @@ class InputFiles:
     unreadable: str = "reject"
     leave_out: str = ""
     sleep: Callable[[float], None] = time.sleep
-    log: SourceLog | None = None
+    log: InputLog | None = None
     splits: SplitRoots | None = None
     prefix: str = ""
 
@@ -83,7 +83,7 @@ class InputFiles:
         return replace(self, root=root, splits=None, prefix=prefix)
 
     def find(self, noted: str) -> tuple[InputFiles, str]:
-        """What reads a source that was noted, and its path as the manifest writes it."""
+        """What reads a file that was noted, and its path as the manifest writes it."""
         inputs = self.of(noted)
         return inputs, noted[len(inputs.prefix) :]
 
@@ -102,7 +102,7 @@ class InputFiles:
             data, state = self._read(written)
         except Reject as reject:
             if self.log is not None:
-                self.log.add(self.prefix + written, SourceState(fault=reject.reason))
+                self.log.add(self.prefix + written, InputState(fault=reject.reason))
             raise
         if self.log is not None:
             digest = hashlib.sha256(data).hexdigest()
@@ -110,7 +110,7 @@ class InputFiles:
             self.log.add(self.prefix + written, noted)
         return data
 
-    def _read(self, written: str) -> tuple[bytes, SourceState]:
+    def _read(self, written: str) -> tuple[bytes, InputState]:
         path = self.locate(written)
         for attempt in range(_TRIES):
             if attempt:
@@ -126,14 +126,14 @@ class InputFiles:
         raise Reject("load", "unreadable", message, path=written) from failure
 
     @property
-    def place(self) -> str:
+    def full_root(self) -> str:
         """The folder, spelled the same from any working directory."""
         return absolute(self.root) if self.splits is None else str(self.splits)
 
     @property
     def waits_for_network(self) -> bool:
         """Whether a look at a file takes a while, during which others could be looked at."""
-        return waits_for_network(self.place)
+        return waits_for_network(self.full_root)
 
     def note(self, path: str) -> None:
         """Takes down what a file is that others open and read in parts: no content is compared.
@@ -149,11 +149,11 @@ class InputFiles:
         """Takes down what a folder or glob was found to hold."""
         if self.log is not None:
             digest = hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()
-            state = SourceState(size=len(names), sha256=digest, listing=True)
+            state = InputState(size=len(names), sha256=digest, listing=True)
             self.log.add(self.prefix + written, state)
 
-    def look(self, written: str, *, read: bool = False, in_parts: bool = False) -> SourceState:
-        """What a source is now; why it cannot be read is in ``fault``.
+    def look(self, written: str, *, read: bool = False, in_parts: bool = False) -> InputState:
+        """What an input file is now; why it cannot be read is in ``fault``.
 
         Args:
             written: the path as the manifest writes it.
@@ -164,7 +164,7 @@ class InputFiles:
         try:
             path = self.locate(written)
         except Reject as reject:
-            return SourceState(fault=reject.reason)
+            return InputState(fault=reject.reason)
         try:
             if read:
                 data, state = _read(path, stamped=True)
@@ -172,13 +172,13 @@ class InputFiles:
             if not is_local(path):
                 state = _remote_stamp(path)
                 missing = state.stamp is None and _is_missing(path)
-                return SourceState(fault="file_not_found") if missing else state
+                return InputState(fault="file_not_found") if missing else state
             found = _check(path, sys.maxsize if in_parts else MAX_FILE_BYTES)
             if not os.access(path, os.R_OK):
-                return SourceState(fault="permission_denied")
+                return InputState(fault="permission_denied")
             return _stamp(found, in_parts)
         except READ_FAILURES as error:
-            return SourceState(fault=_fault_of(error, path) or "unreadable")
+            return InputState(fault=_fault_of(error, path) or "unreadable")
 
     def locate(self, written: str) -> str:
         """The full path of what a manifest names.
@@ -248,28 +248,28 @@ def _check(path: str, most: int = MAX_FILE_BYTES) -> os.stat_result:
     return found
 
 
-def _stamp(found: os.stat_result, even_fresh: bool = False) -> SourceState:
+def _stamp(found: os.stat_result, even_fresh: bool = False) -> InputState:
     age = time.time_ns() - found.st_mtime_ns
     settled = even_fresh or age > _FRESH_NS
-    return SourceState(found.st_size, found.st_mtime_ns if settled else 0)
+    return InputState(found.st_size, found.st_mtime_ns if settled else 0)
 
 
-def _remote_stamp(path: str) -> SourceState:
+def _remote_stamp(path: str) -> InputState:
     """The etag or checksum, where the filesystem has one; a file that is missing is told by reading it."""
     try:
-        return SourceState(tag=str(filesystems().checksum(path) or ""))
+        return InputState(tag=str(filesystems().checksum(path) or ""))
     except (*READ_FAILURES, NotImplementedError):
-        return SourceState()
+        return InputState()
 
 
-def _read(path: str, stamped: bool = False) -> tuple[bytes, SourceState]:
+def _read(path: str, stamped: bool = False) -> tuple[bytes, InputState]:
     """A file's content, and what the file was before it was read, so that a change after it is seen."""
     if is_local(path):
         _check(path)
         with open(path, "rb") as file:
             state = _stamp(os.fstat(file.fileno()))
             return file.read(), state
-    state = _remote_stamp(path) if stamped else SourceState()
+    state = _remote_stamp(path) if stamped else InputState()
     with open_file(path) as file:
         return _read_bounded(file), state
 

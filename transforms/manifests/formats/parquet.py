@@ -203,17 +203,17 @@ class _Column:
         if not self.inline_rows:
             return list_cells(batch.column(self.name), self.name)
         if not self.leaves:
-            return [self._place(row, "") for row in rows]
+            return [self._refer(row, "") for row in rows]
         cells = list_cells(batch.column(self.name), self.name, self.keep)
         if self.keep:
-            placed = zip(rows, cells, strict=True)
-            return [self._place(row, "") if cell is LARGE else cell for row, cell in placed]
+            numbered = zip(rows, cells, strict=True)
+            return [self._refer(row, "") if cell is LARGE else cell for row, cell in numbered]
         return [
-            self._place(row, value["path"] or "") if isinstance(value, dict) else value
+            self._refer(row, value["path"] or "") if isinstance(value, dict) else value
             for row, value in zip(rows, cells, strict=True)
         ]
 
-    def _place(self, row: int, path: str) -> InlineBytes:
+    def _refer(self, row: int, path: str) -> InlineBytes:
         batch, index = divmod(row, self.inline_rows)
         return InlineBytes(self.row_group, batch, index, path)
 

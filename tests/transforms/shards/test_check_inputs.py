@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 from pixelbeam.schemas.errors import Reject
-from pixelbeam.transforms.shards.check_sources import SourceCheck
+from pixelbeam.transforms.shards.check_inputs import InputCheck
 from pixelbeam.transforms.storage.input_files import InputFiles
-from pixelbeam.transforms.storage.sources import ShardSources, SourceLog, SourceState
+from pixelbeam.transforms.storage.input_log import InputLog, InputState, ShardInputs
 from pixelbeam.transforms.values.arrays.array_files import ArrayFiles
 from pixelbeam.transforms.values.arrays.references import parse_reference
 from pixelbeam.transforms.values.step_sources import list_frames
@@ -30,9 +30,9 @@ def root(tmp_path):
     return folder
 
 
-def note(root) -> ShardSources:
+def note(root) -> ShardInputs:
     """What a task would note that reads everything there is, and two files that there are not."""
-    log = SourceLog()
+    log = InputLog()
     inputs = InputFiles(str(root), log=log)
     inputs.read("a.txt")
     inputs.read("b.txt")
@@ -43,13 +43,13 @@ def note(root) -> ShardSources:
     reference = parse_reference("x.h5::/n")
     assert reference is not None
     ArrayFiles(inputs).find(reference, of_images=False)
-    sources = ShardSources(inputs.place, log.take())
-    assert ShardSources.from_bytes(sources.to_bytes()) == sources
+    sources = ShardInputs(inputs.full_root, log.take())
+    assert ShardInputs.from_bytes(sources.to_bytes()) == sources
     return sources
 
 
 def changed(root, noted, by="stat") -> list[str]:
-    return SourceCheck(InputFiles(str(root)), by).changed(noted)
+    return InputCheck(InputFiles(str(root)), by).changed(noted)
 
 
 def test_what_is_noted(root):
@@ -61,15 +61,15 @@ def test_what_is_noted(root):
         "none.txt": "file_not_found",
     }
     digest = hashlib.sha256(b"a.txt").hexdigest()
-    assert noted["a.txt"] == SourceState(5, OLD, sha256=digest)
-    assert noted[str(root / "x.h5")] == SourceState(status.st_size, status.st_mtime_ns)
+    assert noted["a.txt"] == InputState(5, OLD, sha256=digest)
+    assert noted[str(root / "x.h5")] == InputState(status.st_size, status.st_mtime_ns)
     assert (noted["clip/*.png"].size, noted["clip/*.png"].listing) == (2, True)
 
 
 def test_nothing_has_changed(root, tmp_path):
     noted = note(root)
     assert changed(root, noted) == changed(root, noted, "content") == []
-    assert SourceCheck(InputFiles(str(root))).renew(noted) == noted
+    assert InputCheck(InputFiles(str(root))).renew(noted) == noted
 
 
 @pytest.mark.parametrize(
@@ -111,23 +111,23 @@ def test_a_renewed_note_has_the_new_times_and_place(root, tmp_path):
     files = {name: state for name, state in noted.states.items() if name.endswith(".txt")}
     shutil.copytree(root, tmp_path / "copy")
     os.utime(tmp_path / "copy" / "a.txt", ns=(OLD, OLD + 1))
-    check = SourceCheck(InputFiles(str(tmp_path / "copy")))
-    renewed = check.renew(ShardSources(noted.root, files))
+    check = InputCheck(InputFiles(str(tmp_path / "copy")))
+    renewed = check.renew(ShardInputs(noted.root, files))
     assert renewed is not None
     assert renewed.root == str(tmp_path / "copy")
-    assert renewed.states["a.txt"] == SourceState(5, OLD + 1, sha256=files["a.txt"].sha256)
+    assert renewed.states["a.txt"] == InputState(5, OLD + 1, sha256=files["a.txt"].sha256)
 
 
 def test_a_large_array_file_that_changes_is_no_file_that_is_too_large(root, monkeypatch):
     monkeypatch.setattr("pixelbeam.transforms.storage.input_files.MAX_FILE_BYTES", 10)
-    noted = ShardSources(str(root), note_arrays(root))
+    noted = ShardInputs(str(root), note_arrays(root))
     assert changed(root, noted) == []
     os.utime(root / "x.h5", ns=(OLD, OLD))
     assert changed(root, noted) == [str(root / "x.h5")]
 
 
-def note_arrays(root) -> dict[str, SourceState]:
-    log = SourceLog()
+def note_arrays(root) -> dict[str, InputState]:
+    log = InputLog()
     reference = parse_reference("x.h5::/n")
     assert reference is not None
     ArrayFiles(InputFiles(str(root), log=log)).find(reference, of_images=False)
@@ -138,4 +138,4 @@ def test_notes_that_are_not_whole(root):
     data = note(root).to_bytes()
     for broken in (b"", data[:50], b"{}", b"[]"):
         with pytest.raises(ValueError, match=r"."):
-            ShardSources.from_bytes(broken)
+            ShardInputs.from_bytes(broken)

@@ -1,4 +1,4 @@
-"""What the sources of a shard were when they were read: noted by its task, compared by later builds."""
+"""What the input files of a shard were when they were read: noted by its task, compared by later builds."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import astuple, dataclass, fields
 
 from ...schemas.dataset.file_names import STATE_FOLDER
 
-__all__ = ["SOURCES_FOLDER", "ShardSources", "SourceLog", "SourceState"]
+__all__ = ["INPUTS_FOLDER", "InputLog", "InputState", "ShardInputs"]
 
-SOURCES_FOLDER = f"{STATE_FOLDER}/sources"
-"""Stays beside a published dataset as a cache; it may be deleted at any time."""
+INPUTS_FOLDER = f"{STATE_FOLDER}/sources"
+"""Stays beside a published dataset as a cache; it may be deleted at any time. To users they are sources."""
 
 
 @dataclass(frozen=True, slots=True)
-class SourceState:
-    """A source: a file that a row names, or the listing of a folder of frames.
+class InputState:
+    """An input file: one that a row names, or the listing of a folder of frames.
 
     Attributes:
         size: in bytes, or the number of files in a listing; -1 where it is not known.
@@ -46,27 +46,27 @@ class SourceState:
         return (self.size, self.mtime_ns, self.tag) if self.mtime_ns or self.tag else None
 
 
-class SourceLog:
+class InputLog:
     """What a task notes while it reads; several threads add to it."""
 
     def __init__(self) -> None:
-        self._states: dict[str, SourceState] = {}
+        self._states: dict[str, InputState] = {}
 
-    def add(self, written: str, state: SourceState) -> None:
-        """Notes what a source is. The first time counts: after it, a change would be one."""
+    def add(self, written: str, state: InputState) -> None:
+        """Notes what an input file is. The first time counts: after it, a change would be one."""
         self._states.setdefault(written, state)
 
     def __contains__(self, written: str) -> bool:
         return written in self._states
 
-    def take(self) -> dict[str, SourceState]:
+    def take(self) -> dict[str, InputState]:
         """What was noted, by the path as the manifest writes it, sorted."""
         return dict(sorted(self._states.items()))
 
 
 @dataclass(frozen=True, slots=True)
-class ShardSources:
-    """The sources of a shard.
+class ShardInputs:
+    """The input files of a shard.
 
     Attributes:
         root: the folder that paths were relative to.
@@ -74,16 +74,16 @@ class ShardSources:
     """
 
     root: str
-    states: Mapping[str, SourceState]
+    states: Mapping[str, InputState]
 
     @staticmethod
     def path(name: str) -> str:
-        """Where a shard's sources are noted in the output folder."""
-        return f"{SOURCES_FOLDER}/{name}"
+        """Where a shard's input files are noted in the output folder."""
+        return f"{INPUTS_FOLDER}/{name}"
 
     def to_bytes(self) -> bytes:
-        """JSON by columns, which a million sources are read from in a second or two."""
-        names = [field.name for field in fields(SourceState)]
+        """JSON by columns, which a million files are read from in a second or two."""
+        names = [field.name for field in fields(InputState)]
         columns = zip(*map(astuple, self.states.values()), strict=True) if self.states else ()
         content = {"root": self.root, "paths": list(self.states)} | dict(
             zip(names, columns, strict=False)
@@ -91,7 +91,7 @@ class ShardSources:
         return json.dumps(content, separators=(",", ":")).encode()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> ShardSources:
+    def from_bytes(cls, data: bytes) -> ShardInputs:
         """The inverse of ``to_bytes``.
 
         Raises:
@@ -99,8 +99,8 @@ class ShardSources:
         """
         try:
             content = json.loads(data)
-            columns = [content.get(field.name, ()) for field in fields(SourceState)]
-            states = map(SourceState, *columns)
+            columns = [content.get(field.name, ()) for field in fields(InputState)]
+            states = map(InputState, *columns)
             return cls(content["root"], dict(zip(content["paths"], states, strict=True)))
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"not the sources of a shard: {error}") from error
+            raise ValueError(f"not the input files of a shard: {error}") from error

@@ -1,4 +1,4 @@
-"""Whether sources are still what they were when a shard was built from them."""
+"""Whether input files are still what they were when a shard was built from them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from itertools import islice
 
 from ...schemas.errors import Reject
 from ..storage.input_files import InputFiles
-from ..storage.sources import ShardSources, SourceLog, SourceState
+from ..storage.input_log import InputLog, InputState, ShardInputs
 from ..values.step_sources import list_frames
 
-__all__ = ["CHECKS", "SourceCheck"]
+__all__ = ["CHECKS", "InputCheck"]
 
 CHECKS = ("stat", "content")
-"""How sources are compared: by size and modification time (etag on object stores), or by content."""
+"""How input files are compared: by size and modification time (etag on object stores), or by content."""
 
 _LOOKS_AT_ONCE = 32
 _BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
-class SourceCheck:
-    """Compares sources with what was noted of them.
+class InputCheck:
+    """Compares input files with what was noted of them.
 
     Attributes:
         inputs: reads them.
@@ -36,21 +36,21 @@ class SourceCheck:
     inputs: InputFiles
     by: str = "stat"
 
-    def changed(self, noted: ShardSources) -> list[str]:
+    def changed(self, noted: ShardInputs) -> list[str]:
         """The paths, as the manifest writes them, of those that are not what they were."""
         return [written for written, state in self._compare(noted) if state is None]
 
-    def renew(self, noted: ShardSources) -> ShardSources | None:
-        """The same sources as they are noted now; ``None`` when one of them has changed."""
-        states: dict[str, SourceState] = {}
+    def renew(self, noted: ShardInputs) -> ShardInputs | None:
+        """The same files as they are noted now; ``None`` when one of them has changed."""
+        states: dict[str, InputState] = {}
         for written, state in self._compare(noted):
             if state is None:
                 return None
             states[written] = state
-        return ShardSources(self.inputs.place, states)
+        return ShardInputs(self.inputs.full_root, states)
 
-    def _compare(self, noted: ShardSources) -> Iterator[tuple[str, SourceState | None]]:
-        moved = noted.root != self.inputs.place
+    def _compare(self, noted: ShardInputs) -> Iterator[tuple[str, InputState | None]]:
+        moved = noted.root != self.inputs.full_root
         slow = self.inputs.waits_for_network
         items = iter(noted.states.items())
         # Local look-ups cost less than handing them to a thread, so a thread gets many.
@@ -63,12 +63,12 @@ class SourceCheck:
                     yield from block
 
     def _compare_block(
-        self, block: Mapping[str, SourceState], moved: bool
-    ) -> list[tuple[str, SourceState | None]]:
+        self, block: Mapping[str, InputState], moved: bool
+    ) -> list[tuple[str, InputState | None]]:
         return [(written, self._same(written, state, moved)) for written, state in block.items()]
 
-    def _same(self, written: str, noted: SourceState, moved: bool) -> SourceState | None:
-        """What a source is now, if it is what it was."""
+    def _same(self, written: str, noted: InputState, moved: bool) -> InputState | None:
+        """What a file is now, if it is what it was."""
         if noted.listing:
             return noted if self._list(written) == noted else None
         # Whether a file can be read that could not is only seen by reading it.
@@ -88,11 +88,11 @@ class SourceCheck:
         now = inputs.look(path, read=True)
         return now if now.sha256 == noted.sha256 else None
 
-    def _list(self, written: str) -> SourceState:
-        log = SourceLog()
+    def _list(self, written: str) -> InputState:
+        log = InputLog()
         try:
             inputs, path = self.inputs.find(written)
             list_frames(replace(inputs, log=log), path)
         except Reject as reject:
-            return SourceState(fault=reject.reason)
-        return log.take().get(written, SourceState())
+            return InputState(fault=reject.reason)
+        return log.take().get(written, InputState())
