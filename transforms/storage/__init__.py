@@ -1,1 +1,1 @@
-"""Files that appear whole or not at all, on local disks and on Beam's filesystems."""
+"""Files, local or on Beam's filesystems: the one folder that tells these apart."""

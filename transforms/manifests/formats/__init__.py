@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
+import copyreg
+from functools import cache, partial
 
-from ....schemas.errors import ManifestError
+from ....schemas.errors import ManifestError, PluginError
 from ....schemas.plugins import FORMATS, find_plugins
 from ...storage.streams import GZIP_SUFFIX, read_head
 from .base import ManifestFormat
@@ -37,7 +38,22 @@ def manifest_formats() -> dict[str, ManifestFormat]:
         PluginError: one of another package is broken, or has a name that is taken.
     """
     plugins = find_plugins(FORMATS, ManifestFormat, _BUILT_IN.keys())  # type: ignore[type-abstract]
+    for name, plugin in plugins.items():
+        # Sent by name, so that a worker that lacks the package can say so in a line.
+        copyreg.pickle(plugin.offered, partial(_reduce_plugin, name))  # type: ignore[arg-type]
     return {name: plugin.offered() for name, plugin in plugins.items()} | _BUILT_IN
+
+
+def _reduce_plugin(name: str, _: ManifestFormat) -> tuple[object, ...]:
+    return _find_plugin, (name,)
+
+
+def _find_plugin(name: str) -> ManifestFormat:
+    if name not in manifest_formats():
+        raise PluginError(
+            f"manifest format {name!r} is not installed here; install the package that offers it, on workers too"
+        )
+    return manifest_formats()[name]
 
 
 def formats_of(name: str) -> dict[str, ManifestFormat]:

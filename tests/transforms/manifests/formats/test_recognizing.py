@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import gzip
+import sys
 
 import pytest
+from apache_beam.internal import pickler
 from installed import install, plugin_caches
 from pixelbeam.schemas.errors import ManifestError, PluginError
 from pixelbeam.transforms.manifests.formats import formats_of, manifest_formats, recognize_format
@@ -117,6 +119,17 @@ def test_of_one_ending_the_first_format_that_recognizes_a_file_reads_it(tmp_path
     (part,) = split_file(manifest.format, manifest.files[0])
     records = list(manifest.format.records(part, Projection(("path",))))
     assert records == [(1, ("a.jpg",)), (2, ("b.jpg",))]
+
+
+def test_a_worker_without_the_package_says_so(tmp_path, monkeypatch, coco):
+    sent = pickler.dumps({"format": manifest_formats()["coco"]})
+    assert type(pickler.loads(sent)["format"]) is coco
+    monkeypatch.setattr("sys.path", [p for p in sys.path if p != str(tmp_path / "site")])
+    with plugin_caches(), pytest.raises(PluginError) as caught:
+        pickler.loads(sent)
+    assert str(caught.value) == (
+        "manifest format 'coco' is not installed here; install the package that offers it, on workers too"
+    )
 
 
 @pytest.mark.parametrize(
