@@ -83,7 +83,7 @@ def load(
         source: the files to read: ``tfrecord``, or ``hdf5``, which has to be in a local directory; by
             default those that are there, TFRecords where both are. With HDF5, ``shuffle`` draws the order
             from all records, whatever the buffer's size, and ``seed`` costs no speed; elements are
-            otherwise the same.
+            otherwise the same. Files of another package's sink, by its name, are read as HDF5 files are.
         frames: of each clip, decodes so many frames, and takes as many of its other steps: [batch, frames,
             …]. Step features that are ragged stay whole, filled up to the longest of the batch.
         sampling: which frames; ``uniform``, the default: the middles of as many equal parts of the clip;

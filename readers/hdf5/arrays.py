@@ -1,7 +1,8 @@
 """Datasets of an HDF5 file, read by rows in any order as fast as their storage allows.
 
-Contiguous data is memory-mapped at its offset in the file, which leaves HDF5 out. Chunked data is read
-in sorted blocks, values of any length by one selection of points; both take HDF5's global lock.
+Contiguous data is memory-mapped at its offset in the file, which leaves HDF5 out, and so do chunks where that is
+possible. What only HDF5 can read is read in sorted blocks, values of any length by one selection of points; both
+take HDF5's global lock.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from numpy.typing import NDArray
 
 from ..record_table import Ragged, Rows, Values
 from .buffers import empty
-from .deflated_chunks import HDF5_LOCK, DeflatedChunks, can_inflate
+from .chunks import HDF5_LOCK, Chunks, has_chunks
 
 __all__ = ["Array", "Job", "open_array", "open_ragged"]
 
 _SMALL_BYTES = 8 << 20
 _SLAB_BYTES = 32 << 20
 _ROW_BYTES = 4096
+_TILES_AT_ONCE = 16  # chunks that are one job: some milliseconds
 
 
 Job: TypeAlias = Callable[[], None]
@@ -62,7 +64,9 @@ def open_array(dataset: h5py.Dataset, path: str) -> Array:
         return _Mapped(dataset, path, offset)
     if dataset.nbytes <= _SMALL_BYTES:
         return _Held(dataset[()])
-    return _Deflated(dataset, path) if can_inflate(dataset) else _Slabs(dataset)
+    if has_chunks(dataset) and _is_plain(dataset):
+        return _Chunked(dataset, path)
+    return _Slabs(dataset)
 
 
 def open_ragged(values: Array, offsets: h5py.Dataset) -> Array:
@@ -174,25 +178,45 @@ class _Slabs(_Fixed):
             yield first, len(rows)
 
 
-class _Deflated(_Slabs):
-    """A dataset whose chunks are inflated by several threads, a job each."""
+class _Chunked(_Fixed):
+    """A dataset in chunks, of which a row may lie in many.
+
+    Each chunk is read once for a batch, however few of its rows are wanted, and those alone are copied.
+    """
 
     def __init__(self, dataset: h5py.Dataset, path: str) -> None:
-        super().__init__(dataset)
-        self._chunks = DeflatedChunks(dataset, path)
+        self._chunks = Chunks(dataset, path)
+        self._tiles = list(self._chunks.tiles())
+        self.length, self.row_shape = dataset.shape[0], dataset.shape[1:]
+        self.dtype = dataset.dtype.newbyteorder("=")
 
     def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
-        return self._copies(rows, out, places)
+        copies = self._copies(rows, out, places)
+        if not self._chunks.needs_hdf5:
+            return copies
+        return [partial(_run_here, list(copies))]  # HDF5 does one thing at a time
 
-    def _copy(self, rows: Rows, out: NDArray[Any], places: Rows) -> None:
-        number = int(rows[0]) // self._chunk
-        out[places] = self._chunks.rows(number)[rows - number * self._chunk]
+    def _copies(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterator[Job]:
+        order = np.argsort(rows, kind="stable")
+        rows, places = rows[order], places[order]
+        numbers = rows // self._chunks.rows
+        limits = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(rows)]
+        for first, last in pairwise(limits) if len(rows) else ():
+            number = int(numbers[first])
+            own = rows[first:last] - number * self._chunks.rows
+            for start in range(0, len(self._tiles), _TILES_AT_ONCE):
+                tiles = self._tiles[start : start + _TILES_AT_ONCE]
+                yield partial(self._copy, number, tiles, own, out, places[first:last])
 
-    def _runs(self, rows: Rows) -> Iterator[tuple[int, int]]:
-        """Ranges of positions whose rows lie in the same chunk."""
-        edges = np.flatnonzero(np.diff(rows // self._chunk)) + 1
-        limits = [0, *edges.tolist(), len(rows)]
-        return pairwise(limits) if len(rows) else iter(())
+    def _copy(self, number: int, tiles: Any, rows: Rows, out: NDArray[Any], places: Rows) -> None:
+        for place, part in tiles:
+            chunk = self._chunks.read(number, place, part)
+            if len(rows) == 1:  # a plain copy, where an index list takes three times as long
+                target: tuple[Any, ...] = (int(places[0]), *part)
+                out[target] = chunk[rows[0]]
+            else:
+                target = (places, *part)
+                out[target] = chunk[rows]
 
 
 class _Points:

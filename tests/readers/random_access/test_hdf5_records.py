@@ -175,9 +175,15 @@ def test_files_of_others_are_read_as_they_are(tmp_path):
         {"compression": "gzip", "chunks": (1, 64, 64)},
         {"compression": "gzip", "chunks": (7, 64, 64), "shuffle": True},
         {"compression": "gzip", "chunks": (7, 16, 64)},
+        {"compression": "gzip", "chunks": (500, 30, 7), "shuffle": True},
+        {"compression": "lzf", "chunks": (500, 30, 7)},
+        {"compression": "gzip", "chunks": (7, 30, 7), "fletcher32": True},
+        {"chunks": True},
+        {"chunks": (7, 64, 64)},
         {"compression": "gzip", "chunks": (3, 64, 64), "fletcher32": True},
         {"compression": "lzf", "chunks": (3, 64, 64)},
         {"chunks": (50, 8, 8)},
+        {"chunks": (50, 30, 7), "dtype": ">u2"},
     ],
 )
 def test_chunked_and_compressed(tmp_path, options):
@@ -191,15 +197,17 @@ def test_chunked_and_compressed(tmp_path, options):
     np.testing.assert_array_equal(records.read(rows)["data"], values[rows])
 
 
-def test_chunks_that_were_never_written(tmp_path):
+@pytest.mark.parametrize("chunks", [(4, 64, 64), (4, 30, 7)])
+@pytest.mark.parametrize("compression", ["gzip", "lzf", None])
+def test_chunks_that_were_never_written(tmp_path, chunks, compression):
     with h5py.File(tmp_path / "faces.h5", "w") as file:
-        shape, chunks = (1200, 64, 64), (4, 64, 64)
+        shape = (1200, 64, 64)
         data = file.create_dataset(
-            "data", shape, "u2", chunks=chunks, compression="gzip", fillvalue=7
+            "data", shape, "u2", chunks=chunks, compression=compression, fillvalue=7
         )
         data[8:12] = 1
     batch = HDF5Records(tmp_path / "faces.h5").read([0, 9, 1199])["data"]
-    assert batch[:, 0, 0].tolist() == [7, 1, 7]
+    assert batch.reshape(3, -1).min(1).tolist() == batch.reshape(3, -1).max(1).tolist() == [7, 1, 7]
 
 
 def test_several_files_are_one_sequence(tmp_path):
@@ -319,6 +327,17 @@ def test_a_writer_that_was_killed(tmp_path):
     assert opening_fails(tmp_path / "killed.h5").startswith(
         f"{tmp_path / 'killed.h5'}: not a whole HDF5 file: "
     )
+
+
+def test_a_file_that_ends_before_its_chunks(tmp_path):
+    path = tmp_path / "f.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", (1200, 64, 64), "u2", chunks=(4, 30, 7))[:] = 1
+        places = [
+            file["data"].id.get_chunk_info(n) for n in range(file["data"].id.get_num_chunks())
+        ]
+    os.truncate(path, max(place.byte_offset for place in places))
+    assert opening_fails(path).startswith(f"{path}: ")
 
 
 def test_a_damaged_chunk(tmp_path):
