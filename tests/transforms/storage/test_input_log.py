@@ -5,10 +5,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pixelbeam.transforms.storage.sources import ShardSources, SourceLog, SourceState
+from pixelbeam.transforms.storage.input_log import InputLog, InputState, ShardInputs
 
 STATES = st.builds(
-    SourceState,
+    InputState,
     size=st.integers(-1, 2**60),
     mtime_ns=st.integers(0, 2**62),
     tag=st.text(max_size=5),
@@ -20,25 +20,25 @@ STATES = st.builds(
 
 @given(st.text(), st.dictionaries(st.text(), STATES, max_size=5))
 def test_notes_come_back(root, states):
-    noted = ShardSources(root, states)
-    assert ShardSources.from_bytes(noted.to_bytes()) == noted
+    noted = ShardInputs(root, states)
+    assert ShardInputs.from_bytes(noted.to_bytes()) == noted
 
 
 def test_golden_bytes():
-    states = {"a.jpg": SourceState(7, 9, "", "f00"), "d": SourceState(2, listing=True)}
-    assert ShardSources("/photos", states).to_bytes() == (
+    states = {"a.jpg": InputState(7, 9, "", "f00"), "d": InputState(2, listing=True)}
+    assert ShardInputs("/photos", states).to_bytes() == (
         b'{"root":"/photos","paths":["a.jpg","d"],"size":[7,2],"mtime_ns":[9,0],"tag":["",""],'
         b'"sha256":["f00",""],"fault":["",""],"listing":[false,true]}'
     )
-    assert ShardSources("", {}).to_bytes() == b'{"root":"","paths":[]}'
-    assert ShardSources.path("train-00000-of-00001") == ".pixelbeam/sources/train-00000-of-00001"
+    assert ShardInputs("", {}).to_bytes() == b'{"root":"","paths":[]}'
+    assert ShardInputs.path("train-00000-of-00001") == ".pixelbeam/sources/train-00000-of-00001"
 
 
 def test_a_column_that_is_missing_is_a_fault():
-    content = json.loads(ShardSources("", {"a": SourceState(7)}).to_bytes())
+    content = json.loads(ShardInputs("", {"a": InputState(7)}).to_bytes())
     del content["size"]
     with pytest.raises(ValueError, match=r"zip|shorter"):
-        ShardSources.from_bytes(json.dumps(content).encode())
+        ShardInputs.from_bytes(json.dumps(content).encode())
 
 
 @pytest.mark.parametrize(
@@ -46,18 +46,18 @@ def test_a_column_that_is_missing_is_a_fault():
 )
 def test_what_is_not_whole_is_refused(data):
     with pytest.raises(ValueError):  # noqa: PT011 - json's own message, or ours
-        ShardSources.from_bytes(data)
+        ShardInputs.from_bytes(data)
 
 
 @pytest.mark.parametrize(
     ("state", "in_parts", "stamp"),
     [
-        (SourceState(), True, None),
-        (SourceState(5, 9), True, (5, 9, "")),
-        (SourceState(5, 0, "etag"), True, (5, 0, "etag")),
-        (SourceState(5, 9, "", "f00"), False, (5, 9, "")),
-        (SourceState(fault="file_not_found"), False, None),
-        (SourceState(3, listing=True), False, None),
+        (InputState(), True, None),
+        (InputState(5, 9), True, (5, 9, "")),
+        (InputState(5, 0, "etag"), True, (5, 0, "etag")),
+        (InputState(5, 9, "", "f00"), False, (5, 9, "")),
+        (InputState(fault="file_not_found"), False, None),
+        (InputState(3, listing=True), False, None),
     ],
 )
 def test_what_a_source_is_compared_by(state, in_parts, stamp):
@@ -65,9 +65,9 @@ def test_what_a_source_is_compared_by(state, in_parts, stamp):
 
 
 def test_the_first_note_of_a_source_counts():
-    log = SourceLog()
-    log.add("b", SourceState(1))
-    log.add("a", SourceState(2))
-    log.add("b", SourceState(3))
+    log = InputLog()
+    log.add("b", InputState(1))
+    log.add("a", InputState(2))
+    log.add("b", InputState(3))
     assert ("b" in log, "c" in log) == (True, False)
-    assert list(log.take().items()) == [("a", SourceState(2)), ("b", SourceState(1))]
+    assert list(log.take().items()) == [("a", InputState(2)), ("b", InputState(1))]
