@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from ..schemas.errors import OptionError
-from ..schemas.schema import Schema, load_schema, preset_names
+from ..schemas.schema import Schema
+from ..schemas.schema_files import load_schema, preset_names
 from ..transforms.shards.check_inputs import CHECKS
 from ..transforms.shards.plan_shards import ShardSize
 from ..transforms.sinks.registry import check_sinks, installed_sinks

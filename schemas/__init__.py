@@ -4,12 +4,12 @@ from .dataset.info import DatasetInfo
 from .description.tensorflow_module import write_description
 from .errors import PixelbeamError
 from .features.base import Feature
-from .features.class_label import ClassLabel
-from .features.class_labels import ClassLabels
+from .features.class_labels import ClassLabel, ClassLabels
 from .features.image import Image
 from .features.numeric import Float32, Int64
 from .features.text import Bytes, String
-from .schema import Schema, load_schema, preset_names
+from .schema import Schema
+from .schema_files import load_schema, preset_names
 
 __all__ = [
     "Bytes",

@@ -1,21 +1,35 @@
-"""What is said of a manifest without a column that is asked for."""
+"""Whether a manifest has a column that is asked for, and what is said where it has not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["list_columns"]
+from .errors import ManifestError
+
+__all__ = ["check_column"]
 
 _SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'", ",": "commas"}
 
 
-def list_columns(column: str, columns: Sequence[str]) -> str:
-    """The columns that there are, and which of them, or which separator, may be meant.
+def check_column(column: str, columns: Sequence[str], where: str, purpose: str = "") -> None:
+    """Checks that a manifest has a column.
 
     Args:
-        column: the one that there is not.
+        column: the one that is asked for.
         columns: those of the manifest.
+        where: the manifest, or the option, that the message begins with.
+        purpose: what it is asked for: ``for features.label.source``.
+
+    Raises:
+        ManifestError: it has not; the message lists those that there are, and says which of them, or which
+            separator, may be meant.
     """
+    if column not in columns:
+        missing = " ".join(filter(None, [f"no column {column!r}", purpose]))
+        raise ManifestError(f"{where}: {missing}; {_list_columns(column, columns)}")
+
+
+def _list_columns(column: str, columns: Sequence[str]) -> str:
     listed = f"its columns are: {', '.join(map(repr, columns))}"
     for name in columns:
         if name.strip().casefold() == column.strip().casefold():

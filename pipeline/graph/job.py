@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...schemas.columns import list_columns
+from ...schemas.columns import check_column
 from ...schemas.errors import ManifestError, OptionError
 from ...transforms.manifests.join_labels import joined_columns
 from ...transforms.manifests.open_manifest import (
@@ -147,10 +147,8 @@ def _check_columns(options: BuildOptions, manifest: Manifest, labels: Manifest |
         ("--split_column", options.splits.column),
         ("--group_by", options.splits.group_by),
     ):
-        if column and column not in columns:
-            raise ManifestError(
-                f"{where}: no column {column!r} for {name}; {list_columns(column, columns)}"
-            )
+        if column:
+            check_column(column, columns, where, f"for {name}")
 
 
 def _check_image_root(options: BuildOptions, manifest: Manifest, labels: Manifest | None) -> None:

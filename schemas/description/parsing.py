@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..features.base import ValueSpec, literal
+from ..features.base import ValueSpec
+from ..features.python_source import literal
 
 __all__ = ["parsing_config"]
 

@@ -20,7 +20,8 @@ from ..clips import Clips
 from ..errors import SchemaError
 from ..features import feature_kinds
 from ..features.base import Feature
-from ..schema import Schema, preset_names, preset_text
+from ..schema import Schema
+from ..schema_files import preset_names, preset_text
 
 __all__ = ["Setting", "describe", "json_schema", "overview", "reference", "settings"]
 

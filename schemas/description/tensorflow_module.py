@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..features.base import DecodeSource, literal
+from ..features.python_source import DecodeSource, literal
 from ..schema import Schema
 from .parsing import parsing_config
 from .sequences import SEQUENCE_FUNCTIONS, SEQUENCE_HEADER

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -13,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from typing_extensions import Self
 
 from ..dataset.statistics import Statistic
+from .python_source import DecodeSource
 from .source import check_source, source_columns
 
 __all__ = [
-    "DecodeSource",
     "Domain",
     "Encoded",
     "Feature",
@@ -26,7 +25,6 @@ __all__ = [
     "SettingError",
     "Steps",
     "ValueSpec",
-    "literal",
     "shorten",
 ]
 
@@ -71,23 +69,6 @@ class Encoded:
     values: dict[str, FeatureValue]
     summary: dict[str, Any] = field(default_factory=dict)
     became: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class DecodeSource:
-    """How the generated ``feature_description.py`` decodes a feature that it has parsed.
-
-    Every string is Python source. Names that come from users enter it through ``literal`` only.
-
-    Attributes:
-        expression: over the dict ``features`` (a parsed batch), gives the feature's decoded batch; empty
-            when the parsed value is already the final one.
-        functions: module-level functions that the expression calls, by function name. The same name always
-            has the same source: what differs between features is an argument.
-    """
-
-    expression: str = ""
-    functions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,23 +381,3 @@ def shorten(value: Any, limit: int = 80) -> str:
         return repr(value)[: limit - 1] + "…"
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def literal(value: Any) -> str:
-    """Python source of a plain value, ASCII only, so that no name can end a line or a string.
-
-    Args:
-        value: a ``str``, ``bytes``, ``bool``, ``int``, finite ``float``, ``None``, or lists of these.
-
-    Raises:
-        TypeError: the value is of another type, whose ``repr`` could be anything, or not finite.
-    """
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(literal, value))}]"
-    plain = type(value) in (str, bytes, bool, int, float, type(None))
-    if not plain or (isinstance(value, float) and not math.isfinite(value)):
-        raise TypeError(f"got {value!r} of {type(value).__name__}, expected a plain value")
-    source = ascii(value)
-    if isinstance(value, str) and '"' not in source:  # then nothing in it escapes a quote
-        source = f'"{source[1:-1]}"'
-    return source

@@ -17,16 +17,27 @@ from typing_extensions import Self
 from ..dataset.statistics import Counts, Max, Min, Statistic, Sum
 from ..errors import Reject
 from ..images.colour_profiles import is_srgb
-from ..images.files import Filter, Opened, decode, encode, open_image, open_pixels, resize
+from ..images.encoding import encode
+from ..images.files import Opened, decode, open_image, open_pixels
 from ..images.geometry import ImageGeometry
 from ..images.levels import declared_levels
 from ..images.modes import final_mode, parse_colour, to_final, to_working
 from ..images.pixel_sums import sum_pixels
-from ..images.resizing import Resize, ResizingPlan, Size, pad_offset, plan_resizing, size_text
+from ..images.resizing import (
+    Filter,
+    Resize,
+    ResizingPlan,
+    Size,
+    pad_offset,
+    plan_resizing,
+    resize,
+    size_text,
+)
 from ..images.tensorflow_source import DECODE_IMAGES, DECODE_ONE, DECODE_RAW, DECODE_RAW_RAGGED
-from .base import DecodeSource, Encoded, Feature, FeatureValue, ValueSpec, literal, shorten
+from .base import Encoded, Feature, FeatureValue, ValueSpec, shorten
 from .image_checks import check_colours, check_depth, check_encoding, check_size
 from .image_warnings import tell_image, warn_of_images
+from .python_source import DecodeSource, literal
 
 __all__ = ["Image"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..images.files import LARGEST_SIDE
+from ..images.encoding import LARGEST_SIDE
 from ..images.modes import parse_colour
 from ..images.resizing import size_text
 from .base import SettingError

@@ -14,17 +14,10 @@ from typing_extensions import Self
 from ..dataset.moments import float_moments, int_moments, row_blocks
 from ..dataset.statistics import Max, Min, Statistic, Sum
 from ..errors import Reject
-from .base import (
-    Domain,
-    Encoded,
-    Feature,
-    FeatureValue,
-    SettingError,
-    ValueSpec,
-    literal,
-    shorten,
-)
+from .base import Domain, Encoded, Feature, FeatureValue, SettingError, ValueSpec, shorten
 from .cell_text import is_missing, parse_float, parse_int, split_values
+from .limits import check_order, check_range, limits_of, out_of_range
+from .python_source import literal
 
 __all__ = ["Float32", "Int64"]
 
@@ -284,12 +277,12 @@ class Int64(_Numeric):
 
     @model_validator(mode="after")
     def _check_limits(self) -> Self:
-        _check_order(self.min, self.max)
+        check_order(self.min, self.max)
         return self
 
     @property
     def _domain(self) -> Domain | None:
-        return _limits(self.min, self.max)
+        return limits_of(self.min, self.max)
 
     def _to_number(self, value: Any) -> int:
         try:
@@ -299,8 +292,8 @@ class Int64(_Numeric):
             if isinstance(value, float) and value.is_integer():
                 expected += " written without a point: floats from 2**53 on are not exact"
             raise _reject("not_a_number", f"got {shorten(value)}, expected {expected}") from None
-        _check_range(number, self.min, self.max)
-        _check_range(number, _INT64_MIN, _INT64_MAX)
+        check_range(number, self.min, self.max)
+        check_range(number, _INT64_MIN, _INT64_MAX)
         return number
 
     def _find_bad(self, array: NDArray[Any]) -> NDArray[np.bool_]:
@@ -340,26 +333,26 @@ class Float32(_Numeric):
 
     @model_validator(mode="after")
     def _check_limits(self) -> Self:
-        _check_order(self.min, self.max)
+        check_order(self.min, self.max)
         return self
 
     @property
     def _domain(self) -> Domain | None:
-        return _limits(self.min, self.max)
+        return limits_of(self.min, self.max)
 
     def _to_number(self, value: Any) -> float:
         try:
             number = parse_float(value)
         except OverflowError:
-            raise _out_of_range(value, -_FLOAT32_MAX, _FLOAT32_MAX) from None
+            raise out_of_range(value, -_FLOAT32_MAX, _FLOAT32_MAX) from None
         except ValueError:
             raise _reject("not_a_number", f"got {shorten(value)}, expected {self.kind}") from None
         if not math.isfinite(number) and not self.allow_nan:
             raise _reject("nan", f"got {shorten(value)}, expected a finite number")
         if not math.isnan(number):
-            _check_range(number, self.min, self.max)
+            check_range(number, self.min, self.max)
         if math.isfinite(number):
-            _check_range(number, -_FLOAT32_MAX, _FLOAT32_MAX)
+            check_range(number, -_FLOAT32_MAX, _FLOAT32_MAX)
         return number
 
     def _find_bad(self, array: NDArray[Any]) -> NDArray[np.bool_]:
@@ -376,29 +369,6 @@ class Float32(_Numeric):
 
 def _without_ones(shape: Sequence[int]) -> list[int]:
     return [size for size in shape if size != 1]
-
-
-def _check_order(low: float | None, high: float | None) -> None:
-    if low is not None and high is not None and low > high:
-        raise SettingError("min", f"got {low}, expected at most max, which is {high}")
-
-
-def _limits(low: float | None, high: float | None) -> Domain | None:
-    return None if low is None and high is None else Domain(low, high)
-
-
-def _check_range(number: float, low: float | None, high: float | None) -> None:
-    if (low is not None and number < low) or (high is not None and number > high):
-        raise _out_of_range(number, low, high)
-
-
-def _out_of_range(value: Any, low: float | None, high: float | None) -> Reject:
-    limits = [
-        f"at least {low}" if low is not None else "",
-        f"at most {high}" if high is not None else "",
-    ]
-    expected = " and ".join(filter(None, limits))
-    return _reject("out_of_range", f"got {shorten(value)}, expected {expected}")
 
 
 def _reject(reason: str, message: str) -> Reject:

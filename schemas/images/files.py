@@ -1,11 +1,12 @@
-"""Images as plain functions: open, decode upright, plan, resize, encode.
+"""Image files: opened, and decoded upright.
 
-Bytes in, pixels or bytes out; no files and no pipeline. The steps, in their order::
+Bytes in, pixels out. With the modules beside this one, the steps are, in their order::
 
-    opened = open_image(data, max_pixels)                  # header, EXIF orientation
+    opened = open_image(data, max_pixels)                     # header, EXIF orientation
     plan = plan_resizing(opened.size, "crop", 224, 224, ...)  # what is scaled to what
-    decoded = decode(opened, plan.size, grey=False)   # pixels, upright, maybe DCT-scaled
+    decoded = decode(opened, plan.size, grey=False)           # pixels, upright, maybe DCT-scaled
     image = resize(to_working(decoded.image, ...), decoded.region, opened.size, plan, ...)
+    data = encode(to_final(image, ...), "jpeg", ...)
 
 JPEG, PNG, WebP, GIF (first frame), BMP, TIFF (first page) and MPO (first picture) are opened by
 their own Pillow plug-in; no other plug-in ever sees a byte. Whatever is wrong with a file is a
@@ -22,7 +23,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import NDArray
 from PIL import (
@@ -38,41 +39,21 @@ from PIL import (
 )
 
 from ..errors import Reject
-from .encoding import encode_jpeg
 from .geometry import SIDEWAYS
 from .jpeg_decoding import decode_jpeg
 from .levels import Levels, file_levels, read_array
-from .resizing import Box, ResizingPlan, Size, size_text
+from .resizing import Box, Size, size_text
 from .tiff_messages import collect_messages, join_messages
 
 __all__ = [
-    "FILTERS",
-    "LARGEST_SIDE",
     "PILLOW_FAULTS",
     "Decoded",
-    "Filter",
     "Opened",
     "decode",
-    "encode",
     "open_frame",
     "open_image",
     "open_pixels",
-    "resize",
 ]
-
-Filter = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
-
-FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "box": Image.Resampling.BOX,
-    "bilinear": Image.Resampling.BILINEAR,
-    "hamming": Image.Resampling.HAMMING,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
-
-LARGEST_SIDE = {"jpeg": 65500, "webp": 16383}
-"""Pixels a side that an encoding can hold at most (libjpeg's and libwebp's own limits)."""
 
 PILLOW_FAULTS = (
     OSError,  # truncated data, a decoder's error code
@@ -297,74 +278,6 @@ def decode(opened: Opened, draft: Size | None, grey: bool) -> Decoded:
     except PILLOW_FAULTS as error:
         raise _fault(opened.data, error) from error
     return replace(_turn(pixels, extent, orientation), warning=warning)
-
-
-def resize(
-    image: Image.Image, region: Box, size: Size, plan: ResizingPlan, resample: Filter
-) -> Image.Image:
-    """Crops and scales in one pass of Pillow's antialiasing resampler.
-
-    Args:
-        image: the decoded image in a mode that can be resampled.
-        region: where in it the original lies, from ``decode``.
-        size: width and height of the upright original, which ``plan`` was made for.
-        plan: from ``plan_resizing``; the canvas is not painted here.
-        resample: a key of ``FILTERS``.
-    """
-    left, top, right, bottom = region
-    x, y = (right - left) / size[0], (bottom - top) / size[1]
-    a, b, c, d = plan.box
-    # Rounding of floats must not put the box outside of the image.
-    box = (
-        left + a * x,
-        top + b * y,
-        min(left + c * x, image.width),
-        min(top + d * y, image.height),
-    )
-    if plan.size == image.size and box == (0, 0, *image.size):
-        return image
-    return image.resize(plan.size, FILTERS[resample], box)
-
-
-def encode(
-    image: Image.Image,
-    encoding: Literal["jpeg", "png", "webp"],
-    *,
-    quality: int | None = None,
-    subsampling: str | None = None,
-    lossless: bool = False,
-) -> bytes:
-    """Encodes an image without any metadata: no EXIF, colour profile or comment.
-
-    The same pixels and settings give the same bytes with the same Pillow.
-
-    Args:
-        image: ``L``, ``RGB``, ``RGBA`` (PNG, WebP) or ``I;16`` (PNG).
-        encoding: the format.
-        quality: of JPEG and lossy WebP.
-        subsampling: of JPEG in colour, such as ``4:2:0``.
-        lossless: WebP without loss, the colours under full transparency included.
-
-    Raises:
-        Reject: ``image_too_large`` (stage ``encode``) for a side that the format cannot hold.
-    """
-    largest = LARGEST_SIDE.get(encoding)
-    if largest is not None and max(image.size) > largest:
-        got = f"got {size_text(image.size)} pixels, expected at most {largest} a side"
-        raise Reject("encode", "image_too_large", f"{got} with encoding {encoding}")
-    image.info = {}  # comments, profiles and colour keys would be written from here
-    if encoding == "jpeg":
-        chroma = {} if subsampling is None else {"subsampling": subsampling}
-        return encode_jpeg(image, {"quality": quality, **chroma})
-    buffer = io.BytesIO()
-    if encoding == "png":
-        # On photos level 4 is as small as zlib's usual 6, in less than half of the time.
-        image.save(buffer, "PNG", compress_level=4)
-    elif lossless:
-        image.save(buffer, "WEBP", lossless=True, exact=True)
-    else:
-        image.save(buffer, "WEBP", quality=quality)
-    return buffer.getvalue()
 
 
 def _plugin_for(data: bytes) -> Callable[[io.BytesIO], ImageFile.ImageFile]:

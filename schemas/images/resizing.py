@@ -1,4 +1,4 @@
-"""Where an image goes: the arithmetic of crop, pad and scale, without any pixels.
+"""Resizing: what part of an image is scaled to what size on what canvas, and doing it.
 
 The numbers are those of Pillow's ``ImageOps.fit``, ``contain`` and ``pad``.
 """
@@ -8,15 +8,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from PIL import Image
+
 from ..errors import Reject
 
-__all__ = ["Box", "Resize", "ResizingPlan", "Size", "pad_offset", "plan_resizing", "size_text"]
+__all__ = [
+    "FILTERS",
+    "Box",
+    "Filter",
+    "Resize",
+    "ResizingPlan",
+    "Size",
+    "pad_offset",
+    "plan_resizing",
+    "resize",
+    "size_text",
+]
 
 Size: TypeAlias = tuple[int, int]
 """Width and height in pixels, in Pillow's order."""
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom in pixels."""
+
+Filter = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
 
 Resize = Literal["crop", "pad", "stretch", "shortest_side", "longest_side", "none"]
 
@@ -74,6 +98,33 @@ def pad_offset(plan: ResizingPlan) -> Size:
     """Left and top of the centred image on its canvas, rounded as ``ImageOps.pad`` does."""
     (width, height), canvas = plan.size, plan.canvas
     return (round((canvas[0] - width) * 0.5), round((canvas[1] - height) * 0.5))
+
+
+def resize(
+    image: Image.Image, region: Box, size: Size, plan: ResizingPlan, resample: Filter
+) -> Image.Image:
+    """Crops and scales in one pass of Pillow's antialiasing resampler.
+
+    Args:
+        image: the decoded image in a mode that can be resampled.
+        region: where in it the original lies, from ``decode``.
+        size: width and height of the upright original, which ``plan`` was made for.
+        plan: from ``plan_resizing``; the canvas is not painted here.
+        resample: a key of ``FILTERS``.
+    """
+    left, top, right, bottom = region
+    x, y = (right - left) / size[0], (bottom - top) / size[1]
+    a, b, c, d = plan.box
+    # Rounding of floats must not put the box outside of the image.
+    box = (
+        left + a * x,
+        top + b * y,
+        min(left + c * x, image.width),
+        min(top + d * y, image.height),
+    )
+    if plan.size == image.size and box == (0, 0, *image.size):
+        return image
+    return image.resize(plan.size, FILTERS[resample], box)
 
 
 def size_text(size: Size) -> str:

@@ -10,10 +10,7 @@ from pixelbeam.schemas import (
     Int64,
     Schema,
     String,
-    load_schema,
-    preset_names,
 )
-from pixelbeam.schemas.clips import Clips
 from pixelbeam.schemas.errors import ManifestError, SchemaError
 from pixelbeam.schemas.features.base import Domain, ValueSpec
 
@@ -297,101 +294,11 @@ def test_with_vocabularies_of_another_length_than_declared():
     )
 
 
-def test_a_vocabulary_file_lies_beside_the_schema(tmp_path):
-    (tmp_path / "names.txt").write_bytes("\ufeffcat\r\n café \r\n\r\n".encode())
-    (tmp_path / "schema.yaml").write_text(
-        "features: {x: {type: class_label, source: x, vocabulary: names.txt}}"
-    )
-    label = load_schema(str(tmp_path / "schema.yaml")).features["x"]
-    assert label.vocabulary == ("cat", "café")
-
-
 def test_a_vocabulary_file_with_a_gap(tmp_path):
     (tmp_path / "names.txt").write_text("cat\n\ndog\n")
     names = str(tmp_path / "names.txt")
     assert fault(feature(type="class_label", vocabulary=names)) == (
         f"features.x.vocabulary: {names!r} line 2: got an empty line, expected a class name"
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "features: [",
-            "{file}: line 1: not a YAML file: expected the node content, but found '<stream end>'",
-        ),
-        ("a: 1\na: 2", "{file}: line 2: not a YAML file: got 'a' twice, expected each key once"),
-        ("", "{file}: got None, expected a mapping with 'features'"),
-        ("features: {}", "{file}: features: got {{}}, expected at least one feature"),
-    ],
-)
-def test_faults_of_a_file_name_the_file(tmp_path, text, message):
-    path = tmp_path / "schema.yaml"
-    path.write_text(text)
-    with pytest.raises(SchemaError) as caught:
-        load_schema(str(path))
-    assert str(caught.value) == message.format(file=path)
-
-
-def test_a_file_that_is_not_there(tmp_path):
-    path = str(tmp_path / "schema.yaml")
-    with pytest.raises(SchemaError) as caught:
-        load_schema(path)
-    assert str(caught.value) == f"--schema: cannot read {path!r}: No such file or directory"
-
-
-def test_a_file_that_is_not_text(tmp_path):
-    path = tmp_path / "schema.yaml"
-    path.write_bytes(b"\xff\xd8\xff")
-    with pytest.raises(SchemaError) as caught:
-        load_schema(str(path))
-    assert str(caught.value) == f"--schema: {str(path)!r} is not UTF-8 text: invalid start byte"
-
-
-def test_an_unknown_preset_is_told_with_those_there_are():
-    with pytest.raises(SchemaError) as caught:
-        load_schema("image_clasification")
-    assert str(caught.value) == (
-        "--schema: got 'image_clasification', expected a .yaml file or one of the presets "
-        "audio_visual, image_classification, image_regression, multi_label, token_sequence, "
-        "video_classification"
-    )
-
-
-def test_presets():
-    others = ["audio_visual", "token_sequence", "video_classification"]
-    assert preset_names() == sorted(
-        ["image_classification", "image_regression", "multi_label", *others]
-    )
-    image = Image(source="path", height=224, width=224, upscale=True, quality=90)
-    expected = {
-        "image_classification": {"label": ClassLabel(source="label", vocabulary="from_manifest")},
-        "image_regression": {"target": Float32(source="target", target=True)},
-        "multi_label": {"labels": ClassLabels(source="labels", vocabulary="from_manifest")},
-    }
-    for name, others in expected.items():
-        assert load_schema(name) == Schema(features={"image": image, **others})
-
-
-def test_presets_of_clips_and_several_modalities():
-    label = ClassLabel(source="label", vocabulary="from_manifest")
-    frames = Image(source="path", height=112, width=112, upscale=True, quality=90)
-    assert load_schema("video_classification") == Schema(
-        record="sequence_example",
-        context={"label": label},
-        steps={"frames": frames},
-        clips=Clips(key="clip", order="frame"),
-    )
-    assert load_schema("token_sequence") == Schema(
-        record="sequence_example",
-        context={"label": label},
-        steps={"tokens": Int64(source="tokens", min=0)},
-    )
-    image = Image(source="path", height=224, width=224, upscale=True, quality=90)
-    audio = Float32(source="audio", shape=[None])
-    assert load_schema("audio_visual") == Schema(
-        features={"image": image, "audio": audio, "label": label}
     )
 
 

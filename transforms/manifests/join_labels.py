@@ -10,7 +10,7 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-from ...schemas.columns import list_columns
+from ...schemas.columns import check_column
 from ...schemas.errors import BuildError, ManifestError
 from ..rows import InlineBytes, ManifestRow, RejectedRow, RowsRead
 
@@ -26,10 +26,7 @@ def joined_columns(
         ManifestError: a manifest lacks ``join_on``, or both have another column of the same name.
     """
     for side, columns in (("manifest", image_columns), ("label manifest", label_columns)):
-        if join_on not in columns:
-            raise ManifestError(
-                f"--join_on: no column {join_on!r} in the {side}; {list_columns(join_on, columns)}"
-            )
+        check_column(join_on, columns, "--join_on", f"in the {side}")
     for column in label_columns:
         if column in image_columns and column != join_on:
             raise ManifestError(
@@ -68,11 +65,7 @@ class Join:
     def __post_init__(self) -> None:
         every = joined_columns(self.image_columns, self.label_columns, self.join_on)
         for column in self.columns:
-            if column not in every:
-                raise ManifestError(
-                    f"no column {column!r} in the joined manifests; "
-                    f"their columns are: {', '.join(map(repr, every))}"
-                )
+            check_column(column, every, "the joined manifests")
 
     def row(self, image: ManifestRow, label: ManifestRow) -> ManifestRow:
         """The joined row, which stands where the image's row stands.

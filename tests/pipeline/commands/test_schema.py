@@ -5,7 +5,7 @@ import json
 import pytest
 from pixelbeam.pipeline.main import main
 from pixelbeam.schemas.description.reference import describe, json_schema, overview
-from pixelbeam.schemas.schema import preset_text
+from pixelbeam.schemas.schema_files import preset_text
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ from pixelbeam.schemas.description.reference import (
 )
 from pixelbeam.schemas.errors import SchemaError
 from pixelbeam.schemas.features import feature_kinds
-from pixelbeam.schemas.features.class_label import ClassLabel
+from pixelbeam.schemas.features.class_labels import ClassLabel
 from pixelbeam.schemas.features.image import Image
-from pixelbeam.schemas.schema import Schema, preset_names, preset_text
+from pixelbeam.schemas.schema import Schema
+from pixelbeam.schemas.schema_files import preset_names, preset_text
 
 DOCS = Path(__file__).parents[3] / "docs"
 MODELS = [*feature_kinds(), "clips", "schema"]

@@ -18,7 +18,8 @@ from pixelbeam.schemas import (
     String,
     write_description,
 )
-from pixelbeam.schemas.features.base import DecodeSource, Steps, ValueSpec, literal
+from pixelbeam.schemas.features.base import Steps, ValueSpec
+from pixelbeam.schemas.features.python_source import DecodeSource, literal
 from pixelbeam.transforms.sinks.examples import serialize_sequence_example
 
 NASTY = [

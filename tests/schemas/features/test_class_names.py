@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import Reject, SchemaError
-from pixelbeam.schemas.features.class_label import ClassLabel
+from pixelbeam.schemas.features.class_labels import ClassLabel
 from pixelbeam.schemas.features.class_names import class_name, flags_hint, is_nan, observed_name
 
 

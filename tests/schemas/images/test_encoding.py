@@ -9,9 +9,11 @@ import threading
 
 import numpy as np
 import pytest
+from pictures import exif, picture, save
 from PIL import Image
+from pixelbeam.schemas.errors import Reject
 from pixelbeam.schemas.images import encoding
-from pixelbeam.schemas.images.encoding import encode_jpeg
+from pixelbeam.schemas.images.encoding import encode, encode_jpeg
 
 SHAPES = [(1, 1), (64, 48, 3), (700, 900, 3), (4200, 4000)]
 
@@ -20,7 +22,7 @@ def noise(shape):
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
 
 
-def save(image, **settings):
+def save_jpeg(image, **settings):
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", **settings)
     return buffer.getvalue()
@@ -31,7 +33,7 @@ def test_the_bytes_are_those_of_save(quality):
     """Large ones before small ones, so that what was there before would show."""
     for shape in [*SHAPES, *reversed(SHAPES)]:
         image = noise(shape)
-        assert encode_jpeg(image, {"quality": quality}) == save(image, quality=quality)
+        assert encode_jpeg(image, {"quality": quality}) == save_jpeg(image, quality=quality)
 
 
 def test_a_failure_leaves_nothing_behind_for_the_next_image():
@@ -40,7 +42,7 @@ def test_a_failure_leaves_nothing_behind_for_the_next_image():
         encode_jpeg(image.convert("RGBA"), {"quality": 90})
     with pytest.raises(ValueError, match="Invalid quality"):
         encode_jpeg(image, {"quality": "none"})
-    assert encode_jpeg(image, {"quality": 90}) == save(image, quality=90)
+    assert encode_jpeg(image, {"quality": 90}) == save_jpeg(image, quality=90)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs Linux's /proc/self/fd")
@@ -84,12 +86,52 @@ def test_only_large_images_keep_other_threads_waiting(size, at_once, monkeypatch
     image = Image.new("L", size)
     found = encode_jpeg(image, {"quality": 1})
     assert (len(rewound), found == b"at once") == (at_once, at_once)
-    assert at_once or found == save(image, quality=1)
+    assert at_once or found == save_jpeg(image, quality=1)
     monkeypatch.undo()
-    assert encode_jpeg(noise((8, 8)), {"quality": 90}) == save(noise((8, 8)), quality=90)
+    assert encode_jpeg(noise((8, 8)), {"quality": 90}) == save_jpeg(noise((8, 8)), quality=90)
 
 
 def test_without_descriptors_the_bytes_are_the_same(monkeypatch):
     monkeypatch.delattr(os, "memfd_create", raising=False)
     monkeypatch.setattr(encoding, "_of_thread", None)
-    assert encode_jpeg(noise((8, 8)), {"quality": 90}) == save(noise((8, 8)), quality=90)
+    assert encode_jpeg(noise((8, 8)), {"quality": 90}) == save_jpeg(noise((8, 8)), quality=90)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp"])
+def test_no_metadata_is_written(name):
+    image = picture()
+    image.info = {
+        "comment": b"a secret", "exif": exif(6).tobytes(), "icc_profile": b"a secret",
+        "transparency": (0, 0, 0), "xmp": b"a secret", "dpi": (300, 300),
+    }  # fmt: skip
+    data = encode(image, name, quality=None if name == "png" else 90)
+    assert b"secret" not in data
+    info = set(Image.open(io.BytesIO(data)).info)
+    assert info <= {"jfif", "jfif_version", "jfif_unit", "jfif_density", "loop", "background"}
+
+
+def test_jpeg_settings_are_obeyed():
+    got = encode(picture(), "jpeg", quality=71, subsampling="4:4:4")
+    assert got == save(picture(), "JPEG", quality=71, subsampling=0)
+    assert got != encode(picture(), "jpeg", quality=71, subsampling="4:2:0")
+
+
+def test_webp_without_loss_keeps_the_colours_under_full_transparency():
+    image = picture(channels=4)
+    image.putalpha(picture(channels=1).point(lambda level: 0 if level < 100 else 255))
+    data = encode(image, "webp", lossless=True)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), np.asarray(image))
+
+
+def test_a_side_that_the_format_cannot_hold_is_a_reject():
+    with pytest.raises(Reject) as caught:
+        encode(Image.new("RGB", (16384, 1)), "webp", quality=90)
+    assert str(caught.value) == (
+        "encode: image_too_large: got 16384x1 (width x height) pixels, "
+        "expected at most 16383 a side with encoding webp"
+    )
+
+
+def test_the_largest_sides_can_be_encoded():
+    assert encode(Image.new("L", (65500, 1)), "jpeg", quality=90)
+    assert encode(Image.new("RGB", (16383, 1)), "webp", quality=90)

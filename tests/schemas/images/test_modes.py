@@ -1,4 +1,4 @@
-"""Every mode of Pillow's to grey, RGB and RGBA; whole files are in ``test_files.py``."""
+"""Every mode of Pillow's to grey, RGB and RGBA; whole files are in ``test_modes_of_files.py``."""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
 """Crop, pad and scale against the arithmetic that they promise."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pictures import picture
 from PIL import Image, ImageOps
 from pixelbeam.schemas.errors import Reject
-from pixelbeam.schemas.images.resizing import ResizingPlan, pad_offset, plan_resizing
+from pixelbeam.schemas.images.resizing import ResizingPlan, pad_offset, plan_resizing, resize
 
 SIDES = st.integers(1, 300)
 
@@ -91,3 +93,37 @@ def test_sides_keep_the_shape(width, height, side, resize, upscale):
     )
     assert plan.canvas == plan.size
     assert plan.box == (0, 0, width, height)
+
+
+RESIZED = {
+    "crop": lambda image: ImageOps.fit(image, (20, 10), Image.Resampling.BILINEAR),
+    "stretch": lambda image: image.resize((20, 10), Image.Resampling.BILINEAR),
+    "pad": lambda image: ImageOps.contain(image, (20, 10), Image.Resampling.BILINEAR),
+}
+
+
+@pytest.mark.parametrize("mode", RESIZED)
+@pytest.mark.parametrize("size", [(31, 24), (24, 31), (20, 10), (97, 13)])
+def test_resizing_equals_imageops(mode, size):
+    image = picture(*size)
+    plan = plan_resizing(size, mode, 20, 10, upscale=True)
+    got = resize(image, (0, 0, *size), size, plan, "bilinear")
+    np.testing.assert_array_equal(np.asarray(got), np.asarray(RESIZED[mode](image)))
+
+
+@pytest.mark.parametrize("name", ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"])
+def test_every_filter_is_pillows(name):
+    plan = plan_resizing((31, 24), "stretch", 11, 9, upscale=False)
+    got = resize(picture(), (0, 0, 31, 24), (31, 24), plan, name)
+    expected = picture().resize((11, 9), Image.Resampling[name.upper()])
+    np.testing.assert_array_equal(np.asarray(got), np.asarray(expected))
+
+
+def test_nothing_is_copied_when_nothing_changes():
+    image = picture()
+    assert (
+        resize(
+            image, (0, 0, 31, 24), (31, 24), plan_resizing((31, 24), "none", 31, 24, False), "box"
+        )
+        is image
+    )

@@ -161,7 +161,7 @@ def test_a_column_that_neither_manifest_has():
     with pytest.raises(ManifestError) as error:
         JoinLabels(("id",), ("id", "label"), "id", ("id", "x"))
     assert str(error.value) == (
-        "no column 'x' in the joined manifests; their columns are: 'id', 'label'"
+        "the joined manifests: no column 'x'; its columns are: 'id', 'label'"
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
-from ....schemas.columns import list_columns
+from ....schemas.columns import check_column
 from ....schemas.errors import ManifestError
 from ...storage.streams import hash_file
 
@@ -95,10 +95,7 @@ class Projection:
             ManifestError: the file at ``path`` lacks one.
         """
         for column in self.columns:
-            if column not in present:
-                raise ManifestError(
-                    f"{path}: no column {column!r}; {list_columns(column, present)}"
-                )
+            check_column(column, present, path)
         return tuple(present.index(column) for column in self.columns)
 
 
