@@ -74,7 +74,7 @@ def select(schema: Schema, names: Sequence[str]) -> Schema:
     """A schema with only the features of these names, in the schema's order."""
     parts = {
         part: {name: feature for name, feature in getattr(schema, part).items() if name in names}
-        for part in ("context", "steps", "features")
+        for part in ("declared", "context", "steps")
     }
     return schema.model_copy(update=parts)
 

@@ -64,8 +64,7 @@ class Schema(BaseModel):
     context: _Features = Field(default_factory=dict)
     steps: _Features = Field(default_factory=dict)
     clips: Clips | None = Field(default=None, validate_default=True)
-    # Last, since it is made of the others.
-    features: _Features = Field(default=None, min_length=1, validate_default=True)
+    declared: _Features = Field(default=None, alias="features", validate_default=True)
 
     @field_validator("context", "steps", mode="before")
     @classmethod
@@ -84,21 +83,19 @@ class Schema(BaseModel):
             raise fault(["clips: got it with record example, expected record: sequence_example"])
         return None
 
-    @field_validator("features", mode="before")
+    @field_validator("declared", mode="before")
     @classmethod
-    def _check_features(cls, declared: Any, info: ValidationInfo) -> Any:
-        if info.data.get("record") != "sequence_example":
-            if declared is None:
-                raise fault(["features: missing, expected a value"])
-            return _by_kind(declared, "features")
-        if "context" not in info.data or "steps" not in info.data:
-            raise fault([])  # what is wrong with them is told already
-        both = {**info.data["context"], **info.data["steps"]}
-        if declared not in (None, both):
-            raise fault(
-                ["features: got it with record sequence_example, expected context and steps"]
-            )
-        return both
+    def _check_declared(cls, declared: Any, info: ValidationInfo) -> Any:
+        if info.data.get("record") == "sequence_example":
+            if declared is not None:
+                got = "got it with record sequence_example"
+                raise fault([f"features: {got}, expected context and steps"])
+            return {}
+        if declared is None:
+            raise fault(["features: missing, expected a value"])
+        if declared == {}:
+            raise fault(["features: got {}, expected at least one feature"])
+        return _by_kind(declared, "features")
 
     @model_validator(mode="after")
     def _check_keys(self) -> Schema:
@@ -133,7 +130,7 @@ class Schema(BaseModel):
 
     def _parts(self) -> Mapping[str, Mapping[str, Feature]]:
         parts = {"context": self.context, "steps": self.steps}
-        return parts if self.steps else {"features": self.features}
+        return parts if self.steps else {"features": self.declared}
 
     def _grouping_faults(self) -> Iterable[str]:
         """What cannot be once rows are grouped: a column has one cell a clip, or one a frame."""
@@ -173,13 +170,18 @@ class Schema(BaseModel):
 
         A name and a version that are not declared are left out.
         """
-        left_out = {"features"} if self.clips is not None else {"context", "steps", "clips"}
+        left_out = {"declared"} if self.clips is not None else {"context", "steps", "clips"}
         left_out |= {key for key in ("name", "version") if getattr(self, key) is None}
-        return self.model_dump(mode="json", exclude=left_out)
+        return self.model_dump(mode="json", by_alias=True, exclude=left_out)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as plain dicts: a worker that lacks the package of a kind can then say so in a line."""
-        return _unpickle, (self.to_dict(),)
+        return _unpickle, (self.model_dump(mode="json", by_alias=True),)
+
+    @cached_property
+    def features(self) -> Mapping[str, Feature]:
+        """Every feature by name: those that an ``example`` declares, or those of ``context`` and ``steps``."""
+        return {**self.declared, **self.context, **self.steps}
 
     @cached_property
     def specs(self) -> Mapping[str, Mapping[str, ValueSpec]]:
@@ -203,9 +205,15 @@ class Schema(BaseModel):
         return {part: encoding_order(features) for part, features in self._parts().items()}
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with other fields; what follows from them is not copied but found anew."""
-        copied = super().model_copy(update=update, deep=deep)
-        for derived in ("specs", "specs_by_key", "encoding_order"):
+        """A copy with other ``context``, ``steps`` or ``features``, which is not validated.
+
+        What follows from them is not copied but found anew.
+        """
+        fields = dict(update or {})
+        if "features" in fields:
+            fields["declared"] = fields.pop("features")
+        copied = super().model_copy(update=fields, deep=deep)
+        for derived in ("features", "specs", "specs_by_key", "encoding_order"):
             vars(copied).pop(derived, None)
         return copied
 
@@ -285,9 +293,9 @@ class Schema(BaseModel):
                 features[name] = feature.with_vocabulary(found)
             except ValidationError as error:
                 raise SchemaError("\n".join(explain(error, self.place(name)))) from None
-        parts = {part: getattr(self, part) for part in ("context", "steps")}
+        parts = {part: getattr(self, part) for part in ("declared", "context", "steps")}
         filled = {part: {name: features[name] for name in names} for part, names in parts.items()}
-        return self.model_copy(update={"features": features, **filled})
+        return self.model_copy(update=filled)
 
 
 def _by_kind(declared: Any, part: str) -> Any:
@@ -333,7 +341,12 @@ def _unpickle(declared: dict[str, Any]) -> Schema:
             f"feature kind {missing[0]!r} is not installed here; install the package that offers it, on the "
             "launcher and the workers"
         )
-    return Schema.from_dict(declared)
+    fields = dict(declared)
+    for part in ("features", "context", "steps"):
+        fields[part] = _by_kind(declared[part], part)
+    clips = None if declared["clips"] is None else Clips.model_validate(declared["clips"])
+    # Not validated as a whole: of the features that a reader has chosen, a dataset could not be built.
+    return Schema.model_construct(**{**fields, "clips": clips})
 
 
 def _is_unicode(text: str) -> bool:

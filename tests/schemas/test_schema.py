@@ -1,7 +1,9 @@
 import json
 import math
+import pickle
 
 import pytest
+from pixelbeam.readers.selection import select
 from pixelbeam.schemas import (
     ClassLabel,
     ClassLabels,
@@ -333,3 +335,29 @@ def test_specs_follow_a_vocabulary_that_is_filled_in():
     domain = Domain(num_classes=2, class_names=("a", "b"))
     assert filled.specs_by_key == {"x": ValueSpec("int64", domain=domain)}
     assert schema.specs_by_key == {"x": ValueSpec("int64")}
+
+
+def test_features_are_those_of_the_parts_and_follow_them():
+    label, n = ClassLabel(source="label", num_classes=2), Int64(source="n")
+    clip = Schema(record="sequence_example", context={"label": label}, steps={"n": n})
+    assert clip.features == {"label": label, "n": n}
+    assert clip.model_copy(update={"context": {}}).features == {"n": n}
+    row = Schema(features={"label": label, "n": n})
+    assert row.features == clip.features
+    copied = row.model_copy(update={"features": {"n": n}})
+    assert (copied.features, list(copied.specs)) == ({"n": n}, ["n"])
+    assert copied == Schema(features={"n": n})
+    assert "declared" not in row.to_dict()
+
+
+def test_a_part_of_a_schema_can_be_pickled():
+    clip = Schema(
+        record="sequence_example",
+        context={"label": ClassLabel(source="label", num_classes=2)},
+        steps={"n": Int64(source="n")},
+    )
+    for names in (["label"], ["n"], ["label", "n"]):
+        part = select(clip, names)
+        again = pickle.loads(pickle.dumps(part))
+        assert again == part
+        assert (list(again.features), again.clips) == (names, clip.clips)
