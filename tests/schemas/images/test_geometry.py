@@ -6,8 +6,10 @@ import itertools
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from PIL import TiffImagePlugin
 from PIL.PngImagePlugin import PngInfo
 from pixelbeam.schemas.features.image import Image
+from pixelbeam.schemas.images.files import open_frame, open_image
 from pixelbeam.schemas.images.geometry import ImageGeometry
 from pixelbeam.schemas.images.resizing import ResizingPlan
 
@@ -144,3 +146,22 @@ def test_points_that_are_cut_off_lie_outside():
     np.testing.assert_array_equal(geometry.map_displayed(corners), expected)
     assert geometry.map_displayed(np.empty((0, 2))).shape == (0, 2)
     assert geometry.map_stored(np.empty((0, 2))).shape == (0, 2)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_pages_and_frames_have_a_geometry_each(mode):
+    size = (120, 70)
+    image, mark = paint(size, CENTRE)
+    tiff, gif = io.BytesIO(), io.BytesIO()
+    with TiffImagePlugin.AppendingTiffWriter(tiff, True) as pages:
+        for orientation in (3, 6):
+            image.save(pages, "TIFF", tiffinfo={274: orientation})
+            pages.newFrame()
+    other, mark_of_other = paint(size, (0.6, 0.4))
+    image.save(gif, "GIF", save_all=True, append_images=[other])
+    opened = open_image(tiff.getvalue(), 1 << 20)
+    for number, orientation in enumerate((3, 6)):
+        check(open_frame(opened, number, 1 << 20), size, mark, mode, orientation)
+    opened = open_image(gif.getvalue(), 1 << 20)
+    for number, painted in enumerate((mark, mark_of_other)):
+        check(open_frame(opened, number, 1 << 20), size, painted, mode)
