@@ -8,7 +8,9 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
+from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import OptionError, Reject
+from pixelbeam.transforms import contradictions
 from pixelbeam.transforms import splits as module
 from pixelbeam.transforms.row_order import order_of, pack_row
 from pixelbeam.transforms.rows import ManifestRow, RejectedRow, RowFormat
@@ -200,15 +202,44 @@ def test_the_splits_of_several_manifests():
         )
 
 
-def test_rows_travel_in_blocks(monkeypatch):
+@pytest.mark.parametrize(("over", "filled_by"), [(0, 3), (1, 4)])
+def test_rows_travel_in_blocks(over, filled_by, monkeypatch):
     """A block is closed by the row that fills it; what is left over goes with the bundle's end."""
-    rows = [row(number, split="ab"[number % 2]) for number in range(5)]
+    rows = [row(number, split="ab"[number % 2]) for number in range(6)]
     packed = [pack_row(order_of(0, FORMAT.key(r), r), r) for r in rows]
     assert len({*map(len, packed)}) == 1
-    monkeypatch.setattr(module, "_BLOCK_BYTES", 4 * len(packed[0]))
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 4 * len(packed[0]) + over)
     assign = module._AssignSplitFn(Splits(column="split"), 0, FORMAT, None, None)
     assign.setup()
     assign.start_bundle()
     outputs = [list(assign.process(r)) for r in rows]
-    assert outputs == [[], [], [], [("a", packed[0:4:2]), ("b", packed[1:4:2])], []]
-    assert [left.value for left in assign.finish_bundle()] == [("a", packed[4:])]
+    expected = [[] for _ in rows]
+    done = filled_by + 1
+    expected[filled_by] = [("a", packed[0:done:2]), ("b", packed[1:done:2])]
+    assert outputs == expected
+    left = dict(element.value for element in assign.finish_bundle())
+    rest = {"a": packed[done + done % 2 :: 2], "b": packed[done + 1 - done % 2 :: 2]}
+    assert left == {split: rows for split, rows in rest.items() if rows}
+
+
+def test_labels_are_collected_until_there_are_many(monkeypatch):
+    monkeypatch.setattr(contradictions, "_MOST_ROWS", 2)
+    label = {"type": "class_label", "source": "person", "vocabulary": "from_manifest"}
+    image = {"type": "image", "source": "path", "height": 8, "width": 8}
+    schema = Schema.from_dict({"features": {"image": image, "label": label}})
+    by_path = RowFormat(FORMAT.columns, "path", key_is_path=True)
+    collector = contradictions.LabelCollector(schema, by_path)
+    assign = module._AssignSplitFn(Splits(column="split"), 0, by_path, collector, None)
+    assign.setup()
+    assign.start_bundle()
+    taken = [[o for o in assign.process(row(n)) if o.tag == "labels"] for n in range(3)]
+    assert [sum(len(o.value[1].entries) for o in outputs) for outputs in taken] == [0, 48, 0]
+    rest = [o for o in assign.finish_bundle() if isinstance(o, beam.pvalue.TaggedOutput)]
+    assert [(o.tag, len(o.value.value[1].entries)) for o in rest] == [("labels", 24)]
+
+
+def test_a_long_name_is_cut():
+    with pytest.raises(OptionError, match=f"got the name '{'a' * 120}', expected a letter"):
+        Splits((("a" * 121, 1.0),))
+    with pytest.raises(Reject, match=f"got '{'b' * 80}', expected a letter"):
+        assign_split(Splits(column="split"), 0, FORMAT, row(1, split="b" * 101))

@@ -269,3 +269,14 @@ def test_a_summary_is_pruned_before_it_grows():
     sizes = [len(summarize(numbered[:count]).sample) for count in (191, 192, 193)]
     assert sizes == [191, 192, 48]
     assert max(len(summarize(numbered[:count]).sample) for count in range(180, 500, 7)) <= 192
+
+
+@pytest.mark.parametrize("mark", ["\n", "\r"])
+def test_a_line_break_beside_a_class_name_that_is_known_is_seen(mark):
+    cells = [("cat", "x"), ("cat", f"k{mark}1")]
+    summarizer, summary = RowSummarizer(SCHEMA, BY_TEXT), RowSummary()
+    for number, values in enumerate(cells, 1):
+        row = ManifestRow("m.csv", number, values)
+        summarizer.add(summary, "train", pack_row(order_of(3, "", row), row))
+    assert summary.broken == {"column 'text': got values": ("m.csv", 2, f"k{mark}1")}
+    assert summary.classes == {"label": {"cat": None}}

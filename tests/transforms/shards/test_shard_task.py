@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from pixelbeam.schemas import Schema
 from pixelbeam.transforms.row_order import order_of, pack_row
@@ -10,8 +12,9 @@ from pixelbeam.transforms.shards.shard_result import ShardResult
 from pixelbeam.transforms.shards.shard_task import ShardTask
 from pixelbeam.transforms.shards.thread_pool import RowPool
 from pixelbeam.transforms.storage.input_files import InputFiles
+from pixelbeam.transforms.storage.input_log import ShardInputs
 from pixelbeam.transforms.storage.output_folder import Folder
-from support import contents
+from support import contents, make_image
 
 SCHEMA = Schema.from_dict({"features": {"n": {"type": "int64", "source": "n", "max": 89}}})
 FORMAT = RowFormat(("n",), None)
@@ -101,3 +104,65 @@ def test_a_bug_is_not_a_reject_and_names_the_row(tmp_path, monkeypatch):
     ):
         run(tmp_path, packed(3))
     assert list(tmp_path.glob("*.tfrecord")) == []
+
+
+IMAGES = RowFormat(("path",), "path", key_is_path=True)
+ANY_SIZE = Schema.from_dict(
+    {"features": {"image": {"type": "image", "source": "path", "resize": "none"}}}
+)
+
+
+def run_images(folder, images, names):
+    rows = [ManifestRow("m.csv", number, (name,)) for number, name in enumerate(names)]
+    packed_rows = [pack_row(order_of(0, IMAGES.key(row), row), row) for row in rows]
+    inputs = InputFiles(str(images))
+    encoder = RowEncoder(ANY_SIZE, IMAGES, inputs, ("tfrecord",))
+    return ShardTask(Folder(str(folder)), encoder, "").run(NAME, packed_rows, RowPool(2, 60.0))
+
+
+def built_at(folder):
+    return (folder / f"{NAME}.tfrecord").stat().st_ino
+
+
+@pytest.fixture
+def images(tmp_path):
+    (tmp_path / "images").mkdir()
+    for number in range(3):
+        make_image(tmp_path / "images" / f"{number}.png", number)
+        os.utime(tmp_path / "images" / f"{number}.png", ns=(10**18, 10**18))
+    return tmp_path / "images"
+
+
+def test_a_reject_that_may_have_passed_is_tried_again(tmp_path, images):
+    out, names = tmp_path / "out", ["0.png", "1.png", "later.png"]
+    first = run_images(out, images, names)
+    assert first.rejects == {"file_not_found": 1}
+    at = built_at(out)
+    assert (run_images(out, images, names), built_at(out)) == (first, at)
+    make_image(images / "later.png", 7)
+    second = run_images(out, images, names)
+    assert (second.num_records, second.rejects) == (3, {})
+
+
+def test_a_source_that_has_changed_builds_the_shard_anew(tmp_path, images):
+    out, names = tmp_path / "out", ["0.png", "1.png", "2.png"]
+    first = run_images(out, images, names)
+    at, notes = built_at(out), (out / ".pixelbeam" / "sources" / NAME).read_bytes()
+    assert (run_images(out, images, names), built_at(out)) == (first, at)
+    assert (out / ".pixelbeam" / "sources" / NAME).read_bytes() == notes
+    os.utime(images / "1.png", ns=(15 * 10**17, 15 * 10**17))  # touched: its content tells
+    assert (run_images(out, images, names), built_at(out)) == (first, at)
+    renewed = ShardInputs.from_bytes((out / ".pixelbeam" / "sources" / NAME).read_bytes())
+    assert renewed.states["1.png"].mtime_ns == 15 * 10**17
+    make_image(images / "1.png", 9)
+    assert run_images(out, images, names).files != first.files
+
+
+def test_without_notes_on_sources_the_shard_is_built_anew(tmp_path, images):
+    out, names = tmp_path / "out", ["0.png"]
+    first = run_images(out, images, names)
+    for damage in (lambda note: note.unlink(), lambda note: note.write_bytes(b"{")):
+        damage(out / ".pixelbeam" / "sources" / NAME)
+        (out / f"{NAME}.tfrecord").write_bytes(b"\0" * first.files["tfrecord"].bytes)
+        assert run_images(out, images, names) == first
+        assert (out / f"{NAME}.tfrecord").read_bytes()[:8] != bytes(8)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
 
 import h5py
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import SchemaError
 from pixelbeam.schemas.features.base import Steps
+from pixelbeam.transforms.sinks.hdf5 import writer
 from pixelbeam.transforms.sinks.hdf5.sink import HDF5Sink
 
 FEATURES = {
@@ -40,10 +42,10 @@ def record(number):
 
 def write(path, records, schema=SCHEMA):
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = HDF5Sink().open(path, schema)
+    shard = HDF5Sink().open(path, schema)
     for values in records:
-        writer.write(values)
-    writer.close()
+        shard.write(values)
+    shard.close()
     return path
 
 
@@ -237,3 +239,44 @@ def test_steps_in_one_array_are_the_bytes_of_steps_one_by_one(tmp_path):
             [{**records[0], "pose": Steps(np.zeros((1, 3, 2), np.float32))}],
             schema,
         )
+
+
+@pytest.mark.parametrize(
+    ("shape", "itemsize", "chunks", "starts"),
+    [
+        ((0, 5), 4, None, []),
+        ((3,), 8, None, [0]),
+        ((10, 2), 4, None, [0, 8]),  # 64 bytes a block
+        ((9,), 64, None, [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        ((2, 100), 8, None, [0, 1]),  # a record of its own is larger
+        ((10, 0), 4, None, [0]),  # nothing in a record
+        ((70, 0), 4, None, [0, 64]),
+        ((20,), 8, (3,), [0, 6, 12, 18]),  # 8 records, which are 2 chunks and a part
+        ((20,), 8, (8,), [0, 8, 16]),
+        ((20,), 8, (9,), [0, 9, 18]),  # a chunk is larger than a block
+    ],
+)
+def test_numbers_are_moved_in_blocks_of_whole_chunks(shape, itemsize, chunks, starts, monkeypatch):
+    monkeypatch.setattr(writer, "_BLOCK_BYTES", 64)
+    stops = [*starts[1:], shape[0]]
+    expected = list(zip(starts, stops, strict=True)) if starts else []
+    assert list(writer._blocks(shape, itemsize, chunks)) == expected
+
+
+@pytest.mark.parametrize(
+    ("lengths", "batches"),
+    [
+        ([], []),
+        ([5], [[5]]),
+        ([64, 1], [[64, 1]]),  # closed by the record that is over, not before it
+        ([65, 1], [[65], [1]]),
+        ([30, 30, 5, 1, 2], [[30, 30, 5], [1, 2]]),
+        ([0] * 9, [[0] * 4, [0] * 4, [0]]),
+        ([1] * 8, [[1] * 4, [1] * 4]),
+        ([64, 1, 64, 0], [[64, 1], [64, 0]]),
+    ],
+)
+def test_blobs_are_moved_in_batches(lengths, batches, monkeypatch):
+    monkeypatch.setattr(writer, "_BLOCK_BYTES", 64)
+    monkeypatch.setattr(writer, "_BLOCK_RECORDS", 4)
+    assert list(writer._batch_lengths(array("q", lengths))) == batches
