@@ -5,8 +5,8 @@
 
 Each checkout builds with the interpreter of its own ``.venv``: the samples of ``sample_datasets.py``, and the
 datasets of the examples. Shards, joined files, rejects and ``feature_description.py`` are compared by SHA-256,
-``dataset.json`` key by key, but for those that ``MAY_DIFFER`` names. Prints a line a dataset; exits with 1
-when anything differs.
+``dataset.json`` key by key, but for what ``MAY_DIFFER`` and ``MAY_BE_NEW`` name. Prints a line a dataset; exits
+with 1 when anything differs.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ MAY_DIFFER = {
     "rejects.file": "likewise",
 }
 """Keys of ``dataset.json`` that a version may write otherwise, and why; ``*`` is any key."""
+
+MAY_BE_NEW = {"statistics.jsonl": "a summary of each shard, which datasets once had not"}
+"""Files that the other checkout need not have written, and why."""
 
 # Beam is imported once for all builds of a checkout; each is the command as a user types it.
 _BUILD = """
@@ -134,6 +137,8 @@ def compare_datasets(before: Path, after: Path) -> list[str]:
 def _compare_files(before: Path, after: Path) -> Iterator[str]:
     held, found = _hashes(before), _hashes(after)
     for name in sorted(held.keys() | found.keys()):
+        if name not in held and name in MAY_BE_NEW:
+            continue
         if name not in found or name not in held:
             yield f"{name}: only {'before' if name in held else 'after'}"
         elif name == "dataset.json":

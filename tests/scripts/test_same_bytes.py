@@ -2,7 +2,7 @@ import json
 
 import pytest
 import same_bytes
-from same_bytes import MAY_DIFFER, compare_datasets
+from same_bytes import MAY_BE_NEW, MAY_DIFFER, compare_datasets
 
 DATASET = {
     "fingerprint": "f00",
@@ -32,6 +32,17 @@ def test_notes_on_sources_and_named_keys_may_differ(pair):
     assert compare_datasets(*pair) == []
 
 
+@pytest.mark.parametrize("name", MAY_BE_NEW)
+def test_a_file_that_may_be_new_is_compared_where_both_have_it(pair, name):
+    before, after = pair
+    (after / name).write_bytes(b"1")
+    assert compare_datasets(before, after) == []
+    (before / name).write_bytes(b"2")
+    assert len(compare_datasets(before, after)) == 1
+    (after / name).unlink()
+    assert compare_datasets(before, after) == [f"{name}: only before"]
+
+
 def test_every_other_difference_is_named(pair):
     before, after = pair
     changed = json.loads(json.dumps(DATASET))
@@ -52,6 +63,7 @@ def test_every_other_difference_is_named(pair):
 
 def test_each_key_that_may_differ_has_a_reason():
     assert all(MAY_DIFFER.values())
+    assert all(MAY_BE_NEW.values())
 
 
 def test_the_table_names_what_differs(pair, capsys):
