@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import google.protobuf
 import h5py
 import pytest
 from installed import install, plugin_caches
@@ -65,7 +66,8 @@ def test_the_sink_of_a_package_and_what_decides_its_bytes(offer):
     check_sinks(("lines", "hdf5"), SCHEMA)
     assert find_sink("lines").suffix == "txt"
     versions = {"h5py": h5py.__version__, "hdf5": h5py.version.hdf5_version}
-    assert sink_versions(("tfrecord", "hdf5"), SCHEMA) == versions
+    protobuf = {"protobuf": google.protobuf.__version__}
+    assert sink_versions(("tfrecord", "hdf5"), SCHEMA) == versions | protobuf
     own = {"liblines": "7", "pixelbeam-lines": "1.2"}
     assert sink_versions(("hdf5", "lines"), SCHEMA) == versions | own
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import google.protobuf
 import numpy as np
 import pytest
 from pixelbeam.schemas import Schema
@@ -30,7 +31,8 @@ def test_the_sink_writes_a_file_of_examples(tmp_path):
 
 def test_what_it_is_called_and_what_decides_its_bytes():
     sink = TFRecordSink()
-    assert (sink.name, sink.suffix, sink.versions(SCHEMA)) == ("tfrecord", "tfrecord", {})
+    assert (sink.name, sink.suffix) == ("tfrecord", "tfrecord")
+    assert sink.versions(SCHEMA) == {"protobuf": google.protobuf.__version__}
 
 
 def test_records_come_back_with_their_offsets_and_by_their_numbers(tmp_path):
