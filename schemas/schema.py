@@ -129,8 +129,10 @@ class Schema(BaseModel):
             yield from ((part, name, feature) for name, feature in features.items())
 
     def _parts(self) -> Mapping[str, Mapping[str, Feature]]:
-        parts = {"context": self.context, "steps": self.steps}
-        return parts if self.steps else {"features": self.declared}
+        # Not by whether there are steps: a reader's part of a schema may have none.
+        if self.record == "example":
+            return {"features": self.declared}
+        return {"context": self.context, "steps": self.steps}
 
     def _grouping_faults(self) -> Iterable[str]:
         """What cannot be once rows are grouped: a column has one cell a clip, or one a frame."""

@@ -186,7 +186,7 @@ def test_it_is_one_package_from_the_root_of_a_checkout_too(installed: Path) -> N
     """There the folder ``pixelbeam`` comes before the installed one, and finds its modules."""
     found = run("-c", TELL, cwd=ROOT, PYTHONPATH=str(installed)).split(maxsplit=2)
     elsewhere = run("-c", TELL, cwd=installed, PYTHONPATH=str(installed)).split(maxsplit=2)
-    modules = str(installed / "pixelbeam" / "schemas" / "schema.py")
+    modules = str(installed / "pixelbeam" / "schemas" / "schema_files.py")
     kind = "<class 'pixelbeam.schemas.features.image.Image'>\n"
     assert found == [str(ROOT / "pixelbeam" / "__init__.py"), modules, kind]
     assert elsewhere == [str(installed / "pixelbeam" / "__init__.py"), modules, kind]
