@@ -8,9 +8,7 @@ import tensorflow as tf
 from hdf5_datasets import RECORDS
 from pixelbeam.readers.options import ReadOptions
 from pixelbeam.readers.published import open_dataset
-from pixelbeam.readers.selection import select
-from pixelbeam.readers.tf_data.description import describe_single, make_description
-from pixelbeam.readers.tf_data.selection import Selection
+from pixelbeam.readers.tf_data.description import make_description
 from pixelbeam.readers.tf_data.sources import choose_source, open_source, select_records
 from pixelbeam.schemas.errors import DatasetError
 
@@ -122,22 +120,3 @@ def test_the_first_format_that_is_there_is_read(all_kinds):
         choose_source(dataset, "train", "zarr")
     with pytest.raises(DatasetError, match="no split 'val'; its splits are: train"):
         choose_source(dataset, "val", None)
-
-
-def test_only_an_unseeded_shuffle_is_not_deterministic():
-    assert Selection([], 0, 1.0).deterministic
-    assert Selection([], 0, 1.0, shuffle=True, seed=0).deterministic
-    assert not Selection([], 0, 1.0, shuffle=10).deterministic
-
-
-def test_single_images_are_decoded_as_those_of_batches_are(all_kinds):
-    schema = select(open_dataset(all_kinds).schema, ["jpeg", "deep", "label"])
-    module, single = make_description(schema), describe_single(schema)
-    files = sorted(map(str, all_kinds.glob("train-*.tfrecord")))
-    for record in tf.data.TFRecordDataset(files).batch(1):
-        parsed = module.parse_example(record)
-        got, expected = single.decode(parsed), module.decode(parsed)
-        assert got.keys() == expected.keys()
-        np.testing.assert_array_equal(got["jpeg"], expected["jpeg"].to_tensor(), strict=True)
-        for name in ("deep", "label"):
-            assert_same(got[name], expected[name])
