@@ -64,11 +64,19 @@ def open_object(group: h5py.Group, name: str, path: str) -> Any:
     parent = real_parent(path)
     if kind != h5py.h5o.TYPE_DATASET or parent is None:
         return group[name]
-    # Always the same, since HDF5 refuses to open a dataset twice with different ones.
     folder = parent.encode()
     access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
-    access.set_efile_prefix(folder)
     access.set_virtual_prefix(folder)
+    # HDF5 refuses to open a dataset twice with different folders of external storage, and it opens the sources
+    # of virtual datasets by itself, without one: so only what has such storage gets one.
+    try:
+        found = h5py.h5d.open(group.id, name.encode(), access)
+        if not found.get_create_plist().get_external_count():
+            return h5py.Dataset(found)
+        del found
+    except (OSError, KeyError):
+        pass  # it may be open with the folder already
+    access.set_efile_prefix(folder)
     return h5py.Dataset(h5py.h5d.open(group.id, name.encode(), access))
 
 
