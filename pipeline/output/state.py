@@ -243,9 +243,8 @@ def _unusable(output: Folder, error: OSError) -> OutputError:
 def _command_in(published: bytes, output: Folder) -> dict[str, Any]:
     # Not through ``DatasetInfo``, which refuses a damaged file: that one, too, may be overwritten.
     try:
-        command = json.loads(published)["command"]
+        return dict(json.loads(published)["command"])
     except (ValueError, KeyError, TypeError):
         raise OutputError(
             f"--output: {output.root!r} holds a {DATASET_FILE} that is not pixelbeam's"
         ) from None
-    return dict(command)

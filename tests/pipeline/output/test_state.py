@@ -190,7 +190,7 @@ def test_a_dataset_that_is_not_whole(build, out):
     )
 
 
-@pytest.mark.parametrize("content", ["{", "{}", "[]", '"x"'])
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '"x"', '{"command": null}'])
 def test_a_dataset_json_that_is_not_ours(build, out, content):
     out.mkdir()
     (out / "dataset.json").write_text(content)
