@@ -100,11 +100,12 @@ def test_a_whole_of_another_type_has_the_place_alone():
 
 
 def test_every_fault_has_a_line():
-    assert lines_of({"share": 0, "lines": "x: one||y: two", "size": 0}) == [
+    assert lines_of({"share": 0, "lines": "x: one||y: two", "size": 0, "more": 1}) == [
         "share: got 0, expected more than 0.0",
         "size: got 0, expected at least 1",
         "x: one",
         "y: two",
+        "more: got 1, expected nothing: there is no such setting",
     ]
 
 

@@ -135,7 +135,7 @@ def test_numbers_are_never_too_large_and_lists_may_be():
     numbers = pa.nulls(LIMIT // 8 + 1, pa.int64())
     assert list_cells(numbers, "c") == [None] * (LIMIT // 8 + 1)
     values = pa.array([b"x" * (LIMIT + 1), b"y"], pa.binary())
-    lists = pa.ListArray.from_arrays([0, 1, 2], values)
-    assert list_cells(lists, "c") == [TOO_LARGE, [b"y"]]
+    lists = pa.ListArray.from_arrays([0, 0, 1, 2], values)
+    assert list_cells(lists, "c") == [[], TOO_LARGE, [b"y"]]
     large = pa.DictionaryArray.from_arrays([1, 0, None, 0], values)
     assert list_cells(large, "c") == [b"y", TOO_LARGE, None, TOO_LARGE]

@@ -123,3 +123,13 @@ def test_what_is_missing_stands_out(folder):
         assert file["number/offsets"][:].tolist() == [0, 0, 1, 3, 6, 10]
         assert (file["text"][2], file["text"][3]) == (b"", b"xxx")
         assert file["deep"][0].max() == 0
+
+
+def test_one_shard_alone(folder):
+    def open_shard(name):
+        return (folder / name).open("rb")
+
+    write_virtual(folder / "train.h5", "train", SCHEMA, NAMES[:1], open_shard)
+    with h5py.File(folder / "train.h5") as file:
+        assert file["meta/box"][:].tolist() == [[0, 0], [1, -1], [2, -2]]
+        assert list(file.attrs["shards"]) == NAMES[:1]
