@@ -65,13 +65,17 @@ def test_one_that_is_not_complete_stays_where_it_is(job, out):
     assert files_of(out) == before
 
 
-def test_without_notes_the_old_ones_stay(job, out):
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_of_the_old_notes_those_of_other_shards_go_where_there_are_new_ones(job, out, has_folder):
+    """An empty folder says that the new ones are in their place already, as a crash may leave it."""
     for name in NOTES:
         (out / ".pixelbeam/next" / name).unlink()
-    (out / ".pixelbeam/next/.pixelbeam/sources").rmdir()
+    if not has_folder:
+        (out / ".pixelbeam/next/.pixelbeam/sources").rmdir()
     finish_replacing(job.output)
     noted = [name for name in files_of(out) if "sources" in name]
-    assert noted == [".pixelbeam/sources/train-00000-of-00001", NOTES[0]]
+    other = [] if has_folder else [".pixelbeam/sources/train-00000-of-00001"]
+    assert noted == [*other, NOTES[0]]
 
 
 def die_at(monkeypatch, step, job):
