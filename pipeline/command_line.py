@@ -111,7 +111,10 @@ def _verify(arguments: argparse.Namespace, others: Sequence[str]) -> int:
     for fault in verified.faults:
         say(printable(str(fault)), sys.stdout)
     how = "sizes and counts" if arguments.quick else "every byte and record"
-    found = f"{len(verified.faults):,} faults" if verified.faults else "whole"
+    if verified.faults and not arguments.quick:
+        how += " that could be read"
+    count = len(verified.faults)
+    found = f"{count:,} fault{'s' * (count > 1)}" if count else "whole"
     say(
         f"{printable(arguments.directory)}: {found}: {verified.files:,} files and {verified.records:,} records, "
         f"{how} checked",
@@ -207,7 +210,9 @@ def _lines_of(error: PixelbeamError) -> str:
 
 def _say(error: BaseException) -> str:
     """An unexpected error in a line, without what Beam puts after it."""
-    text = str(error).split("[while running", maxsplit=1)[0].strip().splitlines()
+    # A KeyError shows its text in quotes, of which Beam's addition would take the last one along.
+    whole = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    text = whole.split("[while running", maxsplit=1)[0].strip().splitlines()
     name = type(error).__name__
     advice = "run the same command again to continue, or with --verbose for the traceback"
     return f"{name}: {text[0] if text else ''}\n{advice}"

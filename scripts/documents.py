@@ -134,9 +134,9 @@ def document_script(blocks: Iterable[Block], folder: Path) -> str:
             pieces.append(_step(block.place, block.commands))
         if block.file:
             target = shlex.quote(block.file)
-            pieces.append(
-                _step(block.place, f"cat >{target} <<'END_OF_FILE'\n{block.text}END_OF_FILE\n")
-            )
+            folder_of_it = shlex.quote(str(Path(block.file).parent))
+            write = f"cat >{target} <<'END_OF_FILE'\n{block.text}END_OF_FILE\n"
+            pieces.append(_step(block.place, f"mkdir -p {folder_of_it}\n{write}"))
     if source := program(blocks):
         path = folder / f"{Path(blocks[0].document).stem}.md.py"
         path.write_text(source, encoding="utf-8")

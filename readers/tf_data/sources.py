@@ -80,7 +80,10 @@ def choose_source(dataset: Published, split: str, chosen: str | None) -> str:
         )
     if chosen not in _MODULES and chosen not in offered_sinks(tuple(_MODULES)):
         names = [*_MODULES, *offered_sinks(tuple(_MODULES))]
-        raise ValueError(f"source: got {chosen!r}, expected {' or '.join(map(repr, names))}")
+        expected = " or ".join(map(repr, names))
+        raise ValueError(
+            f"source: got {chosen!r}, expected {expected}; or install the package that offers it"
+        )
     return chosen
 
 

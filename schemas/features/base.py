@@ -88,6 +88,9 @@ class Domain:
     class_names: tuple[str, ...] | None = None
 
 
+_DTYPES = ("int64", "float32", "uint8", "uint16", "text", "bytes")
+
+
 @dataclass(frozen=True, slots=True)
 class ValueSpec:
     """What one value is: in a record, under one key, or decoded.
@@ -110,6 +113,11 @@ class ValueSpec:
     axes: tuple[str, ...] = ()
     encoding: str = ""
     domain: Domain | None = None
+
+    def __post_init__(self) -> None:
+        # Kinds come from packages that no type checker has seen, and what derives from a spec trusts it.
+        if self.dtype not in _DTYPES:
+            raise ValueError(f"dtype: got {self.dtype!r}, expected one of {', '.join(_DTYPES)}")
 
     @property
     def is_ragged(self) -> bool:

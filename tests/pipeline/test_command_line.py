@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from pixelbeam.pipeline.command_line import _say
 from pixelbeam.pipeline.main import main
 from support import IMAGE_SCHEMA, contents, write_csv
 
@@ -192,3 +193,9 @@ def test_the_installed_command_prints_only_what_it_says(images, tmp_path, schema
     assert done.returncode == 0
     assert len(done.stderr.splitlines()) == 4
     assert len(done.stdout.splitlines()) <= 8
+
+
+def test_a_key_error_keeps_its_quotes():
+    """Its text is shown in quotes, one of which would go with what Beam puts at the end."""
+    said = _say(KeyError("row 'where' [while running 'BuildShards']")).splitlines()[0]
+    assert said == "KeyError: row 'where'"

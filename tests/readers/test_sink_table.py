@@ -132,7 +132,8 @@ def test_elements_are_those_of_the_tfrecord_reader(all_kinds, foreign, package, 
 def test_a_format_that_may_be_asked_for(foreign, package):
     assert load(foreign, "train", features=["label", "raw"], source="other").cardinality() == 30
     with pytest.raises(
-        ValueError, match=r"^source: got 'zarr', expected 'tfrecord' or 'hdf5' or 'other'$"
+        ValueError,
+        match=r"^source: got 'zarr', expected 'tfrecord' or 'hdf5' or 'other'; or install ",
     ):
         load(foreign, "train", source="zarr")
 

@@ -66,7 +66,7 @@ def test_a_program_has_its_lines_where_the_document_has_them(tmp_path: Path) -> 
 
 def test_what_a_document_says_is_done_in_order_and_in_one_shell(tmp_path: Path) -> None:
     text = """~~~bash
-mkdir -p inner/new && cd inner
+mkdir inner && cd inner
 NAME=shared
 ~~~
 ~~~python

@@ -10,6 +10,7 @@ from ...schemas.clips import Clips
 from ...schemas.dataset.statistics import add
 from ...schemas.errors import Reject
 from ...schemas.features.base import Encoded, Feature, FeatureValue, Steps
+from ...schemas.features.fit import check_fit
 from ...schemas.schema import Schema
 from ..ledger import Ledger
 from ..rows import Window
@@ -188,7 +189,7 @@ class _Part:
     """The values and summaries of some features, as far as their steps are encoded."""
 
     def __init__(self, schema: Schema, features: Mapping[str, Feature]):
-        self._features = features
+        self._schema = schema
         self._values: dict[str, list[FeatureValue]] = {
             key: [] for name in features for key in schema.specs[name]
         }
@@ -197,12 +198,16 @@ class _Part:
 
     def add(self, name: str, encoded: Encoded) -> None:
         """Adds a step."""
+        feature = self._schema.features[name]
+        check_fit(name, feature.type, encoded.values, self._schema.specs[name])
         for key, value in encoded.values.items():
             self._values[key].append(value)
-        add(self.summaries[name], encoded.summary, self._features[name].summary_types)
+        add(self.summaries[name], encoded.summary, feature.summary_types)
 
     def add_array(self, name: str, encoded: Encoded) -> None:
         """Adds all steps of a feature."""
+        feature, steps = self._schema.features[name], len(next(iter(encoded.values.values()), ()))
+        check_fit(name, feature.type, encoded.values, self._schema.specs[name], steps)
         for key, array in encoded.values.items():
             self._arrays[key] = Steps(array)  # type: ignore[arg-type]  # encode_steps gives arrays
         self.summaries[name] = encoded.summary

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...schemas.errors import Reject
 from ...schemas.features.base import Encoded, Feature, RecordValue
+from ...schemas.features.fit import check_fit
 from ...schemas.schema import Schema
 from ..clips.encode_clips import ClipEncoder
 from ..clips.frame_accounting import count_frames, count_lost, with_frames
@@ -94,7 +95,9 @@ class RowEncoder:
         became: dict[str, Any] = {}
         is_clip = self.schema.clips is not None
         for name in self.schema.encoding_order["context" if is_clip else "features"]:
-            encoded = _encode_feature(name, self.schema.features[name], reader, became)
+            feature = self.schema.features[name]
+            encoded = _encode_feature(name, feature, reader, became)
+            check_fit(name, feature.type, encoded.values, self.schema.specs[name])
             values.update(encoded.values)
             summaries[name], became[name] = encoded.summary, encoded.became
         # As they are declared, whatever order they were encoded in.

@@ -59,7 +59,8 @@ def check_sinks(names: tuple[str, ...], schema: Schema) -> None:
     sinks = installed_sinks()
     for name in names or ("",):
         if name not in sinks:
-            raise OptionError(f"--sinks: got {name!r}, expected one of {', '.join(sinks)}")
+            more = "; or install the package that offers it" if name else ""
+            raise OptionError(f"--sinks: got {name!r}, expected one of {', '.join(sinks)}{more}")
     if len(set(names)) < len(names):
         raise OptionError(f"--sinks: got {','.join(names)!r}, expected each sink once")
     for name in names:

@@ -257,7 +257,7 @@ def test_the_command(dataset, capsys, tmp_path):
     assert main(["verify", "--quick", str(dataset)]) == 1
     said = capsys.readouterr().out
     assert said == (
-        f"{SHARD}: missing\n{dataset}: 1 faults: 8 files and 0 records, sizes and counts checked\n"
+        f"{SHARD}: missing\n{dataset}: 1 fault: 8 files and 0 records, sizes and counts checked\n"
     )
     assert main(["verify", str(tmp_path)]) == 1
     assert capsys.readouterr().err == (

@@ -55,6 +55,11 @@ def test_what_a_value_is(spec, ragged, numeric):
     assert (spec.is_ragged, spec.is_numeric) == (ragged, numeric)
 
 
+def test_a_dtype_that_no_format_has():
+    with pytest.raises(ValueError, match=r"^dtype: got 'float64', expected one of int64, "):
+        ValueSpec("float64")  # type: ignore[arg-type]
+
+
 def test_what_is_not_said_of_a_value():
     assert ValueSpec("text") == ValueSpec("text", (), (), "", None)
     assert Domain() == Domain(None, None, None, None)

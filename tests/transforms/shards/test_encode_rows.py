@@ -1,9 +1,13 @@
 """One row in, one record out; here, of features that belong to others."""
 
+from typing import Literal
+
 import numpy as np
+import pytest
 from owned_kinds import PointIds, Points
 from PIL import Image as Pillow
 from pixelbeam.schemas import Image, Int64, Schema
+from pixelbeam.schemas.features.base import Encoded
 from pixelbeam.transforms.rows import ManifestRow, RowFormat
 from pixelbeam.transforms.shards.encode_rows import EncodedRow, RowEncoder
 from pixelbeam.transforms.storage.input_files import InputFiles
@@ -52,3 +56,21 @@ def test_a_reject_of_the_owner_is_the_rows(tmp_path):
     )
     rejected = encode(schema, tmp_path, path="gone.jpg", points=[])
     assert (rejected.feature, rejected.reason) == ("image", "file_not_found")
+
+
+class Doubled(Int64):
+    """Encodes another shape than it declares."""
+
+    type: Literal["doubled"] = "doubled"
+
+    def encode(self, name, value):
+        return Encoded({name: np.array([value, value], np.int64)})
+
+
+def test_a_kind_that_breaks_its_word_fails_the_row_that_it_was_given(tmp_path):
+    schema = Schema(features={"n": Doubled(source="n")})
+    with pytest.raises(RuntimeError) as caught:
+        encode(schema, tmp_path, n=3)
+    assert str(caught.value).endswith(
+        "TypeError: n: type doubled encoded 'n' as int64 [2], but its specs declare int64 []"
+    )

@@ -42,7 +42,10 @@ def offer(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("zarr",), "--sinks: got 'zarr', expected one of tfrecord, hdf5"),
+        (
+            ("zarr",),
+            "--sinks: got 'zarr', expected one of tfrecord, hdf5; or install the package that offers it",
+        ),
         (("tfrecord", "tfrecord"), "--sinks: got 'tfrecord,tfrecord', expected each sink once"),
         ((), "--sinks: got '', expected one of tfrecord"),
     ],
