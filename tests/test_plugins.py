@@ -174,7 +174,9 @@ def test_without_the_package_each_thing_that_lacks_is_said_in_a_line(data, datas
     (tmp_path / "rows.ltsv").write_text("tags:a\n")
     code, said = build(None, tmp_path, tmp_path / "out")
     assert (code, said) == (
-        2, "pixelbeam: --sinks: got 'lines', expected one of tfrecord, hdf5\n",
+        2,
+        "pixelbeam: --sinks: got 'lines', expected one of tfrecord, hdf5; or install the package that "
+        "offers it\n",
     )  # fmt: skip
     code, said = build(None, tmp_path, tmp_path / "out", sinks="tfrecord")
     assert code == 2
