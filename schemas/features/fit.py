@@ -36,10 +36,9 @@ def check_fit(
         )
     for key, spec in specs.items():
         value = values[key]
-        if not isinstance(value, np.ndarray):
-            # Bytes, and several strings, are of any length.
-            if isinstance(value, bytes | list) and not spec.is_numeric:
-                continue
+        if isinstance(value, bytes | list) and not spec.is_numeric:
+            continue  # bytes, and several strings, are of any length
+        if not isinstance(value, np.ndarray | np.generic):  # NumPy's scalars are values without axes
             got = f"{type(value).__name__} {shorten(value)}"
         else:
             shape = (steps, *spec.shape) if steps else spec.shape

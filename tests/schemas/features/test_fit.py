@@ -11,6 +11,7 @@ POINT = {"where": ValueSpec("float32", (2,))}
     [
         (ValueSpec("float32", (2,)), np.zeros(2, np.float32)),
         (ValueSpec("int64"), np.array(3)),
+        (ValueSpec("float32"), np.float32(0.5)),
         (ValueSpec("int64", (None,)), np.zeros(0, np.int64)),
         (ValueSpec("float32", (None, 4)), np.zeros((7, 4), np.float32)),
         (ValueSpec("uint8", (None, None, 3)), np.zeros((5, 6, 3), np.uint8)),
