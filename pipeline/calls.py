@@ -74,6 +74,10 @@ def build(
         BuildError: the build failed; the same call continues it.
         TooManyRejects: more rows were rejected than ``max_rejects`` allows; nothing was published.
     """
+    if isinstance(schema, Mapping):  # else it would be taken for an option's list of settings
+        raise OptionError(
+            "--schema: got a dict, expected a Schema; Schema.from_dict makes one of it"
+        )
     name = "a Schema" if isinstance(schema, Schema) else schema
     given = {"manifest": manifest, "schema": name, "output": output, **options}
     # Through the command line's own parser: its checks, defaults and messages hold here too.

@@ -40,9 +40,8 @@ class SinkTable:
 
     def __init__(self, sink: Sink, files: Sequence[str], schema: Schema) -> None:
         self._files, self._schema = list(files), schema
-        self._lock = (
-            threading.Lock()
-        )  # what a package's sequences do with several threads, nobody knows
+        # What a package's sequences do with several threads, nobody knows.
+        self._lock = threading.Lock()
         self._shards: list[Sequence[Mapping[str, Any]]] = []
         for path in files:
             if is_remote(path):

@@ -38,7 +38,8 @@ def check_fit(
         value = values[key]
         if isinstance(value, bytes | list) and not spec.is_numeric:
             continue  # bytes, and several strings, are of any length
-        if not isinstance(value, np.ndarray | np.generic):  # NumPy's scalars are values without axes
+        # NumPy's scalars are values without axes.
+        if not isinstance(value, np.ndarray | np.generic):
             got = f"{type(value).__name__} {shorten(value)}"
         else:
             shape = (steps, *spec.shape) if steps else spec.shape

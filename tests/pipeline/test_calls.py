@@ -171,3 +171,10 @@ def test_a_runners_error_is_raised_as_ours_where_it_tells_of_one(
     with pytest.raises(kind) as caught:
         call(images, tmp_path)
     assert kind is RuntimeError or str(caught.value.__cause__) == text
+
+
+def test_a_schema_as_a_dict_is_told_how_to_become_one():
+    with pytest.raises(
+        OptionError, match=r"^--schema: got a dict, expected a Schema; Schema\.from_dict "
+    ):
+        build("a.csv", schema={"features": {}}, output="out")  # type: ignore[arg-type]
