@@ -113,7 +113,7 @@ class _Numeric(Feature):
         array: NDArray[Any] = np.empty((len(steps), *shape), self.dtype)
         start = 0
         for block in row_blocks(steps):
-            if self._find_inexact(block).any():
+            if self._find_bad(block).any():
                 return None
             array[start : start + len(block)] = block.reshape(len(block), *shape)
             start += len(block)
@@ -233,10 +233,6 @@ class _Numeric(Feature):
         """Which elements ``_to_number`` would not take."""
         raise NotImplementedError
 
-    def _find_inexact(self, array: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which elements ``encode`` has to look at one by one."""
-        return self._find_bad(array)
-
     def _flatten(self, cells: Any, sizes: Sequence[int]) -> list[Any]:
         if not sizes:
             return [self._to_number(cells)]
@@ -302,13 +298,9 @@ class Int64(_Numeric):
         if array.dtype.kind != "f":
             return np.asarray((array < low) | (array > high))
         wide = array.astype(np.float64)
-        fraction = (wide != np.floor(wide)) | (np.abs(wide) >= 2**53)
-        return np.asarray(fraction | (wide < low) | (wide > high))
-
-    def _find_inexact(self, array: NDArray[Any]) -> NDArray[np.bool_]:
-        bad = self._find_bad(array)
         # A list of integers and floats has become floats, and integers beyond lost their last digits.
-        return bad | (np.abs(array) >= 2**53) if array.dtype.kind == "f" else bad
+        inexact = (wide != np.floor(wide)) | (np.abs(wide) >= 2**53)
+        return np.asarray(inexact | (wide < low) | (wide > high))
 
     def _summarize(self, steps: NDArray[Any]) -> dict[str, Any]:
         return int_moments(steps)

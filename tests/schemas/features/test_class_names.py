@@ -124,7 +124,7 @@ def test_class_numbers_by_name():
 @pytest.mark.parametrize(
     ("count", "expected"),
     [
-        (10, "one of "),
+        (10, "one of 'name 0', 'name 1', "),
         (11, "one of the 11 names of the vocabulary, such as 'name 1', "),
         (1000, "one of the 1000 names of the vocabulary, such as 'name 1', "),
         (1001, "one of the 1001 names of the vocabulary"),

@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from PIL import ImageOps
+from PIL import ImageCms, ImageOps
 from pixelbeam.schemas.dataset.statistics import merge_all
 from pixelbeam.schemas.description.parsing import parsing_config
 from pixelbeam.schemas.errors import Reject, SchemaError
+from pixelbeam.schemas.features.base import ValueSpec
 from pixelbeam.schemas.features.image import Image
+from pixelbeam.schemas.images.files import open_image
+from pixelbeam.schemas.images.geometry import ImageGeometry
+from pixelbeam.schemas.images.resizing import ResizingPlan
 from pixelbeam.schemas.schema import Schema
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\..*")
@@ -233,7 +237,74 @@ def test_settings_that_do_not_exist(settings, start):
     assert error_of(**settings).startswith(start)
 
 
+@pytest.mark.parametrize(
+    ("setting", "least", "most"),
+    [
+        ("height", 1, 65535),
+        ("width", 1, 65535),
+        ("size", 1, 65535),
+        ("quality", 1, 100),
+        ("max_pixels", 1, None),
+    ],
+)
+def test_settings_have_limits(setting, least, most):
+    sized = {"height": 1, "width": 1} if setting in ("height", "width") else {"resize": "none"}
+    if setting == "size":
+        sized = {"resize": "longest_side"}
+    sized |= {} if setting == "quality" else {"encoding": "png"}
+    for number in (least, most or 10**12):
+        assert getattr(declare(**sized | {setting: number}), setting) == number
+    for number in (least - 1, str(least), float(least), *([most + 1] if most else [])):
+        with pytest.raises(ValueError, match=f"Float|{setting}"):
+            declare(**sized | {setting: number})
+
+
+@pytest.mark.parametrize("white", [0, 0.0, -1, math.nan, math.inf, "1", True])
+def test_white_is_a_number_above_zero(white):
+    with pytest.raises(ValueError, match="max_value"):
+        declare(resize="none", max_value=white)
+    assert declare(resize="none", max_value=0.001).max_value == 0.001
+
+
+def test_what_kind_of_kind_it_is():
+    assert (Image.reads_files, Image.reads_arrays, Image.is_image) == (True, True, True)
+    assert declare(resize="none", max_pixels=77).pixel_limit == 77
+
+
+@pytest.mark.parametrize(
+    ("settings", "quality", "subsampling"),
+    [
+        ({"encoding": "jpeg"}, 90, "4:2:0"),
+        ({"encoding": "jpeg", "quality": 7, "subsampling": "4:4:4"}, 7, "4:4:4"),
+        ({"encoding": "jpeg", "channels": 1}, 90, None),
+        ({"encoding": "webp"}, 90, None),
+        ({"encoding": "webp", "quality": 7}, 7, None),
+        ({"encoding": "webp", "lossless": True}, None, None),
+        ({"encoding": "png"}, None, None),
+        ({"encoding": "raw"}, None, None),
+    ],
+)
+def test_what_loses_something_has_a_quality(settings, quality, subsampling):
+    feature = declare(resize="none", **settings)
+    assert (feature.quality, feature.subsampling) == (quality, subsampling)
+
+
+def test_specs():
+    axes = ("height", "width", "channel")
+    raw = ValueSpec("uint16", (None, None, 1), axes, "raw")
+    deep = {"encoding": "raw", "channels": 1, "dtype": "uint16"}
+    assert declare(resize="none").specs("x") == {"x": ValueSpec("bytes", encoding="jpeg")}
+    assert declare(resize="none", **deep).specs("x") == {
+        "x": raw,
+        "x/shape": ValueSpec("int64", (3,), ("size",)),
+    }
+    fixed = declare(height=8, width=9, encoding="raw")
+    assert fixed.specs("x") == {"x": ValueSpec("uint8", (8, 9, 3), axes, "raw")}
+    assert declare(resize="none", **deep).decoded == raw
+
+
 def test_shapes():
+    assert declare(resize="none", height=None, width=None).shape == (None, None, 3)
     assert declare(height=8, width=9).shape == (8, 9, 3)
     assert declare(resize="shortest_side", height=8, width=8, channels=1).shape == (None, None, 1)
     assert declare(resize="none").fixed_size is None
@@ -375,6 +446,38 @@ def test_files_that_do_not_fit_are_encoded_anew(settings, data):
     assert got == declare(height=24, width=31, **settings).encode("x", data).values["x"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "passes"),
+    [({}, True), ({"max_value": 65535.0}, True), ({"max_value": 65534.0}, False)],
+)
+def test_16_bits_pass_where_white_is_their_highest_level(settings, passes):
+    deep = {"encoding": "png", "channels": 1, "dtype": "uint16", "resize": "none"}
+    data = save(Pillow.fromarray(grey16().clip(0, 65534).astype(np.uint16)), compress_level=1)
+    encoded = declare(reencode=False, **deep, **settings).encode("x", data).values["x"]
+    assert (encoded == data) == passes
+
+
+def test_8_bits_pass_whatever_white_is_of_more():
+    data = save(picture(), "JPEG")
+    assert (
+        declare(reencode=False, resize="none", max_value=9.0).encode("x", data).values["x"] == data
+    )
+
+
+@pytest.mark.parametrize(("name", "passes"), [("sRGB", True), ("LAB", False), (None, True)])
+def test_files_pass_whose_profile_means_srgb(name, passes):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes() if name else b""
+    data = save(picture(), "JPEG", icc_profile=profile)
+    as_is = declare(reencode=False, resize="none").encode("x", data)
+    assert as_is.values["x"] == data
+    assert as_is.summary.get("other_profiles") == (None if passes else 1)
+    converting = declare(reencode=False, resize="none", colour="srgb")
+    if passes:
+        assert converting.encode("x", data).values["x"] == data
+    else:
+        assert reject_of(converting, data).reason == "bad_colour_profile"
+
+
 def test_a_truncated_file_does_not_pass():
     data = save(picture(), "JPEG")
     feature = declare(resize="none", reencode=False)
@@ -423,6 +526,64 @@ def test_a_missing_value_becomes_the_default(settings, pixel):
     feature = declare(height=3, width=2, encoding="raw", default="red", **settings)
     got = feature.encode("x", None).values["x"]
     np.testing.assert_array_equal(got, np.full((3, 2, len(pixel)), pixel, got.dtype))
+
+
+def test_images_may_come_to_have_max_pixels_and_no_more():
+    settings = {"resize": "shortest_side", "size": 48, "upscale": True, "encoding": "raw"}
+    feature = declare(max_pixels=62 * 48, **settings)
+    assert feature.encode("x", save(picture())).values["x"].shape == (48, 62, 3)
+    reject = reject_of(declare(max_pixels=62 * 48 - 1, **settings), save(picture()))
+    assert str(reject) == (
+        "encode: image_too_large: got 62x48 (width x height) pixels after resizing, "
+        "expected at most max_pixels, 2975"
+    )
+    assert (
+        reject_of(declare(resize="none", max_pixels=743), grey16()).reason == "decompression_bomb"
+    )
+
+
+@pytest.mark.parametrize("side", [{"size": 12}, {"height": 12}, {"width": 12}])
+def test_a_side_may_stand_in_any_of_its_settings(side):
+    feature = declare(resize="shortest_side", encoding="raw", **side)
+    assert feature.encode("x", save(picture(40, 24))).values["x"].shape == (12, 20, 3)
+
+
+def test_points_are_told_where_they_lie():
+    data = save(picture(40, 24), exif=turned(6))
+    feature = declare(height=8, width=8, encoding="raw", default="red")
+    plan = ResizingPlan((8, 8), (0, 8, 24, 32), (8, 8))
+    assert feature.encode("x", data).became == ImageGeometry((24, 40), 6, plan)
+    whole = ResizingPlan((8, 8), (0, 0, 8, 8), (8, 8))
+    assert feature.encode("x", None).became == ImageGeometry((8, 8), 1, whole)
+
+
+def test_bytes_of_all_but_nothing_are_read():
+    feature = declare(height=8, width=8)
+    assert reject_of(feature, "path.jpg").reason == "wrong_type"
+    opened = open_image(save(picture()), 10**6)
+    expected = feature.encode("x", save(picture())).values["x"]
+    assert feature.encode("x", opened).values["x"] == expected
+
+
+# Reading back
+
+
+def test_an_encoded_image_is_checked():
+    feature = declare(height=8, width=9)
+    data = feature.encode("x", save(picture())).values["x"]
+    for value in (data, [data], memoryview(data)):
+        feature.check(value)
+    declare(resize="none").check(data)
+    declare(height=8, width=9, encoding="raw").check(np.zeros(3))
+    for value, other, message in (
+        (data[:-9], {}, r"got \d+ bytes that end too early, "),
+        (data, {"encoding": "png"}, "got jpeg, expected png$"),
+        (data, {"width": 8}, r"got 9x8 \(width x height\), expected 8x8 \(width x height\)$"),
+        (data, {"height": 9}, r"got 9x8 \(width x height\), expected 9x9 \(width x height\)$"),
+        (data, {"max_pixels": 71, "height": 7}, "got 9x8 .* expected at most 71 in all$"),
+    ):
+        with pytest.raises(ValueError, match=f"^{message}"):
+            declare(**{"height": 8, "width": 9, **other}).check(value)
 
 
 # Statistics

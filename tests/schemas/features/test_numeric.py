@@ -19,6 +19,7 @@ MATRIX = Float32(source="n", shape=[2, 2])
 ANY_LENGTH = Int64(source="n", shape=[None])
 BOXES = Float32(source="n", shape=[None, 2])
 CUBES = Int64(source="n", shape=[None, 2, 1])
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 WITH_NAN = Float32(source="n", allow_nan=True, min=0)
 
 
@@ -86,7 +87,17 @@ INTEGERS = [
         **rejected("not_a_number", f"got '{'x' * 78}…, expected an integer"),
     ),
     Case(INT, "9" * 5000, **rejected("not_a_number", f"got '{'9' * 78}…, expected an integer")),
+    Case(
+        INT,
+        -(2**63) - 1,
+        **rejected(
+            "out_of_range",
+            "got -9223372036854775809, expected at least -9223372036854775808 "
+            "and at most 9223372036854775807",
+        ),
+    ),
     Case(LIMITED, 6, 6),
+    Case(LIMITED, 1, 1),
     Case(LIMITED, 7, **rejected("out_of_range", "got 7, expected at least 1 and at most 6")),
     Case(LIMITED, "0", **rejected("out_of_range", "got 0, expected at least 1 and at most 6")),
     Case(Int64(source="n", min=1), 0, **rejected("out_of_range", "got 0, expected at least 1")),
@@ -98,7 +109,8 @@ FLOATS = [
     Case(FLOAT, "-.5e1", -5.0),
     Case(FLOAT, 3, 3.0),
     Case(FLOAT, True, 1.0),
-    Case(FLOAT, "3.4028234663852886e38", float(np.finfo(np.float32).max)),
+    Case(FLOAT, "3.4028234663852886e38", FLOAT32_MAX),
+    Case(FLOAT, -FLOAT32_MAX, -FLOAT32_MAX),
     Case(FLOAT, "1,5", **rejected("not_a_number", "got '1,5', expected a number")),
     Case(FLOAT, "0x10", **rejected("not_a_number", "got '0x10', expected a number")),
     Case(FLOAT, b"1", **rejected("not_a_number", "got b'1', expected a number")),
@@ -191,6 +203,16 @@ LISTS = [
         MATRIX,
         [[1, 2], 3],
         **rejected("wrong_length", "got 3, expected 2 values for shape [2, 2]"),
+    ),
+    Case(
+        Float32(source="n", shape=[2, 3]),
+        [[1, 2, 3]],
+        **rejected("wrong_length", "got 1 values: [[1, 2, 3]], expected 2 values for shape [2, 3]"),
+    ),
+    Case(
+        Float32(source="n", shape=[2, 3]),
+        [1, 2, 3],
+        **rejected("wrong_length", "got 3 values: [1, 2, 3], expected 6 values for shape [2, 3]"),
     ),
     Case(TRIPLE, "1 9007199254740993.0 3", [1, 9007199254740993, 3]),
     Case(
@@ -408,3 +430,256 @@ def test_rows_of_an_array_that_are_no_items_are_rejects():
             feature.encode("n", rows)
         assert caught.value.reason == "wrong_length"
         assert caught.value.message.startswith(f"got {len(rows)} rows, one of shape [")
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "expected"),
+    [
+        (Int64(source="n", shape=[3]), np.array([1, 2, 3], np.uint8), [1, 2, 3]),
+        (Int64(source="n", shape=[3]), np.array([[1.0], [2], [3]]), [1, 2, 3]),
+        (Int64(source="n", shape=[2, 2]), np.arange(4, dtype=">i2"), [[0, 1], [2, 3]]),
+        (Int64(source="n", shape=[None]), np.array([[True, False]]), [1, 0]),
+        (Int64(source="n", shape=[None]), np.zeros(0, np.int32), []),
+        (Int64(source="n"), np.array([[7]]), 7),
+        (Float32(source="n", shape=[2, 1]), np.array([1, 2], np.float16), [[1], [2]]),
+        (Float32(source="n", shape=[None], allow_nan=True), np.array([np.inf, -1]), [np.inf, -1]),
+        (Float32(source="n", shape=[1]), np.array([5]), [5]),
+        (Int64(source="n", shape=[None, 3]), np.arange(6).reshape(2, 3), [[0, 1, 2], [3, 4, 5]]),
+        (Int64(source="n", shape=[None, 3]), np.arange(3).reshape(3, 1), [[0, 1, 2]]),
+        (Int64(source="n", shape=[None, 3]), np.arange(3), [[0, 1, 2]]),
+        (Int64(source="n", shape=[None, 2, 2]), np.arange(4).reshape(1, 4), [[[0, 1], [2, 3]]]),
+        (Int64(source="n", shape=[None, 1]), np.arange(2), [[0], [1]]),
+        (Int64(source="n", shape=[None, 3]), np.ones((2, 1, 3)), [[1, 1, 1], [1, 1, 1]]),
+        (Int64(source="n", shape=[None, 3]), np.ones((0, 3)), np.ones((0, 3))),
+        (Int64(source="n", shape=[None, 3]), np.ones((0, 1)), np.ones((0, 3))),
+        (Int64(source="n", shape=[None]), np.array([[5]]), [5]),
+        (Int64(source="n", shape=[2], min=-1, max=6), np.array([-1, 6]), [-1, 6]),
+        (Int64(source="n", shape=[2], min=-1, max=6), np.array([-1.0, 6]), [-1, 6]),
+        (
+            Int64(source="n", shape=[2]),
+            np.array([1 - 2.0**53, 2.0**53 - 1]),
+            [1 - 2**53, 2**53 - 1],
+        ),
+        (Float32(source="n", shape=[2], min=-1, max=6), np.array([-1.0, 6]), [-1, 6]),
+        (
+            Float32(source="n", shape=[2]),
+            np.array([-FLOAT32_MAX, FLOAT32_MAX]),
+            [-FLOAT32_MAX, FLOAT32_MAX],
+        ),
+        (Float32(source="n", shape=[None]), [np.array(1.5), np.array(2)], [1.5, 2]),
+        (Float32(source="n", shape=[None]), [np.array([1.5]), np.array([2])], [1.5, 2]),
+        (Int64(source="n", shape=[None, 3]), [np.arange(3), np.arange(3)], [[0, 1, 2], [0, 1, 2]]),
+        (Int64(source="n", shape=[None, 2]), [np.array([[1], [2]])] * 2, [[1, 2], [1, 2]]),
+        (Int64(source="n", shape=[None, 2, 1]), [np.arange(2)] * 2, [[[0], [1]], [[0], [1]]]),
+    ],
+)
+def test_arrays_of_numbers(feature, value, expected):
+    array = feature.encode("x", value).values["x"]
+    assert array.shape == np.shape(expected)
+    np.testing.assert_array_equal(array, expected)
+    assert (array.dtype, array.shape) == (feature.dtype, np.shape(expected))
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "reason", "message"),
+    [
+        (
+            Int64(source="n", shape=[3]),
+            np.zeros((2, 3)),
+            "wrong_length",
+            "got an array of shape [2, 3], expected numbers of shape [3]",
+        ),
+        (
+            Int64(source="n", shape=[None]),
+            np.zeros((2, 3)),
+            "wrong_length",
+            "got an array of shape [2, 3], expected numbers of shape [None]",
+        ),
+        (
+            Int64(source="n", shape=[None, 3]),
+            np.zeros(6),
+            "wrong_length",
+            "got an array of shape [6], expected numbers of shape [None, 3]",
+        ),
+        (
+            Int64(source="n", shape=[None, 4]),
+            [np.array(1)] * 4,
+            "wrong_length",
+            "got 4 rows, one of shape [], expected numbers of shape [None, 4]",
+        ),
+        (
+            Int64(source="n", shape=[None]),
+            [np.zeros(3), np.zeros(2)],
+            "wrong_length",
+            "got 2 rows, one of shape [3], expected numbers of shape [None]",
+        ),
+        (
+            Int64(source="n", shape=[None]),
+            [np.array(b"1"), np.array(b"2")],
+            "not_a_number",
+            "got an array of |S1, expected numbers of shape [None]",
+        ),
+        (
+            Int64(source="n", shape=[None, 2], max=3),
+            [np.array([1, 2]), np.array([3, 4])],
+            "out_of_range",
+            "got 4, expected at most 3",
+        ),
+        (
+            Int64(source="n"),
+            np.zeros(2),
+            "wrong_length",
+            "got an array of shape [2], expected an integer",
+        ),
+        (
+            Float32(source="n", shape=[2]),
+            np.array(["a", "b"]),
+            "not_a_number",
+            "got an array of <U1, expected numbers of shape [2]",
+        ),
+        (
+            Int64(source="n", shape=[2]),
+            np.array([1, 1.5]),
+            "not_a_number",
+            "got 1.5, expected an integer",
+        ),
+        (
+            Int64(source="n", shape=[2]),
+            np.array([1, np.nan]),
+            "not_a_number",
+            "got nan, expected an integer",
+        ),
+        (
+            Int64(source="n", shape=[1]),
+            np.array([2**63], np.uint64),
+            "out_of_range",
+            "got 9223372036854775808, expected at least -9223372036854775808 and at most "
+            "9223372036854775807",
+        ),
+        (
+            Int64(source="n", shape=[2], max=3),
+            np.array([1, 4]),
+            "out_of_range",
+            "got 4, expected at most 3",
+        ),
+        (
+            Float32(source="n", shape=[2]),
+            np.array([1, np.inf]),
+            "nan",
+            "got inf, expected a finite number",
+        ),
+        (
+            Int64(source="n", shape=[2], min=0, max=3),
+            np.array([1, -1.0]),
+            "out_of_range",
+            "got -1, expected at least 0 and at most 3",
+        ),
+        (
+            Int64(source="n", shape=[2], max=3),
+            np.array([1, 4.0]),
+            "out_of_range",
+            "got 4, expected at most 3",
+        ),
+        (
+            Int64(source="n", shape=[2]),
+            np.array([1, -(2.0**53)]),
+            "not_a_number",
+            f"got {-(2.0**53)}, {INEXACT}",
+        ),
+        (
+            Float32(source="n", shape=[2], max=0),
+            np.array([-1, 0.5]),
+            "out_of_range",
+            "got 0.5, expected at most 0.0",
+        ),
+        (
+            Int64(source="n", shape=[None]),
+            np.zeros((1, 2, 2)),
+            "wrong_length",
+            "got an array of shape [1, 2, 2], expected numbers of shape [None]",
+        ),
+        (
+            Int64(source="n", shape=[None, 3]),
+            np.zeros((2, 2)),
+            "wrong_length",
+            "got an array of shape [2, 2], expected numbers of shape [None, 3]",
+        ),
+        (
+            Float32(source="n", shape=[2], min=0),
+            np.array([1, -0.5]),
+            "out_of_range",
+            "got -0.5, expected at least 0.0",
+        ),
+    ],
+)
+def test_arrays_that_cannot_be(feature, value, reason, message):
+    with pytest.raises(Reject) as caught:
+        feature.encode("x", value)
+    assert (caught.value.reason, caught.value.message) == (reason, message)
+
+
+def test_an_array_beyond_float32():
+    with pytest.raises(Reject) as caught:
+        Float32(source="n", shape=[1]).encode("x", np.array([1e39]))
+    assert caught.value.reason == "out_of_range"
+
+
+@pytest.mark.parametrize(
+    "shape", [3, "3", [0], [-1], [True], [2.0], [None, 0], [None, None], [3, None]]
+)
+def test_shapes_that_cannot_be(shape):
+    with pytest.raises(ValueError, match=r"expected \[\] for one number, sizes like \[3\]"):
+        Int64(source="n", shape=shape)
+
+
+@pytest.mark.parametrize("shape", [[], [1], (2, 1), [None], [None, 1]])
+def test_shapes_that_can_be(shape):
+    assert Int64(source="n", shape=shape).shape == tuple(shape)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"separator": ""}, "at least 1 character"),
+        ({"min": math.nan}, "finite number"),
+        ({"max": math.inf}, "finite number"),
+        ({"shape": [2], "default": [1]}, r"default: got 1 values: \[1\], expected 2 values"),
+    ],
+)
+def test_settings_that_cannot_be(settings, said):
+    with pytest.raises(ValueError, match=said):
+        Float32(source="n", **settings)
+    assert Float32(source="n", shape=[2], separator="|", default=[1, 2]).separator == "|"
+
+
+def test_where_rows_have_a_place():
+    """And that arrays, and the steps of clips, are taken whole."""
+    assert not any(feature.takes_rows for feature in (INT, TRIPLE, MATRIX))
+    assert all(feature.takes_rows for feature in (ANY_LENGTH, BOXES))
+    assert [feature.rows_advice for feature in (INT, TRIPLE, MATRIX, BOXES)] == [
+        "declare shape: [null] to take them all",
+        "declare shape: [null, 3] to take them all",
+        "declare shape: [null, 2, 2] to take them all",
+        "",
+    ]
+    assert (INT.reads_arrays, INT.encodes_steps, INT.reads_files) == (True, True, False)
+
+
+def test_numbers_that_were_read_back_are_checked():
+    for numbers in (np.array([1, 6]), np.array([], np.int64)):
+        LIMITED.check(numbers)
+    for number in (0, 7):
+        with pytest.raises(ValueError, match=f"^got {number}, expected at least 1 and at most 6$"):
+            LIMITED.check(np.array([3, number]))
+
+
+def test_a_variance_that_rounds_below_zero_is_none():
+    summary = {
+        "count": 3,
+        "sum": 0.1 + 0.1 + 0.1,
+        "sumsq": 3 * 0.1**2 - 1e-17,
+        "min": 0.1,
+        "max": 0.1,
+    }
+    assert 3 * summary["sumsq"] < summary["sum"] ** 2
+    assert FLOAT.statistics(summary)["std"] == 0.0

@@ -123,15 +123,30 @@ def test_webp_without_loss_keeps_the_colours_under_full_transparency():
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), np.asarray(image))
 
 
-def test_a_side_that_the_format_cannot_hold_is_a_reject():
-    with pytest.raises(Reject) as caught:
-        encode(Image.new("RGB", (16384, 1)), "webp", quality=90)
-    assert str(caught.value) == (
-        "encode: image_too_large: got 16384x1 (width x height) pixels, "
-        "expected at most 16383 a side with encoding webp"
-    )
+@pytest.mark.parametrize(("name", "largest"), [("webp", 16383), ("jpeg", 65500)])
+def test_a_side_that_the_format_cannot_hold_is_a_reject(name, largest):
+    for size in ((largest + 1, 1), (1, largest + 1)):
+        with pytest.raises(Reject) as caught:
+            encode(Image.new("RGB", size), name, quality=90)
+        assert str(caught.value) == (
+            f"encode: image_too_large: got {size[0]}x{size[1]} (width x height) pixels, "
+            f"expected at most {largest} a side with encoding {name}"
+        )
 
 
 def test_the_largest_sides_can_be_encoded():
     assert encode(Image.new("L", (65500, 1)), "jpeg", quality=90)
     assert encode(Image.new("RGB", (16383, 1)), "webp", quality=90)
+
+
+def test_png_is_compressed_by_level_4():
+    image = Image.radial_gradient("L")
+    three, four, five = (save(image, "PNG", compress_level=level) for level in (3, 4, 5))
+    assert encode(image, "png") == four
+    assert four not in (three, five)
+
+
+def test_webp_settings_are_obeyed():
+    assert encode(picture(), "webp", quality=71) == save(picture(), "WEBP", quality=71)
+    exact = save(picture(channels=4), "WEBP", lossless=True, exact=True)
+    assert encode(picture(channels=4), "webp", lossless=True, quality=71) == exact

@@ -14,7 +14,8 @@ from pictures import LIMIT, exif, load, picture, pixels_of, save
 from PIL import Image, ImageOps
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.schemas.images.encoding import encode
-from pixelbeam.schemas.images.files import decode, open_image
+from pixelbeam.schemas.images.files import decode, open_frame, open_image, open_pixels
+from pixelbeam.schemas.images.levels import FULL_RANGE, SCALED
 from pixelbeam.schemas.images.modes import to_working
 from pixelbeam.schemas.images.resizing import plan_resizing, resize
 
@@ -134,6 +135,7 @@ def test_a_damaged_exif_block_leaves_the_pixels_as_they_lie(block):
     plain = save(picture(), "JPEG")
     damaged = plain[:2] + b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block + plain[2:]
     np.testing.assert_array_equal(pixels_of(damaged), pixels_of(plain))
+    assert open_image(damaged, LIMIT).orientation == 1
 
 
 def test_pillows_warnings_never_surface():
@@ -257,3 +259,112 @@ def test_threads_encode_the_same_bytes():
     alone = [build(data) for data in files]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(build, files * 4)) == alone * 4
+
+
+# By the spare quarter of a column and three quarters of a row of 803x601 pixels at a fourth of the scale.
+REGIONS = {
+    1: (0, 0, 200.75, 150.25),
+    2: (0.25, 0, 201, 150.25),
+    3: (0.25, 0.75, 201, 151),
+    4: (0, 0.75, 200.75, 151),
+    5: (0, 0, 150.25, 200.75),
+    6: (0.75, 0, 151, 200.75),
+    7: (0.75, 0.25, 151, 201),
+    8: (0, 0.25, 150.25, 201),
+}
+
+
+@pytest.mark.parametrize("orientation", REGIONS)
+def test_the_spare_part_of_a_pixel_is_turned_along(orientation):
+    opened = open_image(save(picture(803, 601), "JPEG", exif=exif(orientation)), LIMIT)
+    draft = (100, 75) if opened.size == (803, 601) else (75, 100)
+    decoded = decode(opened, draft, grey=False)
+    assert decoded.region == REGIONS[orientation]
+    assert (opened.orientation, opened.stored_orientation) == (orientation, orientation)
+
+
+@pytest.mark.parametrize(
+    ("tags", "turned"),
+    [
+        ({}, 1),
+        ({274: 6}, 6),
+        ({274: 9}, 1),
+        ({700: b'<a tiff:Orientation="8"/>'}, 8),
+        ({700: b"<tiff:Orientation>3</tiff:Orientation>"}, 3),
+        ({700: b'<a tiff:Orientation="9"/>'}, 1),
+        ({700: b"<a/>"}, 1),
+        ({274: 2, 700: b'<a tiff:Orientation="8"/>'}, 2),
+    ],
+)
+def test_how_pillow_turns_a_tiff_is_known(tags, turned):
+    data = save(picture(), "TIFF", tiffinfo=tags)
+    opened = open_image(data, LIMIT)
+    assert (opened.orientation, opened.turned, opened.stored_orientation) == (1, turned, turned)
+    assert opened.size == ((24, 31) if turned in (6, 8) else (31, 24))
+
+
+def test_pages_have_sizes_and_orientations_of_their_own():
+    pages = {"save_all": True, "append_images": [picture(40, 30)]}
+    animation = open_image(save(picture(), "TIFF", tiffinfo={274: 6}, **pages), LIMIT)
+    first = open_frame(animation, 0, LIMIT)
+    assert (first.size, first.turned, first.orientation, first.data) == ((24, 31), 6, 1, b"")
+    second = open_frame(animation, 1, 40 * 30)
+    expected = {1: (40, 30), 6: (30, 40)}
+    assert second.size == expected[second.turned]
+    assert (second.orientation, second.stored_orientation) == (1, second.turned)
+    with pytest.raises(Reject) as caught:
+        open_frame(animation, 1, 40 * 30 - 1)
+    assert caught.value.reason == "decompression_bomb"
+    with pytest.raises(EOFError):
+        open_frame(animation, 2, LIMIT)
+
+
+def test_a_frame_is_a_copy_of_its_animation():
+    frames = [picture(seed=seed).quantize(64) for seed in range(3)]
+    animation = open_image(save(frames[0], "GIF", save_all=True, append_images=frames[1:]), LIMIT)
+    assert not animation.plain
+    for number in (2, 0, 1):
+        found = open_frame(animation, number, LIMIT)
+        expected = np.asarray(frames[number].convert("RGB"))
+        np.testing.assert_array_equal(np.asarray(found.image.convert("RGB")), expected)
+        assert (found.size, found.turned, found.warning, found.levels) == ((31, 24), 1, "", None)
+
+
+def test_what_is_known_of_a_file():
+    key = open_image(save(picture(), "PNG", transparency=(0, 0, 0), icc_profile=b"p"), LIMIT)
+    assert (key.plain, key.profile, key.format, key.mode) == (False, b"p", "png", "RGB")
+    jpeg = open_image(save(picture(channels=1), "JPEG"), LIMIT)
+    assert (jpeg.plain, jpeg.profile, jpeg.format, jpeg.mode) == (True, b"", "jpeg", "L")
+
+
+def test_arrays_are_images_without_a_file():
+    opened = open_pixels(np.zeros((3, 4, 3), np.uint8), 12)
+    assert (opened.size, opened.mode, opened.data, opened.levels) == ((4, 3), "RGB", b"", None)
+    assert (opened.orientation, opened.turned, opened.stored_orientation) == (1, 1, 1)
+    assert open_pixels(np.zeros((3, 4), np.uint16), 12).levels == FULL_RANGE
+    assert open_pixels(np.zeros((3, 4), np.uint16), 12, 4095).levels == SCALED
+    assert decode(opened, (1, 1), grey=True).region == (0, 0, 4, 3)
+    for pixels in (np.zeros((3, 4), np.uint8), np.zeros((3, 4, 4), np.uint8)):
+        with pytest.raises(Reject) as caught:
+            open_pixels(pixels, 11)
+        assert caught.value.message == (
+            "got 4x3 (width x height) pixels in the header, expected at most 11 in all"
+        )
+    with pytest.raises(Reject) as caught:
+        open_pixels(np.zeros(5, np.uint8), 4)
+    assert caught.value.reason == "unsupported_pixels"
+
+
+def test_a_whole_file_that_cannot_be_decoded_is_called_corrupt():
+    """Of WebP its own size tells it, of others Pillow's words."""
+    webp = bytearray(FILES["webp"])
+    webp[webp.index(b"VP8 ") + 8 :] = bytes(len(webp) - webp.index(b"VP8 ") - 8)
+    assert reject_of(bytes(webp)).reason == "corrupt_image"
+    assert reject_of(bytes(webp[:-1])).reason == "truncated_image"
+    png = bytearray(FILES["png"])
+    png[20] ^= 1
+    reject = reject_of(bytes(png))
+    assert reject.reason == "corrupt_image"
+    assert reject.message.startswith(
+        f"got {len(png)} bytes that cannot be decoded, expected a valid"
+    )

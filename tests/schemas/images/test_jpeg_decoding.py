@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin
 from pixelbeam.schemas.errors import Reject
+from pixelbeam.schemas.images import jpeg_decoding
 from pixelbeam.schemas.images.jpeg_decoding import decode_jpeg
 
 
@@ -146,3 +147,104 @@ def test_photos_are_decoded_as_pillow_does():
         got, warning = decode_jpeg(opened(data, 2), data)
         assert warning == ""
         np.testing.assert_array_equal(np.asarray(got), np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+    ("data", "scale", "by_simplejpeg"),
+    [
+        (FILES["colour"], 1, True),
+        (FILES["grey"], 4, True),
+        (FILES["cmyk"], 1, True),
+        (save(picture(width=8, height=8)), 1, True),
+        (save(picture(width=4, height=4)), 1, True),
+        (save(picture(width=64, height=32)), 8, True),
+        (save(picture(width=32, height=64)), 8, True),
+        (save(picture(width=56, height=56)), 8, False),
+    ],
+)
+def test_simplejpeg_decodes_all_but_the_smallest_at_a_scale(data, scale, by_simplejpeg):
+    """Else damage would not be told."""
+    image = opened(data, scale)
+    got, warning = decode_jpeg(image, data)
+    assert (got is not image, warning) == (by_simplejpeg, "")
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+def frame(marker: int, *components: int) -> bytes:
+    parts = b"".join(bytes([number, 0x11, 0]) for number in components)
+    return segment(marker, bytes([8, 0, 8, 0, 8, len(components)]) + parts)
+
+
+def scan(components: list[int], first: int, last: int, bits: int) -> bytes:
+    parts = b"".join(bytes([number, 0]) for number in components)
+    head = segment(0xDA, bytes([len(components)]) + parts + bytes([first, last, bits]))
+    return head + b"data\xff\x00\xff\xd0data\xff\xff"
+
+
+WHOLE_SCAN = scan([1, 2], 0, 63, 0)
+END = b"\xff\xd9"
+
+
+def missing(*parts: bytes) -> str:
+    return jpeg_decoding._missing_scans(b"\xff\xd8" + b"".join(parts))
+
+
+@pytest.mark.parametrize("marker", [0xC0, 0xC1, 0xC9])
+def test_a_scan_of_a_sequential_file_has_all_of_its_components(marker):
+    both, one = frame(marker, 1, 2), frame(marker, 2)
+    odd = scan([2], 0, 0, 1)  # what stands there means nothing here
+    assert missing(both, WHOLE_SCAN, END) == missing(one, odd, END) == ""
+    assert missing(both, scan([1], 0, 63, 0), odd, END) == ""
+    assert missing(both, odd, END) == "lack scans of 1 of 2 components"
+    assert missing(both, END) == "lack scans of 2 of 2 components"
+
+
+@pytest.mark.parametrize("marker", [0xC2, 0xCA])
+@pytest.mark.parametrize(
+    ("scans", "lacking"),
+    [
+        ([(0, 63, 0)], False),
+        ([(0, 0, 0), (1, 63, 0)], False),
+        ([(1, 63, 0), (0, 0, 0)], False),
+        ([(0, 0, 0), (1, 5, 0), (6, 63, 0)], False),
+        ([(0, 0, 0), (6, 63, 0), (1, 5, 0)], False),
+        ([(0, 0, 1), (1, 63, 2), (1, 63, 0x21), (0, 0, 0x10), (1, 63, 0x10)], False),
+        ([(0, 63, 0x10)], False),
+        ([(0, 63, 1)], True),
+        ([(0, 63, 2)], True),
+        ([(0, 63, 8)], True),
+        ([(0, 0, 0)], True),
+        ([(1, 63, 0)], True),
+        ([(0, 0, 0), (1, 62, 0)], True),
+        ([(0, 0, 0), (2, 63, 0)], True),
+        ([(0, 0, 0), (1, 5, 0), (7, 63, 0)], True),
+        ([(0, 0, 0), (7, 63, 0), (1, 5, 0)], True),
+        ([(5, 3, 1), (0, 63, 0)], False),
+        ([(0, 0, 0), (5, 3, 1), (1, 63, 0)], False),
+        ([(0, 0, 1), (1, 63, 0x10)], True),
+    ],
+)
+def test_every_coefficient_of_a_progressive_file_has_all_of_its_bits(marker, scans, lacking):
+    rest = [scan([1], *of) for of in scans]
+    said = missing(frame(marker, 1, 2), scan([2], 0, 63, 0), *rest, END)
+    assert said == ("lack scans of 1 of 2 components" if lacking else "")
+
+
+def test_scans_that_say_little_are_passed_over():
+    start = frame(0xC2, 1)
+    complete = scan([1], 0, 63, 0)
+    for odd in (b"", b"\1", b"\1\1", b"\1\1\0", b"\1\1\0\0"):
+        assert missing(start, segment(0xDA, odd), complete, END) == ""
+    assert missing(start, scan([9], 0, 63, 0), END) == "lack scans of 1 of 1 components"
+    assert missing(start) == missing(start, scan([1], 0, 0, 0)) == ""  # no end
+
+
+def test_markers_inside_of_segments_are_none():
+    thumbnail = segment(0xE1, frame(0xC2, 1) + END + b"\xff\xda\0")
+    assert missing(thumbnail, frame(0xC0, 1), thumbnail, scan([1], 0, 63, 0), END) == ""
+    assert missing(frame(0xC0, 1), END, scan([1], 0, 63, 0), END) == (
+        "lack scans of 1 of 1 components"
+    )

@@ -75,6 +75,9 @@ def test_grey_stays_one_channel_until_the_end():
     for channels in (1, 3, 4):
         assert to_working(Image.fromarray(GREY), channels, False, "black").mode == "L"
     assert to_working(Image.fromarray(RGB), 1, False, "black").mode == "L"
+    deep = Image.fromarray(np.array([[500, 65535]], np.uint16))
+    deep.info["transparency"] = 500
+    assert to_working(deep, 1, False, "black").mode == "L"
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "RGBa"])

@@ -1,13 +1,17 @@
 """What libtiff says of damaged files goes with the file, not to the terminal."""
 
+import ctypes
 import io
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.schemas.features.image import Image
+from pixelbeam.schemas.images import tiff_messages
+from pixelbeam.schemas.images.tiff_messages import collect_messages, join_messages
 
 FEATURE = Image(source="s", resize="none", encoding="raw")
 
@@ -62,3 +66,33 @@ def test_images_of_others_are_told_of_where_they_ever_were(capfd):
     with pytest.raises(OSError, match="decoder error"):
         Pillow.open(io.BytesIO(LZW)).load()
     assert "Using code not yet in table" in capfd.readouterr().err
+
+
+def tell(module: bytes | None, text: bytes) -> None:
+    """Tells of an error as libtiff does."""
+    no_values = ctypes.create_string_buffer(64)  # a va_list with nothing in it
+    tiff_messages._kept[0](module, text, ctypes.addressof(no_values))
+
+
+def test_the_first_few_messages_are_kept_and_long_ones_cut():
+    with collect_messages() as said:
+        tell(b"Fax", b"one")
+        tell(None, b"two")
+        tell(b"", b"x" * 400)
+        tell(b"Fax", b"four")
+    assert said == ["Fax: one", "two", "x" * 299]
+    with collect_messages() as again:
+        tell(b"LZW", b"\xff")
+    assert (again, len(said)) == (["LZW: \ufffd"], 3)
+    assert len(tiff_messages._kept) == 1
+
+
+def test_messages_are_joined_each_once_and_with_numbers_as_n():
+    assert join_messages(["line 1 of 0xff", "line 2 of 0x10", "b2b", "c"]) == "line N of N; b2b"
+    assert join_messages(["a", "b", "c", "d"]) == "a; b; c"
+    assert join_messages([]) == ""
+
+
+def test_elsewhere_messages_go_their_own_way(monkeypatch):
+    monkeypatch.setattr(tiff_messages, "os", SimpleNamespace(name="nt"))
+    assert tiff_messages._set_handler() is None
