@@ -1,13 +1,11 @@
 import gzip
 import io
 import json
-from typing import ClassVar
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from apache_beam.io.filesystem import CompressionTypes, FileMetadata, FileSystem
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
@@ -162,47 +160,8 @@ def test_any_range_size_gives_the_same_rows(
     assert read_plainly(manifest, projection, range_bytes) == read_plainly(manifest, projection)
 
 
-class MemoryFileSystem(FileSystem):
-    """A filesystem behind a scheme, without directories, as object stores are."""
-
-    files: ClassVar[dict[str, bytes]] = {}
-
-    @classmethod
-    def scheme(cls):
-        return "memory"
-
-    def join(self, basepath, *paths):
-        return "/".join([basepath, *paths])
-
-    def split(self, path):
-        return tuple(path.rsplit("/", 1))
-
-    def has_dirs(self):
-        return False
-
-    def _list(self, dir_or_prefix):
-        for path, content in self.files.items():
-            if path.startswith(dir_or_prefix):
-                yield FileMetadata(path, len(content))
-
-    def open(self, path, mime_type="", compression_type=CompressionTypes.AUTO):
-        assert compression_type == CompressionTypes.UNCOMPRESSED
-        return io.BytesIO(self.files[path])
-
-    def exists(self, path):
-        return path in self.files
-
-    def metadata(self, path):
-        return FileMetadata(path, len(self.files[path]))
-
-    def _unused(self, *args, **kwargs):
-        raise NotImplementedError
-
-    mkdirs = create = copy = rename = delete = size = last_updated = checksum = _unused
-
-
 @pytest.fixture
-def remote():
+def remote(memory_files):
     table = io.BytesIO()
     pq.write_table(pa.table({"image": [b"x", None], "label": [1, 2]}), table)
     files = {
@@ -219,9 +178,7 @@ def remote():
         "memory://bucket/split/val/cat/2.jpg": b"",
         "memory://bucket/flat/labels.csv": b"",
     }
-    MemoryFileSystem.files.update(files)
-    yield files
-    MemoryFileSystem.files.clear()
+    memory_files.update(files)
 
 
 def test_remote_files(remote):

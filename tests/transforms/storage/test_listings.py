@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from pixelbeam.transforms.storage.listings import (
     find_files,
     find_inside,
@@ -61,3 +62,64 @@ def test_the_files_inside_a_folder_or_a_glob(tmp_path):
 def test_hidden_names():
     names = [".a", "a/.b", "a/.b/c", "a", "a.b/c", "a/b.c"]
     assert list(map(is_hidden, names)) == [True, True, True, False, False, False]
+
+
+@pytest.fixture
+def store(memory_files):
+    names = ("a/1.jpg", "a/2.txt", "a/.hidden/3.jpg", "a/deep/4.jpg", "a/", "a/.5.jpg", "b.csv")
+    memory_files.update({f"memory://b/{name}": name.encode() for name in names})
+
+
+def test_the_files_below_a_remote_folder(store):
+    found = ["1.jpg", "2.txt", "deep/4.jpg", ".5.jpg"]
+    assert list(walk_folder("memory://b/a")) == found
+    assert list(walk_folder("memory://b/a/", "memory://b/a/deep")) == ["1.jpg", "2.txt", ".5.jpg"]
+    assert list_folder("memory://b/a") == ["1.jpg", "2.txt", ".5.jpg"]
+    assert list(walk_folder("memory://b/none")) == []
+
+
+def test_the_files_that_a_remote_path_or_glob_names(store):
+    assert find_files("memory://b/b.csv") == [("memory://b/b.csv", 5)]
+    assert find_files("memory://b/a/*.jpg") == [
+        ("memory://b/a/1.jpg", 7),
+        ("memory://b/a/.5.jpg", 8),
+    ]
+    assert find_files("memory://b/a/") == []
+    assert find_files("memory://b/a/deep/*", "memory://b/a/deep") == []
+    # What is named itself is found also where others are left out.
+    assert find_files("memory://b/a/1.jpg", "memory://b/a") == [("memory://b/a/1.jpg", 7)]
+
+
+@pytest.mark.parametrize(
+    ("path", "leave_out", "found"),
+    [
+        ("memory://b/a", "", ["memory://b/a/1.jpg", "memory://b/a/.5.jpg"]),
+        ("memory://b/a/", "", ["memory://b/a/1.jpg", "memory://b/a/.5.jpg"]),
+        ("memory://b/a", "memory://b/a", None),
+        ("memory://b/a/*.txt", "", ["memory://b/a/2.txt"]),
+        ("memory://b/a/*.txt", "memory://b/a", []),
+        ("memory://b/a/1.jpg", "", None),
+        ("memory://b/none", "", None),
+    ],
+)
+def test_the_files_inside_a_remote_folder_or_glob(store, path, leave_out, found):
+    assert find_inside(path, leave_out, lambda name: name.endswith(".jpg")) == found
+
+
+def test_what_lies_deeper_than_a_local_folder_is_only_found_by_a_glob(tmp_path):
+    for name in ("out/1.jpg", "out.jpg", "[1]"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder").mkdir()
+
+    def inside(path, leave_out=""):
+        found = find_inside(path, leave_out, lambda name: True)
+        return found if found is None else sorted(found)
+
+    assert inside(f"{tmp_path}/**", f"{tmp_path}/out") == [f"{tmp_path}/[1]", f"{tmp_path}/out.jpg"]
+    assert inside(f"{tmp_path}/**") == [f"{tmp_path}/{n}" for n in ("[1]", "out.jpg", "out/1.jpg")]
+    assert inside(f"{tmp_path}/[1]") is None  # a file of that name
+    assert inside(f"{tmp_path}/fol*") == []
+    assert sorted(list_folder(str(tmp_path))) == ["[1]", "out.jpg"]
+    sizes = {f"{tmp_path}/{name}": 0 for name in ("[1]", "out.jpg")}
+    assert dict(find_files(f"{tmp_path}/**", f"{tmp_path}/out")) == sizes

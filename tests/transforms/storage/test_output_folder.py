@@ -3,6 +3,9 @@ from __future__ import annotations
 import hashlib
 import os
 
+import pytest
+from object_store import MemoryFileSystem
+from pixelbeam.transforms.storage import output_folder
 from pixelbeam.transforms.storage.output_folder import Folder, PublishedFile
 
 
@@ -75,3 +78,111 @@ def test_scratch_of_the_dead_is_cleared(tmp_path):
     assert not (tmp_path / ".pixelbeam" / "tmp").exists()
     assert folder.read("kept") == b"1"
     Folder("s3://bucket/out").clear_scratch()  # asks nobody
+
+
+@pytest.fixture(params=["local", "remote"])
+def folder(request, tmp_path, memory_files):
+    return Folder(str(tmp_path / "out") if request.param == "local" else "memory://bucket/out")
+
+
+def names(folder):
+    return sorted(folder.sizes()), sorted(folder.folders() - {".pixelbeam"})
+
+
+def test_a_folder_is_the_same_wherever_it_lies(folder):
+    assert (folder.is_empty(), folder.sizes(), folder.folders()) == (True, {}, set())
+    assert folder.write("a", b"one") == PublishedFile("a", 3, hashlib.sha256(b"one").hexdigest())
+    folder.write("deep/er/b", b"three")
+    folder.write("deep/c", b"")
+    assert not folder.is_empty()
+    assert (folder.size("a"), folder.size("deep/c"), folder.size("none")) == (3, 0, None)
+    assert (folder.exists("a"), folder.exists("none")) == (True, False)
+    assert (folder.sizes(), folder.sizes("deep"), folder.sizes("none")) == ({"a": 3}, {"c": 0}, {})
+    assert names(folder) == (["a"], ["deep"])
+    assert list(folder.read_all(["deep/c", "none", "a"])) == [b"", None, b"one"]
+    with folder.open("a") as file, folder.local("a") as path:
+        assert file.read() == path.read_bytes() == b"one"
+
+
+def test_files_are_moved_and_deleted_wherever_they_lie(folder):
+    for name in ("a", "b", "deep/c", "deep/d", "deeper/e", "f", "g"):
+        folder.write(name, name.encode())
+    folder.move(["a", "b"], ["moved/a", "f"])
+    folder.move([], [])
+    assert (folder.read("moved/a"), folder.read("f")) == (b"a", b"b")
+    assert names(folder) == (["f", "g"], ["deep", "deeper", "moved"])
+    folder.delete(["deep", "g", "none"])
+    folder.delete([])
+    assert (folder.read("deep/c"), folder.read("deeper/e")) == (None, b"deeper/e")
+    folder.delete_files(["deeper/e", "f"])
+    folder.delete_files([])
+    assert (folder.read("deeper/e"), folder.sizes()) == (None, {})
+    with pytest.raises(ValueError, match="zip"):
+        Folder(".").move(["a"], [])
+
+
+def test_a_local_folder_with_a_folder_alone_is_not_empty(tmp_path):
+    (tmp_path / "out" / "x").mkdir(parents=True)
+    folder = Folder(str(tmp_path / "out"))
+    assert not folder.is_empty()
+    assert (folder.sizes(), folder.folders(), folder.size("x")) == ({}, {"x"}, None)
+    (tmp_path / "out" / "link").symlink_to("x")
+    folder.delete(["link"])
+    assert folder.folders() == {"x"}
+
+
+def test_what_is_uploaded_gets_its_name_when_it_is_whole(memory_files, tmp_path, monkeypatch):
+    renamed = []
+    monkeypatch.setattr(
+        MemoryFileSystem,
+        "rename",
+        lambda self, sources, targets: renamed.append((dict(memory_files), targets)),
+    )
+    folder = Folder("memory://bucket/out")
+    (tmp_path / "x").write_bytes(b"pixels" * 999)
+    monkeypatch.setattr(output_folder, "_COPY_BYTES", 1000)
+    published = folder.publish(tmp_path / "x", "deep/x")
+    assert published == PublishedFile("deep/x", 5994, hashlib.sha256(b"pixels" * 999).hexdigest())
+    ((files, targets),) = renamed
+    ((temporary, content),) = files.items()
+    assert temporary.startswith("memory://bucket/out/.pixelbeam/tmp/")
+    assert (content, targets) == (b"pixels" * 999, ["memory://bucket/out/deep/x"])
+    made = ["memory://bucket/out/.pixelbeam/tmp", "memory://bucket/out/deep"]
+    assert MemoryFileSystem.folders == made
+
+
+def test_folders_that_deleting_leaves_on_other_filesystems_are_deleted(memory_files):
+    memory_files.update(
+        {"memory://b/out/a": b"", "memory://b/out/a/b": b"", "memory://b/out/c": b""}
+    )
+    deleted = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryFileSystem, "delete", lambda self, paths: deleted.append(paths))
+        Folder("memory://b/out").delete(["a"])
+    assert deleted == [["memory://b/out/a", "memory://b/out/a/b"], ["memory://b/out/a"]]
+
+
+def test_scratch_lies_in_a_local_folder_alone(folder, tmp_path):
+    with folder.scratch() as scratch:
+        (scratch / "x").touch()
+        inside = tmp_path / "out" in scratch.parents
+        assert inside is (str(tmp_path) in folder.root)
+    assert not scratch.exists()
+
+
+def test_many_remote_files_are_read_in_order(memory_files, monkeypatch):
+    monkeypatch.setattr(output_folder, "_READS_AT_ONCE", 2)
+    for number in range(20):
+        memory_files[f"memory://b/{number}"] = b"%d" % number
+    folder = Folder("memory://b")
+    asked = []
+
+    def ask():
+        for number in range(20):
+            asked.append(number)
+            yield str(number)
+
+    found = folder.read_all(ask())
+    assert next(found) == b"0"
+    assert len(asked) == 8  # a part at a time
+    assert list(found) == [b"%d" % number for number in range(1, 20)]
