@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from pixelbeam.schemas.errors import BuildError, ManifestError
 from pixelbeam.transforms.manifests.formats import hdf5_table
+from pixelbeam.transforms.manifests.formats.base import Malformed, Part, Projection
+from pixelbeam.transforms.manifests.formats.hdf5_table import HDF5Table
 from pixelbeam.transforms.manifests.open_manifest import open_manifest
 
 IMAGES = np.zeros((5, 4, 4, 3), np.uint8)
@@ -111,3 +113,154 @@ def test_what_is_no_table(tmp_path, outcomes):
         raw.write(b"\xff\xff\xff")
     with pytest.raises(BuildError, match=r"a\.h5: not readable as HDF5: "):
         outcomes(path)
+
+
+@pytest.mark.parametrize("start", [0, *(1 << power for power in range(9, 21))])
+def test_the_signature_may_stand_behind_a_user_block(start):
+    signature = b"\x89HDF\r\n\x1a\n"
+    assert HDF5Table().recognizes(bytes(start) + signature + b"x")
+    assert not HDF5Table().recognizes(bytes(start + 1) + signature)
+
+
+@pytest.mark.parametrize("start", [1 << 8, 1 << 21, 1536])
+def test_the_signature_stands_nowhere_else(start):
+    assert not HDF5Table().recognizes(bytes(start) + b"\x89HDF\r\n\x1a\n")
+
+
+def test_parts_have_each_row_once(tmp_path, monkeypatch):
+    path = str(tmp_path / "a.h5")
+    monkeypatch.setattr(hdf5_table, "_PART_ROWS", 2)
+    monkeypatch.setattr(hdf5_table, "_PART_GROUPS", 3)
+    for content, step in (("x", 2), ("s{}/x", 3)):
+        with h5py.File(path, "w") as file:
+            for number in range(5 if "{" in content else 1):
+                file[content.format(number)] = np.arange(5)
+        parts = HDF5Table().parts(Part("a.h5", path), 0, 1)
+        starts = range(0, 5, step)
+        assert parts == [Part("a.h5", path, s + 1, s, min(s + step, 5)) for s in starts]
+        for part in parts:
+            rows = list(range(part.start + 1, part.stop + 1))
+            records = list(HDF5Table().records(part, Projection(())))
+            assert records == [(row, ()) for row in rows]
+
+
+def test_the_greater_of_two_common_lengths_is_that_of_the_rows(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        for name, length in {"a": 3, "b": 5, "c": 3, "d": 5, "e": 9, "f": 9}.items():
+            file[name] = np.arange(length)
+        file["g"] = file["a"].ref
+        file.create_dataset("h", (9,), h5py.ref_dtype)
+        file["i"] = np.zeros(9, [("x", "i4")])
+    assert HDF5Table().columns(str(path)) == ("e", "f")
+    with h5py.File(path, "a") as file:
+        file["j"] = np.arange(3)
+    assert HDF5Table().columns(str(path)) == ("a", "c", "j")
+
+
+def test_a_file_is_opened_once(tmp_path, monkeypatch):
+    path, opened = str(tmp_path / "a.h5"), []
+    with h5py.File(path, "w") as file:
+        file["x"], file["y"] = np.arange(2), np.arange(2)
+    real = hdf5_table.open_hdf5
+    monkeypatch.setattr(hdf5_table, "open_hdf5", lambda *a: opened.append(a) or real(*a))
+    records = HDF5Table().records(Part("a.h5", path, 1, 0, 2), Projection(("y", "x")))
+    assert list(records) == [(1, (0, 0)), (2, (1, 1))]
+    assert opened == [(path, path)]
+
+
+def test_rows_of_datasets_that_lie_in_files_beside(tmp_path, outcomes):
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["x"] = np.arange(3)
+    layout = h5py.VirtualLayout((3,), "i8")
+    layout[:] = h5py.VirtualSource("b.h5", "x", (3,))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_virtual_dataset("x", layout)
+    assert outcomes(tmp_path / "a.h5") == [(1, (0,)), (2, (1,)), (3, (2,))]
+
+
+def test_few_values_are_cells_and_more_are_left_where_they_are(tmp_path, outcomes):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["few"], file["many"] = np.ones((1, 64)), np.ones((1, 65))
+        file["bits"] = np.zeros((1, 2), np.complex64)
+        file["texts"], file["words"] = [["a"] * 64], [["a"] * 65]
+    row = ([1.0] * 64, "a.h5::/many[0]", "a.h5::/bits[0]", ["a"] * 64, "a.h5::/words[0]")
+    columns = ("few", "many", "bits", "texts", "words")
+    assert outcomes(path, columns=columns) == [(1, row)]
+    refers = tuple(f"a.h5::/{name}[0]" for name in ("few", "many", "bits"))
+    found = outcomes(path, columns=columns, file_columns=columns)
+    assert found == [(1, (*refers, ["a"] * 64, "a.h5::/words[0]"))]
+    with h5py.File(path, "w") as file:
+        file["s/few"], file["s/many"], file["s/one"] = np.ones(64), np.ones(65), [7]
+        file["s/texts"] = ["a", "b"]
+    row = ([1.0] * 64, "a.h5::/s/many", 7, ["a", "b"])
+    assert outcomes(path, columns=("few", "many", "one", "texts")) == [(1, row)]
+
+
+@pytest.mark.parametrize(
+    ("values", "inline"),
+    [
+        (np.array([b"a" * 4096]), True),
+        (np.array([b"a" * 4097]), False),
+        (["a" * 4096], True),
+        (["a" * 4097], False),
+        (["é" * 2049], False),
+        (np.array([b"a\0b"]), False),
+        (np.array([b"\xffb"]), False),
+        (["a", "b" * 5000], True),  # the first says what they are
+    ],
+)
+def test_text_of_file_columns_is_a_path_unless_it_is_a_file(tmp_path, outcomes, values, inline):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = values
+    first = outcomes(tmp_path / "a.h5", file_columns=("x",))[0]
+    text = values[0].decode() if inline and isinstance(values[0], bytes) else values[0]
+    assert first == (1, (text if inline else "a.h5::/x[0]",))
+
+
+def test_no_text_is_no_path(tmp_path, outcomes):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("s/x", (0,), h5py.string_dtype())
+    found = outcomes(tmp_path / "a.h5", columns=("x",), file_columns=("x",))
+    assert found == [(1, ("a.h5::/s/x",))]
+
+
+def test_cells_of_a_group(tmp_path, outcomes):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["s0/group"], file["s0/bad"] = "mine", np.bytes_(b"\xe9")
+        file["s1/name"] = "b"
+        file["s0"].attrs.update(one=1.5, several=[1, 2], name="a")
+        file["s0/soft"] = h5py.SoftLink("/s1/name")
+        file["s1"].attrs["bad"] = "fine"
+    assert HDF5Table().columns(str(path)) == ("bad", "group", "name", "one")
+    rows = [(1, ("a", 1.5, "mine")), (2, ("b", None, "s1"))]
+    assert outcomes(path, columns=("name", "one", "group")) == rows
+    message = "column 'bad': got byte 0xe9, expected UTF-8 text"
+    found = outcomes(path, columns=("bad", "name"))
+    assert found == [(1, ("not_utf8", message)), (2, ("fine", "b"))]
+
+
+BAD = Malformed("not_utf8", "column 'c': got byte 0xff, expected UTF-8 text")
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        (np.array([[7]]), 7),
+        (np.array([1, 2]), [1, 2]),
+        (np.array([[True], [False]]), [[True], [False]]),
+        (np.array([b"a"], object), "a"),
+        (np.array([["a", b"b"]], object), ["a", "b"]),
+        (np.array([b"a", b"\xff"], object), BAD),
+        (np.float32(0.5), 0.5),
+        (np.bytes_(b"a"), "a"),
+        (b"", None),
+        ("a", "a"),
+        (b"a\xff", BAD),
+    ],
+)
+def test_what_a_value_is_as_a_cell(value, cell):
+    found = hdf5_table._cell(value, "c")
+    assert (found, type(found)) == (cell, type(cell))

@@ -6,7 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas.errors import BuildError
 from pixelbeam.transforms.manifests.formats import json_arrays
-from pixelbeam.transforms.manifests.formats.json_arrays import read_elements
+from pixelbeam.transforms.manifests.formats.json_arrays import (
+    is_array,
+    read_elements,
+    whole_elements,
+)
 from pixelbeam.transforms.manifests.open_manifest import open_manifest
 
 TEXT = st.text('ab,"\\\\[]{}é\\n', max_size=6)
@@ -74,3 +78,52 @@ def test_large_elements_are_not_held(monkeypatch):
         list(read_elements([b'[{"a": "', *[b"x" * 60] * 9], "rows.json"))
     message = "element 1 of its array has a string of more than 100 bytes, or one without an end"
     assert str(error.value) == f"rows.json: {message}"
+
+
+def test_elements_are_cut_to_one_byte_more_than_a_line_may_have(monkeypatch):
+    monkeypatch.setattr(json_arrays, "LINE_BYTES", 10)
+    for length in (9, 10, 11, 12):
+        element = b"1" * length
+        expected = [(1, element[:11]), (2, b"{}")]
+        data = b"[" + element + b", {}]"
+        assert list(read_elements([data], "")) == expected
+        assert list(read_elements([bytes([byte]) for byte in data], "")) == expected
+        assert whole_elements(data) == expected
+
+
+def test_a_string_may_be_as_long_as_a_line(monkeypatch):
+    monkeypatch.setattr(json_arrays, "LINE_BYTES", 10)
+    chunks = [b'["', b"x" * 8, b'"]']
+    assert list(read_elements(chunks, "")) == [(1, b'"xxxxxxxx"')]
+    assert list(read_elements([b'["', b"x" * 9, b'"]'], "")) == [(1, b'"xxxxxxxxx"')]
+    with pytest.raises(BuildError, match="element 1 of its array has a string of more than 10"):
+        list(read_elements([b'["', b"x" * 10, b'"]'], ""))
+
+
+@pytest.mark.parametrize(
+    ("head", "array"),
+    [
+        (b"[{", True),
+        (b" \n[ \n{", True),
+        (b"[ ]", True),
+        (b"[1", False),
+        (b"[", False),
+        (b"{[{", False),
+    ],
+)
+def test_what_is_an_array(head, array):
+    assert is_array(head) is array
+
+
+def test_the_elements_that_end_in_a_head():
+    assert whole_elements(b'[{"a": [1, 2]}, {"b": "x') == [(1, b'{"a": [1, 2]}')]
+    assert whole_elements(b"[]") == [(1, b"")]  # blank, as a line may be
+
+
+def test_what_stands_behind_an_array(tmp_path):
+    chunks = [b"[1, 2]", b" \n", b" ", b"x"]
+    assert list(read_elements(chunks[:3], "rows")) == [(1, b"1"), (2, b"2")]
+    elements = read_elements(chunks, "rows")
+    assert [next(elements), next(elements)] == [(1, b"1"), (2, b"2")]
+    with pytest.raises(BuildError, match=r"^rows: goes on behind its array"):
+        next(elements)

@@ -1,8 +1,6 @@
 import datetime
 import decimal
-import json
-import subprocess
-import sys
+import tracemalloc
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -220,33 +218,34 @@ def test_each_row_finds_its_bytes_in_its_batch(dictionary, tmp_path, outcomes, m
         assert list(read_batches(str(path), group, "image")) == held
 
 
-MEASURE = """
-import sys, tracemalloc
-import pyarrow as pa
-from pixelbeam.transforms.manifests.formats.parquet import read_batch
-tracemalloc.start()
-batch = read_batch(sys.argv[1], 0, 2, "image")
-print([int.from_bytes(value[:2], "big") for value in batch])
-print(pa.default_memory_pool().max_memory() >> 20, tracemalloc.get_traced_memory()[1] >> 20)
-"""
+@pytest.fixture
+def arrow_memory():
+    """What Arrow allocates during a test."""
+    before = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(before)
+    pa.set_memory_pool(pool)
+    yield pool
+    pa.set_memory_pool(before)
 
 
-def test_one_batch_is_held_at_a_time(tmp_path):
-    """Of a row group of 160 MiB, Arrow holds a few pages and Python the last batch: 34 images."""
+def test_one_batch_is_held_at_a_time(tmp_path, monkeypatch, request):
+    """Of a row group of 40 MiB, Arrow holds a few pages and Python the last batch: 34 images."""
+    monkeypatch.setattr(parquet, "BATCH_BYTES", 16 << 20)
     path = tmp_path / "images.parquet"
     schema = pa.schema([("image", pa.binary())])
     options = {"compression": "none", "use_dictionary": False, "write_batch_size": 4}
     with pq.ParquetWriter(path, schema, **options) as writer:
-        rows = [i.to_bytes(2, "big") + bytes(1 << 20) for i in range(160)]
+        rows = [i.to_bytes(2, "big") + bytes(1 << 18) for i in range(160)]
         writer.write_table(pa.table({"image": rows}, schema=schema))
-    command = [sys.executable, "-c", MEASURE, str(path)]
-    batch, memory = subprocess.run(
-        command, check=True, capture_output=True, text=True
-    ).stdout.splitlines()
-    assert json.loads(batch) == list(range(126, 160))
-    arrow, python = map(int, memory.split())
-    assert arrow < 20
-    assert 34 <= python < 44
+    del rows
+    arrow = request.getfixturevalue("arrow_memory")
+    tracemalloc.start()
+    batch = read_batch(str(path), 0, 2, "image")
+    _, python = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [int.from_bytes(value[:2], "big") for value in batch] == list(range(126, 160))
+    assert arrow.max_memory() < 20 << 20
+    assert 34 << 18 <= python < 44 << 18
 
 
 def test_equal_images_share_their_memory(tmp_path, monkeypatch):
@@ -257,6 +256,18 @@ def test_equal_images_share_their_memory(tmp_path, monkeypatch):
     batch = read_batch(str(path), 0, 0, "image")
     assert batch == [value] * 5000
     assert len({id(value) for value in batch}) <= 51
+
+
+@pytest.mark.parametrize("size", [3, 4, 5])
+def test_images_share_their_memory_once_a_batch_is_full(size, monkeypatch):
+    monkeypatch.setattr(parquet, "BATCH_BYTES", 8)
+    values = [None, *(bytes(bytearray(size)) for _ in range(4))]
+    found = parquet._share_equal(iter(values))
+    assert found == values
+    own = 8 // size  # of the four, those that come before it is
+    assert [a is b for a, b in zip(found[1:], values[1:], strict=True)] == (
+        [True] * own + [False] * (4 - own)
+    )
 
 
 def test_files_that_are_no_parquet(tmp_path):

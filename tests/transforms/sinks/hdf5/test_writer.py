@@ -49,8 +49,10 @@ def write(path, records, schema=SCHEMA):
     return path
 
 
-def test_h5py_alone_reads_every_value(tmp_path):
-    count = 1500  # more than a block of text
+def test_h5py_alone_reads_every_value(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "_BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(writer, "_BLOCK_RECORDS", 20)
+    count = 70
     with h5py.File(write(tmp_path / "a.h5", map(record, range(count)))) as file:
         for number in range(count):
             expected = record(number)
@@ -274,6 +276,7 @@ def test_numbers_are_moved_in_blocks_of_whole_chunks(shape, itemsize, chunks, st
         ([0] * 9, [[0] * 4, [0] * 4, [0]]),
         ([1] * 8, [[1] * 4, [1] * 4]),
         ([64, 1, 64, 0], [[64, 1], [64, 0]]),
+        ([65, 65, 1], [[65], [65], [1]]),
     ],
 )
 def test_blobs_are_moved_in_batches(lengths, batches, monkeypatch):
