@@ -125,7 +125,7 @@ def test_what_lies_beside_a_file(tmp_path):
 @pytest.fixture
 def unready(monkeypatch):
     """Beam's filesystems as they are before their first use."""
-    monkeypatch.setattr(boto3_client, "Client", boto3_client.Client)
+    monkeypatch.setattr(boto3_client, "Client", object)
     monkeypatch.setattr(FileSystems, "_pipeline_options", None)
     filesystems.cache_clear()
     yield
@@ -133,15 +133,14 @@ def unready(monkeypatch):
 
 
 def test_beams_filesystems_are_made_ready_on_first_use_and_not_by_an_import(unready):
-    before = boto3_client.Client
     name = "pixelbeam.transforms.storage.paths_again"
     spec = importlib.util.spec_from_file_location(name, paths.__file__)
     again = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(again)
-    assert (FileSystems._pipeline_options, boto3_client.Client) == (None, before)
+    assert (FileSystems._pipeline_options, boto3_client.Client) == (None, object)
     assert again.filesystems() is FileSystems
     assert FileSystems._pipeline_options is not None
-    assert boto3_client.Client is not before
+    assert boto3_client.Client is not object
 
 
 def test_joining_remote_paths(memory_files):
