@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Literal
 
 import keras
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..schemas import Schema
+from .draws import check_draw, check_drawn, draw_arrays
 from .elements import (
     Conversion,
     arrange,
@@ -21,7 +22,7 @@ from .elements import (
 from .hdf5.files import FilePath
 from .published import read_moments
 from .random_access.hdf5_records import HDF5Records
-from .selection import choose_features, choose_rows, warn_of_text
+from .selection import check_seed, choose_features, choose_rows, warn_of_text
 
 __all__ = ["HDF5Dataset"]
 
@@ -62,6 +63,9 @@ class HDF5Dataset(keras.utils.PyDataset):
         one_hot: as in ``load``: class labels as float32 [num_classes]; not in files of others.
         channels_first: as in ``load``: [channels, height, width] instead of [height, width, channels].
         drop_remainder: leaves out the last batch where it is smaller.
+        draw: as in ``load``: so many items at random of features whose shape begins with null, which are
+            otherwise left to ``load``; not in files of others.
+        fewer: as in ``load``: what becomes of records that have fewer.
         transform: called with each batch's inputs (or inputs and targets), returns what takes their place;
             for augmentation in the workers, after ``scaling`` and the others.
         **workers: ``workers``, ``use_multiprocessing`` and ``max_queue_size`` of ``PyDataset``.
@@ -82,6 +86,8 @@ class HDF5Dataset(keras.utils.PyDataset):
         shuffle: bool | Literal["batch"] = False,
         seed: int | None = None,
         drop_remainder: bool = False,
+        draw: Mapping[str, int] | None = None,
+        fewer: str | None = None,
         scaling: str | None = None,
         one_hot: bool = False,
         channels_first: bool = False,
@@ -93,7 +99,11 @@ class HDF5Dataset(keras.utils.PyDataset):
             raise ValueError(f"batch_size: got {batch_size!r}, expected an integer of at least 1")
         if shuffle not in (True, False, "batch"):
             raise ValueError(f"shuffle: got {shuffle!r}, expected True, False or 'batch'")
+        check_seed(seed)
+        if seed is not None and seed < 0:
+            raise ValueError(f"seed: got {seed!r}, expected an integer of at least 0")
         check_scaling(scaling)
+        check_draw(draw, fewer)
         self._records = HDF5Records(path, split, features=_names(features))
         schema = self._records.schema if features is None else None
         if schema is not None:
@@ -101,7 +111,15 @@ class HDF5Dataset(keras.utils.PyDataset):
             if chosen is not schema:
                 self._records = self._records.select(chosen)
         self._targets = _find_targets(self._records, features)
-        _check_shapes(self._records)
+        if self._records.schema is not None:
+            check_drawn(self._records.schema, draw, of_steps=False)
+        elif draw is not None:
+            raise ValueError(
+                f"draw: got {draw!r} for files of others, which have no lists of items; expected a dataset "
+                "that pixelbeam built"
+            )
+        self._draw, self._fewer = dict(draw or {}), fewer
+        _check_shapes(self._records, self._draw)
         options = {"scaling": scaling, "one_hot": one_hot, "channels_first": channels_first}
         if self._records.schema is not None:
             self._conversions = _plan(self._records, self._records.schema, options)
@@ -129,7 +147,7 @@ class HDF5Dataset(keras.utils.PyDataset):
         rows = self._rows(index)
         batch = self._records.read(rows if self._chosen is None else self._chosen[rows])
         converted = {
-            name: convert_array(self._conversions[name], _to_array(values))
+            name: convert_array(self._conversions[name], self._to_array(name, values, index))
             for name, values in batch.items()
         }
         elements = arrange(converted, self._targets)
@@ -138,6 +156,13 @@ class HDF5Dataset(keras.utils.PyDataset):
         return (
             self._transform(*elements) if isinstance(elements, tuple) else self._transform(elements)
         )
+
+    def _to_array(self, name: str, values: Any, index: int) -> Any:
+        if name not in self._draw:
+            return np.array(values, object) if isinstance(values, list) else values
+        # The same for all features, so that those with equally many items are drawn alike.
+        generator = np.random.default_rng((*self._entropy, self._epoch, index))
+        return draw_arrays(name, values, self._draw[name], self._fewer, generator)
 
     def on_epoch_end(self) -> None:
         """Draws the next epoch's order."""
@@ -189,20 +214,18 @@ def _find_targets(records: HDF5Records, features: Mapping[str, str] | None) -> l
     return targets
 
 
-def _check_shapes(records: HDF5Records) -> None:
+def _check_shapes(records: HDF5Records, drawn: Container[str]) -> None:
     """Keras takes rectangular batches only."""
     if not len(records):
         return
     for name, values in records.read([0]).items():
+        if name in drawn:
+            continue
         if isinstance(values, list) and not isinstance(values[0], str | bytes):
             raise ValueError(
                 f"features: {name!r} has another shape in each record, which a batch for Keras cannot "
-                "hold; leave it out with features=, or use load or HDF5Records"
+                "hold; leave it out with features=, or use load or HDF5Records, or draw= for items of a list"
             )
-
-
-def _to_array(values: Any) -> Any:
-    return np.array(values, object) if isinstance(values, list) else values
 
 
 def _plan(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -38,6 +38,8 @@ def load(
     scaling: str | None = None,
     channels_first: bool = False,
     source: str | None = None,
+    draw: Mapping[str, int] | None = None,
+    fewer: str | None = None,
     frames: int | None = None,
     sampling: str | None = None,
     pad_to: int | str | None = None,
@@ -84,6 +86,13 @@ def load(
             default those that are there, TFRecords where both are. With HDF5, ``shuffle`` draws the order
             from all records, whatever the buffer's size, and ``seed`` costs no speed; elements are
             otherwise the same. Files of another package's sink, by its name, are read as HDF5 files are.
+        draw: of each record, so many items at random of features whose shape begins with null, such as
+            ``{"poses": 3}``: [batch, 3, …] instead of a ``tf.RaggedTensor``; others each epoch, in random
+            order, and none twice. Features that have equally many items in every record are drawn alike:
+            what stands at one place of both stays together. Of step features, so many of each step.
+        fewer: what becomes of records that have fewer items than are drawn: ``zeros`` fills up behind those
+            that there are, ``repeat`` takes them several times, each about equally often. By default they
+            are an error, at the batch that has one.
         frames: of each clip, decodes so many frames, and takes as many of its other steps: [batch, frames,
             …]. Step features that are ragged stay whole, filled up to the longest of the batch.
         sampling: which frames; ``uniform``, the default: the middles of as many equal parts of the clip;

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, TypedDict
 
 import tensorflow as tf
 
 from ..schemas import Schema
+from .draws import check_draw
 from .elements import check_scaling
-from .selection import check_features
+from .selection import check_features, check_seed
 
 __all__ = ["IMAGE_DTYPES", "MASK", "LoadOptions", "ReadOptions", "even_steps"]
 
@@ -39,6 +39,8 @@ class LoadOptions(TypedDict, total=False):
     scaling: str | None
     channels_first: bool
     source: str | None
+    draw: Mapping[str, int] | None
+    fewer: str | None
     frames: int | None
     sampling: str | None
     pad_to: int | str | None
@@ -69,6 +71,8 @@ class ReadOptions:
     scaling: str | None = None
     channels_first: bool = False
     source: str | None = None
+    draw: Mapping[str, int] | None = None
+    fewer: str | None = None
     frames: int | None = None
     sampling: str | None = None
     pad_to: int | str | None = None
@@ -81,18 +85,14 @@ class ReadOptions:
         for name in ("shuffle", "repeat"):
             if not isinstance(getattr(self, name), bool):
                 _check_count(name, getattr(self, name))
-        if self.seed is not None and (
-            isinstance(self.seed, bool) or not isinstance(self.seed, Integral)
-        ):
-            raise ValueError(
-                f"seed: got {self.seed!r}, expected an integer, or None for another order each run"
-            )
+        check_seed(self.seed)
         if self.batch_size is None and self.drop_remainder:
             raise ValueError("drop_remainder: got True without a batch_size, expected both")
         check_features(self.features)
         if isinstance(self.targets, str):
             raise ValueError(f"targets: got {self.targets!r}, expected a list: [{self.targets!r}]")
         check_scaling(self.scaling)
+        check_draw(self.draw, self.fewer)
         self._check_dtype()
 
     @property

@@ -1,9 +1,10 @@
-"""Which features and which records a training job takes."""
+"""Which features and which records a training job takes, and what their order is made of."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,14 @@ from numpy.typing import NDArray
 
 from ..schemas import Schema
 
-__all__ = ["check_features", "choose_features", "choose_rows", "select", "warn_of_text"]
+__all__ = [
+    "check_features",
+    "check_seed",
+    "choose_features",
+    "choose_rows",
+    "select",
+    "warn_of_text",
+]
 
 
 def check_features(features: Sequence[str] | None) -> None:
@@ -24,6 +32,18 @@ def check_features(features: Sequence[str] | None) -> None:
         raise ValueError(f"features: got {features!r}, expected a list: [{features!r}]")
     if features is not None and not features:
         raise ValueError("features: got an empty list, expected at least one name, or None for all")
+
+
+def check_seed(seed: Any) -> None:
+    """Checks an argument ``seed``.
+
+    Raises:
+        ValueError: it is neither an integer nor ``None``.
+    """
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, Integral)):
+        raise ValueError(
+            f"seed: got {seed!r}, expected an integer, or None for another order each run"
+        )
 
 
 def choose_features(

@@ -12,6 +12,7 @@ from ..options import ReadOptions
 from ..selection import select
 from .clips import ClipReader, bucket
 from .description import describe_single, make_description
+from .draws import draw_features, zip_seeds
 from .inputs_targets import Elements
 from .sources import RecordSource
 
@@ -76,6 +77,7 @@ class _ExampleReader:
         self, source: RecordSource, schema: Schema, elements: Elements, options: ReadOptions
     ) -> None:
         self._source, self._names, self._elements = source, list(schema.features), elements
+        self._options, self._draw = options, options.draw or {}
         names = [name for name in schema.features if name not in source.decoded]
         self._encoded = select(schema, names)
         self.decodes = any(feature.is_image for feature in self._encoded.features.values())
@@ -85,10 +87,10 @@ class _ExampleReader:
 
         # What is traced are plain TensorFlow calls; AutoGraph would only look for their source.
         @tf.autograph.experimental.do_not_convert
-        def decode(batch: Any) -> Any:
-            return finish(self._decode(description, self._source.parse(batch)))
+        def decode(batch: Any, *seed: Any) -> Any:
+            return finish(self._decode(description, self._source.parse(batch), *seed))
 
-        return batches.map(decode, **parallel)
+        return self._with_seeds(batches).map(decode, **parallel)
 
     def decode_single(
         self, batches: Any, finish: Callable[[Any], Any], parallel: dict[str, Any]
@@ -106,8 +108,8 @@ class _ExampleReader:
             return self._source.parse(batch)
 
         @tf.autograph.experimental.do_not_convert
-        def decode(parsed: Any) -> Any:
-            decoded = self._decode(description, parsed)
+        def decode(parsed: Any, *seed: Any) -> Any:
+            decoded = self._decode(description, parsed, *seed)
             return finish(
                 {
                     name: value[0] if isinstance(value, tf.RaggedTensor) else tf.squeeze(value, 0)
@@ -115,11 +117,19 @@ class _ExampleReader:
                 }
             )
 
-        return batches.map(parse, **parallel).rebatch(1).map(decode, **parallel)
+        singles = batches.map(parse, **parallel).rebatch(1)
+        return self._with_seeds(singles).map(decode, **parallel)
 
-    def _decode(self, description: Any, parsed: dict[str, Any]) -> dict[str, Any]:
+    def _with_seeds(self, batches: Any) -> Any:
+        """Batches with random numbers beside them, where those are drawn by."""
+        return zip_seeds(batches, self._options.seed) if self._draw else batches
+
+    def _decode(self, description: Any, parsed: dict[str, Any], seed: Any = None) -> dict[str, Any]:
         decoded = {**parsed, **description.decode(parsed)}
-        return self._elements.convert({name: decoded[name] for name in self._names})
+        features = {name: decoded[name] for name in self._names}
+        if self._draw:
+            features = draw_features(features, self._draw, self._options.fewer, seed)
+        return self._elements.convert(features)
 
 
 def _expect(dataset: Any, count: int) -> Any:

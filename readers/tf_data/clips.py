@@ -13,6 +13,7 @@ import tensorflow as tf
 from ...schemas import Schema
 from ..options import MASK, ReadOptions, even_steps
 from .description import make_description
+from .draws import draw_features, zip_seeds
 from .inputs_targets import Elements
 from .sources import RecordSource
 
@@ -55,8 +56,7 @@ class ClipReader:
         def decode(batch: Any, seed: Any) -> Any:
             return finish(self._decode(batch, seed))
 
-        seeds = tf.data.Dataset.random(self._options.seed, rerandomize_each_iteration=True)
-        return tf.data.Dataset.zip((batches, seeds.batch(2))).map(decode, **parallel)
+        return zip_seeds(batches, self._options.seed).map(decode, **parallel)
 
     def decode_single(
         self, batches: Any, finish: Callable[[Any], Any], parallel: dict[str, Any]
@@ -70,7 +70,10 @@ class ClipReader:
             sampling = self._options.sampling or ("uniform" if self._options.frames else "head")
             keys = self._even_keys()
             features = choose_steps(features, keys, self._options.length, sampling, seed)
-        decoded = self._elements.convert(self._description.decode(features))
+        decoded = self._description.decode(features)
+        if self._options.draw:
+            decoded = draw_features(decoded, self._options.draw, self._options.fewer, seed)
+        decoded = self._elements.convert(decoded)
         dense = {name: self._densify(name, value) for name, value in decoded.items()}
         if self._options.mask:
             counts = features[self._even[0]].row_lengths()

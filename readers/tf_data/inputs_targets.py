@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ...schemas import Schema
 from ...schemas.features.base import Feature
+from ..draws import check_drawn
 from ..elements import Conversion, arrange, check_applicable, plan_conversions
 from ..options import ReadOptions
 from ..published import Published, read_moments
@@ -29,6 +30,7 @@ class Elements:
         schema = dataset.schema
         options.check_clips(schema)
         check_applicable(schema, vars(options))
+        check_drawn(schema, options.draw)
         self._options = options
         self._targets = _choose_targets(schema, options.targets)
         images = {name: f for name, f in schema.features.items() if f.is_image}

@@ -101,6 +101,67 @@ def test_keras_is_told_that_it_cannot_take_them(dataset):
     np.testing.assert_array_equal(batch[0], SOUNDS[:, batch[1]].T)
 
 
+def check_drawn(batch):
+    """That each record has two of its poses and grids, at the same places, which it returns."""
+    found = []
+    for key, poses, grid in zip(batch["id"], batch["poses"], batch["grid"], strict=True):
+        own = POSES[int(key) == IDS].tolist()
+        drawn = poses[: min(2, len(own))]
+        places = [own.index(pose) for pose in np.asarray(drawn).tolist()]
+        assert len(set(places)) == len(places)
+        assert not np.any(poses[len(own) :])
+        np.testing.assert_array_equal(np.reshape(grid, (2, 75)), poses)
+        found.append((int(key), *places))
+    return tuple(sorted(found))
+
+
+DRAW = {"draw": {"poses": 2, "grid": 2}, "fewer": "zeros"}
+
+
+@pytest.mark.parametrize("source", BOTH)
+def test_load_draws_some_of_them_anew_each_epoch(dataset, source):
+    options = {"targets": [], "source": source, "seed": 3, **DRAW}
+    batches = load(dataset, "train", batch_size=4, drop_remainder=True, **options)
+    shapes = {name: spec.shape.as_list() for name, spec in batches.element_spec.items()}
+    assert (shapes["poses"], shapes["grid"]) == ([4, 2, 75], [4, 2, 25, 3])
+    epochs = [check_drawn(batch) for _ in range(12) for batch in batches.as_numpy_iterator()]
+    assert len(set(epochs)) > 6  # of 2 * 6 * 2 that there are
+    again = load(dataset, "train", batch_size=4, repeat=12, shuffle=True, **options)
+    drawn = [check_drawn(batch) for batch in again.as_numpy_iterator()]
+    assert len(set(drawn)) > 6
+    once_more = load(dataset, "train", batch_size=4, repeat=12, shuffle=True, **options)
+    assert [check_drawn(batch) for batch in once_more.as_numpy_iterator()] == drawn
+    single = list(load(dataset, "train", **options).as_numpy_iterator())
+    assert single[0]["poses"].shape == (2, 75)
+    check_drawn({name: [record[name] for record in single] for name in single[0]})
+
+
+@pytest.mark.parametrize("source", BOTH)
+def test_a_record_of_fewer_is_an_error_unless_said_otherwise(dataset, source):
+    options = {"targets": [], "source": source, "draw": {"scores": 3}}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"fewer than 3 items of .*scores"):
+        list(load(dataset, "train", batch_size=4, **options))
+    (batch,) = load(dataset, "train", batch_size=4, fewer="repeat", **options).as_numpy_iterator()
+    for key, scores in zip(batch["id"], batch["scores"], strict=True):
+        assert set(scores) == set(SCORES[key == IDS])
+
+
+def test_keras_draws_some_of_them(dataset):
+    roles = {"poses": "input", "grid": "input", "id": "target"}
+    options = {"features": roles, "batch_size": 4, "seed": 1, **DRAW}
+    drawing = HDF5Dataset(dataset, "train", **options)
+    epochs = []
+    for _ in range(12):
+        inputs, keys = drawing[0]
+        epochs.append(check_drawn({**inputs, "id": keys}))
+        drawing.on_epoch_end()
+    assert len(set(epochs)) > 6
+    inputs, keys = HDF5Dataset(dataset, "train", **options)[0]
+    assert check_drawn({**inputs, "id": keys}) == epochs[0]
+    with pytest.raises(ValueError, match="fewer than 2 items of 'poses'"):
+        HDF5Dataset(dataset, "train", **{**options, "fewer": None})[0]
+
+
 def test_verify_finds_it_whole(dataset):
     assert verify(str(dataset)).faults == []
 
@@ -154,6 +215,18 @@ def test_each_step_may_have_several(tmp_path, source):
     assert padded.element_spec["poses"].shape.as_list()[2:] == [None, 75]
     (batch,) = padded
     assert batch["poses"].shape == (2, 3, 3, 75)
+    options = {"draw": {"poses": 2, "first": 1}, "fewer": "repeat", "targets": []}
+    drawing = load(out, "train", batch_size=2, source=source, frames=2, sampling="head", **options)
+    assert drawing.element_spec["poses"].shape.as_list() == [None, 2, 2, 75]
+    assert drawing.element_spec["first"].shape.as_list() == [None, 1, 75]
+    (batch,) = drawing.as_numpy_iterator()
+    for row, keys in enumerate(batch["id"].tolist()):
+        assert batch["first"][row].tolist()[0] in POSES[keys[0] == IDS].tolist()
+        for step, key in enumerate(keys):
+            own = POSES[key == IDS].tolist()
+            assert len({own.index(pose) for pose in batch["poses"][row][step].tolist()}) == min(
+                2, len(own)
+            )
     for record in HDF5Records(out, "train"):
         for step, key in zip(record["poses"], record["id"], strict=True):
             np.testing.assert_array_equal(step, POSES[key == IDS], strict=True)

@@ -143,6 +143,14 @@ def test_keras_trains_on_it(faces, workers):
             {"features": None},
             "features: missing, expected {'data': …, 'labels': …} with 'input' or 'target' each",
         ),
+        ({"seed": "a"}, "seed: got 'a', expected an integer, or None for another order each run"),
+        ({"seed": True}, "seed: got True, expected an integer, or None for another order each run"),
+        ({"seed": -1}, "seed: got -1, expected an integer of at least 0"),
+        (
+            {"draw": {"data": 2}},
+            "draw: got {'data': 2} for files of others, which have no lists of items; expected a dataset that "
+            "pixelbeam built",
+        ),
     ],
 )
 def test_bad_arguments(faces, options, message):
