@@ -34,7 +34,7 @@ _BUCKET_BITS = 10  # at 10^10 rows a bucket has 240 MB
 _MOST_ROWS = 1 << 20
 _BLOCK_ROWS = 128  # so that no element of the shuffle is large, though all rows be of one image
 _FEW = 1 << 12
-_UNKNOWN, _NO_LABEL = -1, 0
+_NO_LABEL = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +142,11 @@ class LabelCollector:
         values = row.values
         cells = values[self._labels[0][0]] if len(self._labels) == 1 else self._cells(values)
         try:
-            label = self._known.get(cells, _UNKNOWN)
+            label = self._known.get(cells)
         except TypeError:  # a list, as JSON and Parquet have them
             cells = repr(cells)
-            label = self._known.get(cells, _UNKNOWN)
-        if label == _UNKNOWN:
+            label = self._known.get(cells)
+        if label is None:
             label = self._known[cells] = self._number(values)
         if label == _NO_LABEL or type(values[self._key_index]) is not str:
             return

@@ -115,6 +115,69 @@ def test_rows_without_a_path_or_a_label_need_no_collector():
     assert not LabelCollector(images, RowFormat(("path",), "path", True)).is_needed
 
 
+@pytest.mark.parametrize(
+    ("feature", "is_needed"),
+    [
+        (LABEL, True),
+        ({**LABEL, "target": False}, False),
+        ({**LABEL, "source": "l.npy::[{label}]", "vocabulary": ["cat"]}, False),
+        ({"type": "int64", "source": "label", "target": True}, False),
+    ],
+)
+def test_labels_are_targets_that_are_classes(feature, is_needed):
+    schema = Schema.from_dict({"features": {"image": {**IMAGE, "source": "a"}, "label": feature}})
+    assert LabelCollector(schema, RowFormat(("a", "label"), "a", True)).is_needed == is_needed
+
+
+def test_labels_of_clips_are_those_of_their_context():
+    schema = Schema.from_dict(
+        {
+            "record": "sequence_example",
+            "context": {"label": LABEL},
+            "steps": {"image": IMAGE, "action": {**LABEL, "source": "action"}},
+        }
+    )
+    row_format = RowFormat(("action", "label", "path"), "path", True)
+    rows = number(
+        [("run", "cat", "x"), ("sit", "cat", "x"), ("run", "dog", "y"), (["run"], "cat", "y")]
+    )
+    expected = Contradictions(1, (("m.csv", 4, "dog"), ("m.csv", 5, "cat")))
+    assert find(rows, schema, row_format) == expected
+
+
+def test_further_inputs_that_are_paths_are_known_by_any_spelling():
+    other, text = {**IMAGE, "source": "other"}, {"type": "string", "source": "text"}
+    features = {"image": IMAGE, "other": other, "text": text, "label": LABEL}
+    schema = Schema.from_dict({"features": features})
+    row_format = RowFormat(("label", "other", "path", "text"), "path", True)
+    inline = InlineBytes(0, 0, 0, "x.jpg")
+    rows = number(
+        [("cat", "o.jpg", "x.jpg", "t"), ("dog", "./o.jpg", "x.jpg", "t"),
+         ("cat", "o.jpg", "x.jpg", "./t"), ("cat", inline, "y.jpg", "t"), ("dog", inline, "y.jpg", "t")]
+    )  # fmt: skip
+    expected = Contradictions(2, (("m.csv", 2, "cat"), ("m.csv", 3, "dog")))
+    assert find(rows, schema, row_format) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "images", "shared"),
+    [(1, "1 image has", "1 image is"), (1200, "1,200 images have", "1,200 images are")],
+)
+def test_warnings_count_images(count, images, shared):
+    rows = (("a/m.csv", 2, "cat"), ("b/m.csv", 3, "dog"))
+    assert list(Contradictions(count, rows, count, rows).warnings()) == [
+        f"{images} rows with different labels, such as a/m.csv:2 ('cat') and b/m.csv:3 ('dog')",
+        f"{shared} in the manifests of several splits, such as a/m.csv:2 and b/m.csv:3",
+    ]
+
+
+@pytest.mark.parametrize("few", [0, 9])
+def test_numbers_are_given_anew(few, monkeypatch):
+    monkeypatch.setattr(contradictions, "_FEW", few)
+    used, places = contradictions._number_anew(np.array([7, 2, 7, 0]), 9)
+    assert (used.tolist(), places.tolist()) == ([0, 2, 7], [2, 1, 2, 0])
+
+
 CELLS = st.tuples(st.sampled_from("abc"), st.sampled_from([f"{n}.jpg" for n in range(9)]))
 
 
@@ -148,14 +211,17 @@ def test_blocks_stay_small_where_all_rows_are_of_one_image():
 
 
 def test_the_transform():
-    rows = number([("cat", "x.jpg"), ("dog", "x.jpg"), ("cat", "y.jpg"), ("dog", "y.jpg")])
-    expected = Contradictions(2, (("m.csv", 2, "cat"), ("m.csv", 3, "dog")))
+    cells = [("cat", "x.jpg"), ("dog", "x.jpg"), ("cat", "y.jpg"), ("dog", "y.jpg")]
+    rows = [ManifestRow(f"{values[0]}/m.csv", n, values) for n, values in enumerate(cells)]
+    example = (("cat/m.csv", 0, "cat"), ("dog/m.csv", 1, "dog"))
     with beam.Pipeline(FnApiRunner()) as pipeline:
-        found = pipeline | beam.Create(collect(rows, bundles=2)) | FindContradictions()
-        assert_that(found, equal_to([expected]))
-    with beam.Pipeline(FnApiRunner()) as pipeline:
-        empty = pipeline | beam.Create([]) | FindContradictions()
-        assert_that(empty, equal_to([Contradictions()]))
+        blocks = pipeline | beam.Create(collect(rows, bundles=2))
+        assert_that(blocks | FindContradictions(), equal_to([Contradictions(2, example)]))
+        by_split = blocks | "BySplit" >> FindContradictions(by_split=True)
+        both = [Contradictions(2, example, 2, example)]
+        assert_that(by_split, equal_to(both), "by_split")
+        empty = pipeline | "None" >> beam.Create([]) | "OfNone" >> FindContradictions()
+        assert_that(empty, equal_to([Contradictions()]), "empty")
 
 
 def test_a_collector_is_full_at_its_number_of_rows(monkeypatch):
@@ -215,10 +281,10 @@ def test_of_several_labels_all_have_to_agree():
 
 def test_the_example_is_the_first_by_file_and_row():
     places = [("b.csv", 2, "x"), ("b.csv", 3, "x"), ("a.csv", 9, "y"), ("c.csv", 1, "y"),
-              ("a.csv", 8, "z"), ("d.csv", 1, "z")]  # fmt: skip
+              ("a.csv", 8, "z"), ("d.csv", 2, "z")]  # fmt: skip
     rows = [
         ManifestRow(file, n, (("cat", "dog")[at % 2], f"{path}.jpg"))
         for at, (file, n, path) in enumerate(places)
     ]
     together = find_contradictions([block for _, block in collect(rows)])
-    assert together == Contradictions(3, (("a.csv", 8, "cat"), ("d.csv", 1, "dog")))
+    assert together == Contradictions(3, (("a.csv", 8, "cat"), ("d.csv", 2, "dog")))

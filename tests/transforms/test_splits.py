@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import apache_beam as beam
 import pytest
@@ -13,8 +14,9 @@ from pixelbeam.schemas.errors import OptionError, Reject
 from pixelbeam.transforms import contradictions
 from pixelbeam.transforms import splits as module
 from pixelbeam.transforms.row_order import order_of, pack_row
-from pixelbeam.transforms.rows import ManifestRow, RejectedRow, RowFormat
+from pixelbeam.transforms.rows import ManifestRow, RejectedRow, RowFormat, Window
 from pixelbeam.transforms.splits import AssignSplits, Splits, assign_split
+from pixelbeam.transforms.values.arrays.array_files import ArrayBlock
 
 FORMAT = RowFormat(("path", "person", "split"), "path")
 THREE = (("train", 0.8), ("val", 0.15), ("test", 0.05))
@@ -87,6 +89,8 @@ def test_rejects(splits, given_row, reason, message):
     [
         ("train=0.9,val=0.2", "--splits: got fractions that add up to 1.1, expected 1"),
         ("train=1,train=0", "--splits: got train=0, expected a fraction between 0 and 1"),
+        ("train=1.5,val=-0.5", "--splits: got train=1.5, expected a fraction between 0 and 1"),
+        ("train=-0.5,val=1.5", "--splits: got train=-0.5, expected a fraction between 0 and 1"),
         ("train=0.5,train=0.5", "--splits: got train, train, expected each split once"),
         (
             "a/b=1",
@@ -105,6 +109,7 @@ def test_the_transform_gives_rows_and_rejects():
     with beam.Pipeline(FnApiRunner()) as pipeline:
         rows = pipeline | beam.Create([row(1, split="val"), row(2, split="")])
         outputs = rows | AssignSplits(Splits(column="split"), 0, FORMAT)
+        assert outputs.labels is None
         kept = row(1, split="val")
         packed = pack_row(order_of(0, FORMAT.key(kept), kept), kept)
         assert_that(outputs.rows, equal_to([("val", [packed])]))
@@ -220,6 +225,35 @@ def test_rows_travel_in_blocks(over, filled_by, monkeypatch):
     left = dict(element.value for element in assign.finish_bundle())
     rest = {"a": packed[done + done % 2 :: 2], "b": packed[done + 1 - done % 2 :: 2]}
     assert left == {split: rows for split, rows in rest.items() if rows}
+
+
+def test_labels_are_an_output_where_there_is_a_collector():
+    schema = Schema.from_dict({"features": {"person": {"type": "string", "source": "person"}}})
+    collector = contradictions.LabelCollector(schema, FORMAT)
+    rows = beam.Pipeline() | beam.Create([], reshuffle=False)
+    outputs = rows | AssignSplits(Splits(), 0, FORMAT, collector)
+    assert (type(outputs.labels), outputs.labels.tag) == (beam.PCollection, "labels")
+
+
+def test_the_windows_of_a_clip_stay_together(monkeypatch):
+    hashed = []
+    monkeypatch.setattr(module, "stable_hash", lambda *parts: hashed.append(parts) or b"\0" * 8)
+    assign_split(Splits(THREE), 0, FORMAT, replace(row(1), window=Window("clip", 4, 8)), "clip/4")
+    assert hashed == [(0, "split", "clip")]
+
+
+def test_rows_are_ordered_by_the_blocks_of_their_arrays():
+    class Arrays:
+        def open(self):
+            return lambda given: ArrayBlock("a.h5", "x", given.row // 2, 0, 8)
+
+    assign = module._AssignSplitFn(Splits(), 5, FORMAT, None, Arrays())
+    assign.setup()
+    assign.start_bundle()
+    rows = [row(n) for n in range(3)]
+    assert [list(assign.process(r)) for r in rows] == [[], [], []]
+    packed = [pack_row(order_of(5, f"{r.row}.jpg", r, Arrays().open()(r)), r) for r in rows]
+    assert [element.value for element in assign.finish_bundle()] == [("train", packed)]
 
 
 def test_labels_are_collected_until_there_are_many(monkeypatch):

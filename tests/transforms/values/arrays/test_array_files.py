@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.values.arrays import array_files
-from pixelbeam.transforms.values.arrays.array_files import ArrayFiles
+from pixelbeam.transforms.values.arrays.array_files import ArrayBlock, ArrayFiles
 from pixelbeam.transforms.values.arrays.references import parse_reference
 
 RANDOM = np.random.default_rng(0)
@@ -437,3 +440,145 @@ def test_keys_that_are_a_table_are_said_to_be_one(tmp_path, name):
     assert str(caught.value) == (
         f"load: wrong_shape: {name}::x[ids=3]: got keys of shape [2, 2] in 'ids', expected a vector"
     )
+
+
+@pytest.fixture(scope="module")
+def blocks(tmp_path_factory):
+    """The files of a folder with a table in compressed chunks of 50 rows and 70 columns, 4800 bytes a row."""
+    folder = tmp_path_factory.mktemp("blocks")
+    table = np.zeros((400, 600))
+    ids = np.repeat("z", 402).astype(object)
+    ids[[10, 401]], ids[400], ids[[60, 120]] = "a", "b", "c"
+    with h5py.File(folder / "a.h5", "w") as file:
+        file.create_dataset("x", data=table, chunks=(50, 70), compression="gzip")
+        file.create_dataset("small", data=table[:9], chunks=(3, 70), compression="gzip")
+        file["plain"], file["ids"] = table, ids
+    np.save(folder / "a.npy", table)
+    return ArrayFiles(InputFiles(str(folder)))
+
+
+@pytest.mark.parametrize(
+    ("part", "chunk"),
+    [
+        ("[0]", 0), ("[50]", 1), ("[399]", 7), ("[-1]", 7), ("[-400]", 0), ("[400]", None),
+        ("[-401]", None), ("[40:60]", 0), ("[50:]", 1), ("[500:]", None), ("[ids=a]", 0),
+        ("[ids=b]", None), ("[ids=c]", 1), ("[:,69]", 0), ("[:,70]", 1), ("[:,-1]", 8), ("[:,200:]", 2),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_the_block_of_rows_is_known_from_the_header(blocks, part, chunk):
+    reference = parse_reference(f"a.h5::x{part}")
+    bytes_of_chunk = 70 * 3200 if reference.columns else 50 * 4800
+    expected = None if chunk is None else ArrayBlock("in/a.h5", "x", chunk, 0, bytes_of_chunk)
+    assert blocks.find_block(reference, False, "./in\\a.h5") == expected
+
+
+@pytest.mark.parametrize("text", ["a.h5::small[1]", "a.h5::plain[1]", "a.npy::[1]", "b.h5::x[1]"])
+def test_what_others_cannot_share_has_no_block(blocks, text):
+    assert blocks.find_block(parse_reference(text), False, "a.h5") is None
+
+
+def test_rows_are_read_in_blocks_along_their_own_axis(blocks):
+    rows = [
+        blocks.find(parse_reference(f"a.h5::x{part}"), False).data.rows for part in ("", "[:,:]")
+    ]
+    assert [(r.axis, r.count, r.chunk) for r in rows] == [(0, 400, 50), (1, 600, 70)]
+
+
+def test_the_values_used_longest_ago_are_forgotten():
+    kept, made = OrderedDict(), []
+
+    def value(key):
+        return array_files._remember(kept, key, 2, lambda: made.append(key) or key.upper())
+
+    assert [value(key) for key in "abacab"] == list("ABACAB")
+    assert (made, list(kept)) == (list("abcb"), ["a", "b"])
+
+
+def test_files_of_several_folders_share_what_is_open(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "x.h5", x=VECTORS if name == "a" else -VECTORS)
+    inputs = [InputFiles(str(tmp_path / name)) for name in ("a", "b")]
+    files = ArrayFiles(inputs[0])
+    assert files.under(inputs[0]) is files
+    other, reference = files.under(inputs[1]), parse_reference("x.h5::x[0]")
+    np.testing.assert_array_equal(files.find(reference, False).read(), VECTORS[0])
+    np.testing.assert_array_equal(other.find(reference, False).read(), -VECTORS[0])
+    assert len(files._files) == 2
+    files.close()
+    assert [*files._files, *files._datasets, *other._files] == []
+
+
+def test_rows_are_counted_from_either_end(tmp_path, find):
+    write(tmp_path / "a.h5", x=VECTORS)
+    np.testing.assert_array_equal(find("a.h5::x[-6]").read(), VECTORS[0])
+    for index in (-7, 6):
+        with pytest.raises(Reject) as caught:
+            find(f"a.h5::x[{index}]")
+        expected = f"load: no_such_row: a.h5::x[{index}]: got row {index}, expected one of 6 rows"
+        assert str(caught.value) == expected
+
+
+def test_keys_that_are_no_rows_are_told_from_those_that_are(tmp_path, find):
+    keys = list("abcdefba")
+    square = np.zeros((3, 3))
+    write(tmp_path / "a.h5", x=VECTORS, ids=keys, frames=FRAMES[:2], square=square, three=[1, 2, 3])
+    np.testing.assert_array_equal(find("a.h5::x[ids=f]").read(), VECTORS[5])
+    for key in "ba":  # of whose two rows the first is there, and the second the first that is not
+        with pytest.raises(Reject) as caught:
+            find(f"a.h5::x[ids={key}]")
+        assert str(caught.value) == (
+            f"load: no_such_row: a.h5::x[ids={key}]: got 8 keys in 'ids', expected one for each of 6 rows"
+        )
+    assert reason(find, "a.h5::x[:,ids=d]") == "no_such_column"
+    np.testing.assert_array_equal(find("a.h5::square[three=2]").read(), square[1])
+    np.testing.assert_array_equal(find("a.h5::frames[three=2]").read(), FRAMES[1])
+    assert reason(find, "a.h5::x[:,six=1]") == "no_such_array"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (FileNotFoundError(), "load: file_not_found: no such file: 'a.h5::x'"),
+        (PermissionError(), "load: permission_denied: no permission to read 'a.h5::x'"),
+        (
+            ValueError("bad\nworse"),
+            "load: corrupt_file: a.h5::x cannot be opened, expected wax: bad",
+        ),
+    ],
+)
+def test_faults_of_files_are_told_apart(error, expected):
+    fault = array_files._file_fault(error, "a.h5::x", "wax")
+    assert (str(fault), fault.path) == (expected, "a.h5::x")
+
+
+def test_arrays_of_archives_are_listed_and_may_have_a_gibibyte(tmp_path, find, monkeypatch):
+    np.savez(tmp_path / "none.npz")
+    np.savez(tmp_path / "a.npz", **{name: np.zeros(9, np.uint8) for name in "abcdef"})
+    for name, holds in (("none", "nothing"), ("a", "'a', 'b', 'c', 'd', 'e'")):
+        with pytest.raises(Reject) as caught:
+            find(f"{name}.npz::y")
+        assert caught.value.message == f"{name}.npz::y: there is no 'y'; the file holds {holds}"
+    size = zipfile.ZipFile(tmp_path / "a.npz").getinfo("a.npy").file_size
+    monkeypatch.setattr(array_files, "MAX_VALUE_BYTES", size)
+    assert find("a.npz::a").read().shape == (9,)
+    monkeypatch.setattr(array_files, "MAX_VALUE_BYTES", size - 1)
+    with pytest.raises(Reject) as caught:
+        find("a.npz::b")
+    expected = f"load: array_too_large: a.npz::b: got {size} bytes, expected at most {size - 1}"
+    assert str(caught.value) == expected
+
+
+def test_local_files_are_mapped_and_streams_are_read(tmp_path, find, monkeypatch):
+    np.save(tmp_path / "a.npy", VECTORS)
+    np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
+    write(tmp_path / "a.h5", x=VECTORS)
+    assert isinstance(find("a.npy::").data, np.memmap)
+    monkeypatch.setattr(array_files, "open_for_library", lambda path: Path(path).open("rb"))
+    streams = ArrayFiles(InputFiles(str(tmp_path)))
+    for name in ("a.npy::", "a.h5::x"):
+        found = streams.find(parse_reference(name), False)
+        assert not isinstance(found.data, np.memmap)
+        np.testing.assert_array_equal(found.read(), VECTORS)
+    assert reason(streams.find, parse_reference("objects.npy::"), False) == "corrupt_file"
