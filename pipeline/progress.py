@@ -62,7 +62,6 @@ class ProgressWatch:
         self._results: dict[str, tuple[int, int]] = {}
         self._plan: Plan | None = None
         self._started = clock()
-        self._resumed_rows = 0
         self._look_at_results()
         self._resumed_rows = sum(rows for rows, _ in self._results.values())
 

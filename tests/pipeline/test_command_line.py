@@ -8,8 +8,23 @@ import subprocess
 import sys
 
 import pytest
-from pixelbeam.pipeline.command_line import _say
+from clips import clip_schema
+from pixelbeam.pipeline import command_line
+from pixelbeam.pipeline.command_line import _say, describe, run_command
+from pixelbeam.pipeline.commands.build import Built
+from pixelbeam.pipeline.commands.verify import Fault, Verified
 from pixelbeam.pipeline.main import main
+from pixelbeam.pipeline.output.state import OutputState
+from pixelbeam.schemas import ClassLabel, DatasetInfo, Int64, Schema
+from pixelbeam.schemas.dataset.info import FileInfo, RejectsInfo, ShardFile, ShardInfo, SplitInfo
+from pixelbeam.schemas.errors import (
+    BuildError,
+    DatasetError,
+    OptionError,
+    OutputError,
+    SchemaError,
+    TooManyRejects,
+)
 from support import IMAGE_SCHEMA, contents, write_csv
 
 
@@ -199,3 +214,172 @@ def test_a_key_error_keeps_its_quotes():
     """Its text is shown in quotes, one of which would go with what Beam puts at the end."""
     said = _say(KeyError("row 'where' [while running 'BuildShards']")).splitlines()[0]
     assert said == "KeyError: row 'where'"
+    assert _say(KeyError()).splitlines()[0] == "KeyError: "
+
+
+def test_of_an_unexpected_error_the_first_line_is_said():
+    error = OSError(28, "disk full\nat once [while running 'A'] [while running 'B']")
+    assert _say(error).splitlines()[0] == "OSError: [Errno 28] disk full"
+    assert _say(ValueError("a [while running 'A'] b [while running 'B']")).startswith(
+        "ValueError: a\n"
+    )
+
+
+def fail_with(monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(command_line, "verify", fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (KeyboardInterrupt("stopped"), 130, "stopped"),
+        (OptionError("--a: b\nc"), 2, "--a: b\\nc"),
+        (SchemaError("a\nb"), 2, "a\nb"),
+        (OutputError("a\nb"), 2, "a\nb"),
+        (TooManyRejects("a\nb"), 3, "a\nb"),
+        (BuildError("a\nb"), 1, "a\nb"),
+        (DatasetError("a\nb"), 1, "a\\nb"),
+        (
+            RuntimeError("pixelbeam.schemas.errors.ManifestError: m.csv [while running 'A']"),
+            2,
+            "m.csv",
+        ),
+    ],
+)
+def test_errors_have_their_exit_codes_and_lines(capsys, monkeypatch, error, code, said):
+    fail_with(monkeypatch, error)
+    assert run_command(["verify", "out"], verbose=True) == code
+    assert capsys.readouterr().err.endswith(f"pixelbeam: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "verbose", "is_shown"),
+    [
+        (RuntimeError("x"), True, True),
+        (RuntimeError("x"), False, False),
+        (OptionError("x"), True, False),
+        (OptionError("x"), False, False),
+    ],
+)
+def test_a_traceback_is_shown_on_request_of_what_is_unexpected(
+    capsys, monkeypatch, error, verbose, is_shown
+):
+    fail_with(monkeypatch, error)
+    assert run_command(["verify", "out"], verbose) in (1, 2)
+    assert ("Traceback" in capsys.readouterr().err) == is_shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "faults", "code", "found"),
+    [
+        ([], [], 0, "whole: 1,200 files and 5 records, every byte and record checked"),
+        (["--quick"], [], 0, "whole: 1,200 files and 5 records, sizes and counts checked"),
+        (["--quick"], ["a"], 1, "1 fault: 1,200 files and 5 records, sizes and counts checked"),
+        (
+            [],
+            ["a", "b"],
+            1,
+            "2 faults: 1,200 files and 5 records, every byte and record that could be read checked",
+        ),
+    ],
+)
+def test_what_verify_found_is_said(capsys, monkeypatch, arguments, faults, code, found):
+    asked = []
+
+    def verify(*given):
+        asked.append(given)
+        return Verified(1200, 5, [Fault(name, "gone\n") for name in faults])
+
+    monkeypatch.setattr(command_line, "verify", verify)
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    assert run_command(["verify", "out", *arguments], False) == code
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [*(f"{name}: gone\\n" for name in faults), f"out: {found}"]
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    run_command(["verify", "out", *arguments], False)
+    assert asked == [("out", bool(arguments), 7), ("out", bool(arguments), 1)]
+
+
+def test_options_that_verify_has_not_are_named(capsys):
+    assert run_command(["verify", "out", "--quack", "--threads"], False) == 2
+    expected = "pixelbeam: --quack: no such option; see pixelbeam verify --help\n"
+    assert capsys.readouterr().err == expected
+    for arguments in (["verify", "out", "--qui"], ["build", "--manif", "x"], []):
+        assert run_command(arguments, False) == 2
+
+
+CLASSES = ClassLabel(source="label", vocabulary=("cat", "dog"))
+
+
+def built(state=OutputState.PUBLISHED, schema=None, records=(1500, 0), rejects=None, **settings):
+    """A build of splits ``a`` and ``b`` with so many records, in files of 1,234,000 bytes."""
+    schema = schema or Schema(features={"label": CLASSES, "n": Int64(source="n")})
+    file = ShardFile(path="x", bytes=1_234_000, sha256="0" * 64)
+    splits = {
+        name: SplitInfo(
+            num_records=count, shards=[ShardInfo(num_records=count, files={"tfrecord": file})]
+        )
+        for name, count in zip("ab", records, strict=True)
+    }
+    info = DatasetInfo(
+        fingerprint="f",
+        declared=schema.to_dict(),
+        description=FileInfo(path="d.py", bytes=1, sha256="0" * 64),
+        splits=splits,
+        rows=sum(records) + (rejects.count if rejects else 0),
+        rejects=rejects or RejectsInfo(),
+        warnings=["odd\n"],
+    )
+    return Built(state, info, 2.0, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "first"),
+    [
+        ({}, "nothing to do, as far as sizes and times tell"),
+        ({"by_content": True}, "nothing to do"),
+        ({"by_content": True, "in_parts": 1},
+         "nothing to do, though 1 array file was compared by size and time alone"),
+        ({"by_content": True, "in_parts": 1200},
+         "nothing to do, though 1,200 array files were compared by size and time alone"),
+        ({"unseen": "why"}, "whether its sources have changed was not looked at, why"),
+    ],
+)  # fmt: skip
+def test_of_a_published_dataset_what_was_looked_at_is_said(settings, first):
+    said = describe(built(**settings), "out").splitlines()
+    assert said[0] == f"out is already built: 1,500 records; {first} (--overwrite builds it anew)"
+    said = describe(built(replaced=True, **settings), "out").splitlines()
+    looked = first.replace("nothing to do", "nothing else to do")
+    replaced = "replaced the dataset in out by one that was already built"
+    assert said[0] == f"{replaced}: 1,500 records; {looked}"
+
+
+def test_what_was_built_is_described():
+    rejects = RejectsInfo(count=1200, by_reason={"bad": 1199, "worse": 1})
+    new = built(OutputState.NEW, rejects=rejects, looked_in="looked in x")
+    assert describe(new, "out").splitlines() == [
+        "built 1,500 records in 2.0 s (1,350 images/s): out",
+        "  a         1,500 records in 1 shards, 1.2 MB",
+        "  b         0 records in 1 shards, 1.2 MB",
+        "  rejects   1,200 of 2,700 rows (1,199 bad, 1 worse): out/rejects.jsonl",
+        "            looked in x",
+        "  classes   label: cat=0, dog=1",
+        "  warning   odd\\n",
+        "load it with:",
+        "  import pixelbeam as pb",
+        "  a = pb.load('out', 'a', batch_size=64, shuffle=True)",
+    ]
+    assert (
+        describe(built(records=(0, 2)), "out")
+        .splitlines()[-1]
+        .startswith("  b = pb.load('out', 'b'")
+    )
+    assert describe(built(records=(0, 0)), "out").splitlines()[-1] == "  warning   odd\\n"
+    assert "(750 clips/s)" in describe(built(OutputState.NEW, clip_schema()), "out")
+    assert "  rejects   none\n" in describe(built(looked_in="x"), "out")
+    bare = built(rejects=RejectsInfo(count=1, by_reason={"bad": 1}))
+    assert "rejects.jsonl\n  classes" in describe(bare, "out")

@@ -1,21 +1,35 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
+import apache_beam as beam
+import numpy as np
 import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import ManifestError, OptionError
+from pixelbeam.transforms import contradictions
+from pixelbeam.transforms.contradictions import LabelBlock
 from pixelbeam.transforms.ledger import Ledger
 from pixelbeam.transforms.row_order import order_of, pack_row
 from pixelbeam.transforms.rows import ManifestRow, RowFormat
 from pixelbeam.transforms.shards.encode_rows import RowEncoder
 from pixelbeam.transforms.shards.plan import PLAN_FILE, Plan, SplitPlan
-from pixelbeam.transforms.shards.plan_shards import Planner, RowSummarizer, RowSummary, ShardSize
+from pixelbeam.transforms.shards.plan_shards import (
+    Planner,
+    PlanShards,
+    RowSummarizer,
+    RowSummary,
+    ShardSize,
+)
 from pixelbeam.transforms.sinks.examples import serialize_example
 from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.storage.output_folder import Folder
+from pixelbeam.transforms.storage.split_roots import SplitRoots
 
 SCHEMA = Schema.from_dict(
     {
@@ -262,11 +276,14 @@ def test_the_mean_record_is_that_of_48_rows(tmp_path):
     assert plan.splits["train"].num_shards == asked.shards_for(60, mean)
     assert planner_of(tmp_path, ShardSize(num_shards=3))._record_bytes(schema, summary.sample) == 0
     assert planner._record_bytes(schema, []) == 0
+    assert planner._record_bytes(SCHEMA.with_vocabularies({"label": ("ox",)}), summary.sample) == 0
 
 
 def test_a_summary_is_pruned_before_it_grows():
     numbered = [("train", row) for row in rows(500)]
     sizes = [len(summarize(numbered[:count]).sample) for count in (191, 192, 193)]
+    pruned = summarize(numbered[:193])
+    assert pruned.bound == max(pruned.sample)
     assert sizes == [191, 192, 48]
     assert max(len(summarize(numbered[:count]).sample) for count in range(180, 500, 7)) <= 192
 
@@ -280,3 +297,31 @@ def test_a_line_break_beside_a_class_name_that_is_known_is_seen(mark):
         summarizer.add(summary, "train", pack_row(order_of(3, "", row), row))
     assert summary.broken == {"column 'text': got values": ("m.csv", 2, f"k{mark}1")}
     assert summary.classes == {"label": {"cat": None}}
+
+
+def test_the_transform(tmp_path):
+    """Of two manifests with an image that both have, and of rows of which nothing else is known."""
+    blocks = [("train", [pack(row) for row in rows(2)]), ("val", [pack(row) for row in rows(3)])]
+    entries = np.array([(1, 0, 2, 0), (1, 1, 3, 1)], contradictions._ENTRY).tobytes()
+    labels = [(0, LabelBlock(("a/m.csv", "b/m.csv"), ("cat", "dog"), entries))]
+    both = SplitRoots((("a", "/a"), ("b", "/b")))
+    planner = replace(planner_of(tmp_path, ShardSize(num_shards=2)), manifest_root=both)
+    with beam.Pipeline(FnApiRunner()) as pipeline:
+        split = pipeline | beam.Create(blocks)
+        counts = pipeline | "Counts" >> beam.Create([4, 3])
+        ledger = pipeline | "Ledger" >> beam.Create([Ledger({"seen": 2}), Ledger({"seen": 3})])
+        labels = pipeline | "Labels" >> beam.Create(labels)
+        planned = split | "All" >> PlanShards(planner, counts, ledger, labels)
+        bare = split | "Bare" >> PlanShards(planner, counts)
+        schema = SCHEMA.with_vocabularies({"label": ("dog", "cat")})
+        splits = {"train": SplitPlan(2, 2), "val": SplitPlan(3, 2)}
+        warnings = (
+            "1 image has rows with different labels, such as a/m.csv:2 ('cat') and b/m.csv:3 ('dog')",
+            "1 image is in the manifests of several splits, such as a/m.csv:2 and b/m.csv:3",
+        )
+        plans = [Plan(schema, splits, 7, Ledger({"seen": 5}), warnings), Plan(schema, splits, 7)]
+        assert_that((planned, bare) | beam.Flatten(), equal_to(plans))
+
+
+def pack(row):
+    return pack_row(order_of(3, FORMAT.key(row), row), row)

@@ -44,7 +44,7 @@ class ChunkedRows:
     @property
     def is_small(self) -> bool:
         """Whether the whole is so small that it is kept, in whatever order its rows are asked for."""
-        return self.chunk >= self.count and self.count * self.row_bytes <= _CACHED_BYTES
+        return self.count * self.row_bytes <= _CACHED_BYTES
 
     def find_batch(self, row: int) -> tuple[int, int]:
         """The chunk that a row lies in, and the batch of it."""
@@ -69,7 +69,7 @@ def chunked_rows(dataset: Any, axis: int) -> ChunkedRows | None:
     if not dataset.id.get_create_plist().get_nfilters() or not dataset.size:
         return None
     count, chunk = dataset.shape[axis], dataset.chunks[axis]
-    row_bytes = max(1, dataset.nbytes // count)
+    row_bytes = dataset.nbytes // count
     if count * row_bytes <= _CACHED_BYTES:
         chunk = count
     if chunk == 1:

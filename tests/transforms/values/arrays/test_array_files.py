@@ -6,6 +6,7 @@ import os
 import threading
 import zipfile
 from collections import OrderedDict
+from io import BytesIO
 from pathlib import Path
 
 import h5py
@@ -575,7 +576,9 @@ def test_local_files_are_mapped_and_streams_are_read(tmp_path, find, monkeypatch
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
     write(tmp_path / "a.h5", x=VECTORS)
     assert isinstance(find("a.npy::").data, np.memmap)
-    monkeypatch.setattr(array_files, "open_for_library", lambda path: Path(path).open("rb"))
+    monkeypatch.setattr(
+        array_files, "open_for_library", lambda path: BytesIO(Path(path).read_bytes())
+    )
     streams = ArrayFiles(InputFiles(str(tmp_path)))
     for name in ("a.npy::", "a.h5::x"):
         found = streams.find(parse_reference(name), False)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pixelbeam.transforms.values.arrays import blocks
 from pixelbeam.transforms.values.arrays.blocks import (
     BlockCache,
     BlockedDataset,
@@ -53,8 +54,52 @@ def test_which_datasets_are_read_by_blocks(file):
     assert (small.is_small, huge.is_small) == (True, False)
     assert layout("empty", (0, 9), chunks=(8, 9), maxshape=(None, 9), compression="gzip") is None
     assert chunked_rows(np.zeros(large), 0) is None
+    assert layout("column", (3 * MIB,), chunks=(8,), compression="gzip").row_bytes == 1
     texts = file.create_dataset("texts", 999, h5py.string_dtype(), chunks=(9,), compression="gzip")
     assert chunked_rows(texts, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "row_bytes", "chunk", "expected"),
+    [
+        (2, 1 << 19, 1, (2, 2)),  # a whole of 1 MiB is kept
+        (2, (1 << 19) + 1, 2, (2, 2)),
+        (3, 1 << 19, 2, (2, 2)),
+        (256, MIB, 200, (200, 128)),  # of others at most 128 MiB are read at once
+        (256, MIB + 1, 200, (200, 127)),
+        (4, 129 * MIB, 3, (3, 1)),
+    ],
+)
+def test_how_many_rows_are_read_at_once(file, count, row_bytes, chunk, expected):
+    dataset = file.create_dataset(
+        "x", (count, row_bytes), "u1", chunks=(chunk, 64), compression="lzf"
+    )
+    rows = chunked_rows(dataset, 0)
+    assert (rows.chunk, rows.batch) == expected
+    assert rows.is_small == (count * row_bytes <= MIB)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(
+    "at", [-1, -7, slice(-3, None), slice(1, 6, 2), slice(5, 2), [1, 3], slice(3, 8)]
+)
+def test_rows_from_the_end_and_with_steps_are_indexed_like_the_dataset(file, axis, at):
+    dataset = file.create_dataset("x", data=np.arange(18 * 17).reshape(18, 17), chunks=(7, 7))
+    rows = ChunkedRows(axis, dataset.shape[axis], 7, 5, 1)
+    blocked = BlockedDataset(dataset, rows, BlockCache(), "x", RLock())
+    index = (slice(None), at)[1 - axis :]
+    np.testing.assert_array_equal(blocked[index], dataset[index], strict=True)
+
+
+def test_only_blocks_that_rows_lie_in_are_read(file):
+    dataset = file.create_dataset("x", data=np.arange(20), chunks=(8,), compression="gzip")
+    reads = {0: [0], 12: [8], -1: []}
+    slices = {(2, 5): [0], (2, 6): [0, 5], (6, 10): [5, 8], (4, 9): [0, 5, 8], (3, 9): []}
+    for index, starts in [*reads.items(), *((slice(*ends), at) for ends, at in slices.items())]:
+        cache = BlockCache()
+        blocked = BlockedDataset(dataset, ChunkedRows(0, 20, 8, 5, 1), cache, "x", RLock())
+        np.testing.assert_array_equal(blocked[index], dataset[index])
+        assert [start for _, start in cache._blocks] == starts, index
 
 
 @given(st.data())
@@ -78,17 +123,36 @@ def test_a_block_is_read_once_and_memory_is_bounded():
     def block(number, size):
         def make():
             read.append(number)
-            return np.full(size, number, np.uint8)
+            return np.broadcast_to(np.uint8(number), size)  # takes a byte
 
         return cache.get(number, make)
 
     for number in (1, 2, 1, 2, 1):
-        assert block(number, 120 * MIB)[0] == number
+        assert block(number, 128 * MIB)[0] == number
     assert read == [1, 2]
-    block(3, 120 * MIB)  # 2 was used longest ago
-    block(1, 120 * MIB)
-    block(2, 120 * MIB)
+    block(3, 128 * MIB)  # 2 was used longest ago
+    block(1, 128 * MIB)
+    block(2, 128 * MIB)
     assert read == [1, 2, 3, 2]
     block(4, 300 * MIB)  # one that is larger than all is still kept
     block(4, 300 * MIB)
     assert read == [1, 2, 3, 2, 4]
+    block(5, 128 * MIB)
+    block(6, 128 * MIB + 1)  # a byte too many for both
+    block(5, 128 * MIB)
+    assert read == [1, 2, 3, 2, 4, 5, 6, 5]
+
+
+def test_blocks_are_forgotten_where_they_are_too_many_bytes(monkeypatch):
+    monkeypatch.setattr(blocks, "_KEPT_BYTES", 20)
+    cache = BlockCache()
+    for _ in range(2):
+        for key, size in (("a", 12), ("b", 8)):
+            cache.get(key, lambda size=size: np.zeros(size, np.uint8))
+        assert list(cache._blocks) == ["a", "b"]
+        cache.get("c", lambda: np.zeros(9, np.uint8))
+        assert list(cache._blocks) == ["b", "c"]
+        cache.get("d", lambda: np.zeros(4, np.uint8))
+        assert list(cache._blocks) == ["c", "d"]
+        cache.clear()
+        assert list(cache._blocks) == []
