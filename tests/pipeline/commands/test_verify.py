@@ -5,12 +5,16 @@ import random
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
-from pixelbeam.pipeline.commands.verify import verify
+from pixelbeam.pipeline.commands.build import build
+from pixelbeam.pipeline.commands.verify import Fault, _compare, _equal, verify
 from pixelbeam.pipeline.main import main
+from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.schemas.dataset.checksum import BLANK, fill_checksum, has_right_checksum
 from pixelbeam.schemas.dataset.tfrecord import frame_record
-from pixelbeam.schemas.errors import DatasetError
+from pixelbeam.schemas.errors import DatasetError, OptionError
+from pixelbeam.schemas.features.base import Steps
 from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.sinks.examples import serialize_example
 from pixelbeam.transforms.splits import Splits
@@ -28,22 +32,35 @@ SCHEMA = IMAGE_SCHEMA.from_dict(
 )
 
 
-@pytest.fixture
-def dataset(images, build_images) -> Path:
-    """Two splits of two shards, and two rejects."""
+@pytest.fixture(scope="module")
+def built(images, tmp_path_factory) -> Path:
+    """A folder with the datasets that tests copy."""
+    folder = tmp_path_factory.mktemp("built")
     rows = [
         (f"{n:02d}.{'png' if n % 5 == 0 else 'jpg'}", "ab"[n % 2], n, "1 2 3 4") for n in range(20)
     ]
     rows += [("none.jpg", "a", 1, "1 2 3 4"), ("01.jpg", "a", -1, "1 2 3 4")]
     manifest = write_csv(images / "verify.csv", rows, ("path", "label", "age", "box"))
-    halves = Splits((("train", 0.5), ("val", 0.5)))
-    return build_images(
-        "dataset",
-        manifest=str(manifest),
-        schema=SCHEMA,
-        splits=halves,
-        shard_size=ShardSize(num_shards=2),
+    options = {"splits": Splits((("train", 0.5), ("val", 0.5))), "max_rejects": MaxRejects(count=2)}
+    shards = ShardSize(num_shards=2)
+    build(
+        BuildOptions(str(manifest), SCHEMA, str(folder / "dataset"), shard_size=shards, **options)
     )
+    manifest, sinks = str(images / "images.csv"), ("tfrecord", "hdf5")
+    build(BuildOptions(manifest, IMAGE_SCHEMA, str(folder / "twins"), sinks=sinks, **options))
+    return folder
+
+
+@pytest.fixture
+def dataset(built, tmp_path) -> Path:
+    """Two splits of two shards, and two rejects."""
+    return Path(shutil.copytree(built / "dataset", tmp_path / "dataset"))
+
+
+@pytest.fixture
+def twins(built, tmp_path) -> Path:
+    """Both formats from one pass."""
+    return Path(shutil.copytree(built / "twins", tmp_path / "twins"))
 
 
 def faults(folder: Path, quick: bool = False) -> list[str]:
@@ -145,7 +162,6 @@ def test_sizes_and_presence(dataset):
 def record(**changes) -> dict:
     import io
 
-    import numpy as np
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -163,7 +179,6 @@ def record(**changes) -> dict:
 def test_records_are_checked_against_the_schema(dataset):
     import io
 
-    import numpy as np
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -203,6 +218,74 @@ def test_a_wrong_number_of_records_is_found(dataset):
     republish(dataset, SHARD, data * 50)
     (fault,) = faults(dataset)
     assert fault.startswith(f"{SHARD}: got 50 records, expected ")
+
+
+def test_of_a_file_20_faults_are_said(dataset):
+    data = b"".join(frame_record(serialize_example(record(age=None, label=None))))
+    republish(dataset, SHARD, data * 11)
+    found = faults(dataset)
+    assert len(found) == 20
+    assert found[-1].startswith(f"{SHARD}: record 9 at byte ")
+
+
+def test_a_list_of_rejects_has_a_reject_in_each_line(dataset):
+    path = dataset / "rejects.jsonl"
+    first, second = path.read_text().splitlines()
+    path.write_text(f"{first}\nnothing\n{second}\n[]\n")
+    assert faults(dataset)[2:] == [
+        "rejects.jsonl: line 2 is not a reject",
+        "rejects.jsonl: line 4 is not a reject",
+    ]
+    path.write_text(f"{first}\n{first}\n")
+    expected = "rejects.jsonl: the rejects differ from those that dataset.json counts"
+    assert faults(dataset)[-1] == expected
+
+
+def test_what_is_no_dataset_is_told_apart(tmp_path):
+    (tmp_path / "file").write_text("")
+    for name, got in (("file", "a file"), ("none", "nothing")):
+        with pytest.raises(OptionError) as caught:
+            verify(str(tmp_path / name))
+        expected = f"{tmp_path / name}: got {got}, expected a dataset's directory"
+        assert str(caught.value) == expected
+
+
+def test_a_fault_says_where_it_is():
+    assert str(Fault("a", "bad")) == "a: bad"
+    assert str(Fault("a", "bad", 0, 0)) == "a: record 0 at byte 0: bad"
+    assert str(Fault("a", "bad", 3)) == "a: record 3: bad"
+
+
+NUMBERS = np.array([1, 2], np.int64)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "equal"),
+    [
+        (NUMBERS, NUMBERS.copy(), True),
+        (NUMBERS, NUMBERS + 1, False),
+        (NUMBERS, NUMBERS.view(np.float64), False),
+        (np.array([np.nan], np.float32), np.array([np.nan], np.float32), True),
+        (NUMBERS, [b"a"], False),
+        ([b"a"], NUMBERS, False),
+        ([b"a"], [b"a"], True),
+        ([b"a"], [b"b"], False),
+        ([b"a"], (b"a",), False),
+        (Steps((NUMBERS,)), Steps((NUMBERS.copy(),)), True),
+        (Steps((NUMBERS,)), Steps((NUMBERS, NUMBERS)), False),
+        (Steps((NUMBERS, [b"a"])), Steps((NUMBERS, [b"b"])), False),
+        (Steps(()), NUMBERS, False),
+        (NUMBERS, Steps(()), False),
+    ],
+)
+def test_when_values_are_the_same(left, right, equal):
+    assert _equal(left, right) is equal
+
+
+def test_what_records_of_two_formats_differ_in():
+    left, right = {"a": [b"x"], "b": [b"x"], "d": [b"x"]}, {"b": [b"y"], "c": [b"x"], "d": [b"x"]}
+    said = [f"'{key}': differs from the same record of f" for key in "abc"]
+    assert list(_compare(left, right, "f")) == said
 
 
 def test_the_books_are_checked(dataset):
@@ -272,13 +355,6 @@ def test_checksums_of_text():
     assert has_right_checksum(text)
     assert not has_right_checksum(text.replace(b"1", b"2", 1))
     assert not has_right_checksum(b"{}")
-
-
-@pytest.fixture
-def twins(images, build_images) -> Path:
-    """Both formats from one pass."""
-    halves = Splits((("train", 0.5), ("val", 0.5)))
-    return build_images("twins", sinks=("tfrecord", "hdf5"), splits=halves, schema=IMAGE_SCHEMA)
 
 
 def test_both_formats_are_read_and_agree(twins):
