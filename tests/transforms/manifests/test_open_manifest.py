@@ -1,4 +1,5 @@
 import gzip
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -168,3 +169,66 @@ def test_manifests_that_cannot_be_opened(case, tmp_path):
     with pytest.raises(ManifestError) as error:
         open_manifest(spec)
     assert str(error.value) == message.format(spec=spec, root=tmp_path)
+
+
+def test_a_manifest_of_files_has_no_split_of_its_own_and_leaves_nothing_out(tmp_path):
+    (tmp_path / "a.csv").write_text("a\n")
+    manifest = open_manifest(str(tmp_path / "a.csv"))
+    found = (manifest.split_column, manifest.left_out, manifest.left_out_example, manifest.split)
+    assert found == (None, 0, "", "")
+    assert manifest.name_of("a.csv") == "a.csv"
+    assert replace(manifest, split="val").name_of("a.csv") == "val/a.csv"
+
+
+def test_inline_columns_are_those_of_the_first_file(tmp_path):
+    for name, value in (("a", b"x"), ("b", "x"), ("c", "x")):
+        pq.write_table(pa.table({"image": [value]}), tmp_path / f"{name}.parquet")
+    assert open_manifest(str(tmp_path / "*.parquet")).inline_columns == ("image",)
+
+
+def test_the_folder_that_is_written_to_is_left_out(tmp_path):
+    for name in ("a/1.jpg", "out/1.jpg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("")
+    manifest = open_manifest(str(tmp_path), f"{tmp_path}/out")
+    assert [file.name for file in manifest.files] == ["a"]
+    for name in ("a/1.csv", "out/1.csv"):
+        (tmp_path / name).write_text("a\n")
+    manifest = open_manifest(f"{tmp_path}/*/*.csv", f"{tmp_path}/out")
+    assert [file.path for file in manifest.files] == [f"{tmp_path}/a/1.csv"]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(13, "no access", "/data/x"), "/data/x: cannot be read: no access"),
+        (PermissionError(13, "no access"), "{spec}: cannot be read: no access"),
+        (OSError("lost"), "{spec}: cannot be read: lost"),
+        (ValueError("lost"), "{spec}: cannot be read: lost"),
+    ],
+)
+def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch, error, message):
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr("pixelbeam.transforms.manifests.open_manifest.walk_folder", refuse)
+    with pytest.raises(ManifestError) as caught:
+        open_manifest(str(tmp_path))
+    assert str(caught.value) == message.format(spec=tmp_path)
+
+
+REMOTE_ERRORS = {
+    "memory://b/none": "no such file or directory",
+    "memory://b/*.csv": "no file matches",
+    "memory://b/docs": "a directory without images; it has 'a.doc'",
+    "memory://b/lists": "a directory without images; for the manifest in it: "
+    "--manifest memory://b/lists/a.csv",
+}
+
+
+@pytest.mark.parametrize("spec", REMOTE_ERRORS)
+def test_remote_manifests_that_cannot_be_opened(spec, memory_files):
+    memory_files.update({"memory://b/docs/a.doc": b"", "memory://b/lists/a.csv": b"a\n"})
+    with pytest.raises(ManifestError) as caught:
+        open_manifest(spec)
+    assert str(caught.value) == f"{spec}: {REMOTE_ERRORS[spec]}"

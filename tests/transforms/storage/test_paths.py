@@ -91,8 +91,9 @@ def test_the_folder_that_has_all_files(files, folder):
     assert common_folder(files) == folder
 
 
-def test_what_lies_in_a_folder(tmp_path):
+def test_what_lies_in_a_folder(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "link").symlink_to(tmp_path / "out")
     assert lies_in(str(tmp_path / "link" / "x"), str(tmp_path / "out"))
     assert lies_in(str(tmp_path / "out"), str(tmp_path / "out"))
@@ -145,6 +146,7 @@ def test_beams_filesystems_are_made_ready_on_first_use_and_not_by_an_import(unre
 
 def test_joining_remote_paths(memory_files):
     assert join_path("memory://b", "c/d.jpg") == "memory://b/c/d.jpg"
+    assert join_path("memory://b//", "c") == "memory://b/c"  # as the filesystem joins
     assert (is_local("memory://b"), is_local("/b"), is_local("b")) == (False, True, True)
 
 

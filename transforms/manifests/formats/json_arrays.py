@@ -52,7 +52,7 @@ class _Cutter:
         self._path = path
         self.held = b""
         self.number = 1
-        self._start = self._scanned = self._depth = 0
+        self._scanned = self._depth = 0
 
     @property
     def is_done(self) -> bool:

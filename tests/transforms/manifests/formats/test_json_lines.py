@@ -2,6 +2,7 @@ import json
 
 import pytest
 from pixelbeam.schemas.errors import ManifestError
+from pixelbeam.transforms.manifests.formats.json_lines import JsonLines
 from pixelbeam.transforms.manifests.open_manifest import open_manifest
 from pixelbeam.transforms.storage.streams import HEAD_BYTES
 
@@ -128,3 +129,53 @@ def test_heads_that_cannot_be_used(case, tmp_path):
     with pytest.raises(ManifestError) as error:
         open_manifest(str(path))
     assert str(error.value) == f"{path}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("head", "recognized"),
+    [
+        (b"{", True),
+        (b" \n[", True),
+        (b'\xef\xbb\xbf\n{"a"', True),
+        (b"", False),
+        (b" a{", False),
+        (b"a,b", False),
+    ],
+)
+def test_what_is_recognized(head, recognized):
+    assert JsonLines().recognizes(head) is recognized
+
+
+def test_rejects_are_told_by_all_three_of_their_keys(tmp_path, outcomes):
+    path = tmp_path / "rows.json"
+    for keys in (("stage", "reason"), ("stage", "values"), ("reason", "values")):
+        path.write_text(json.dumps(dict.fromkeys(keys, {"a": 1})))
+        assert open_manifest(str(path)).columns == keys
+    path.write_text(json.dumps([{"a": 1}, {"stage": 1, "reason": 2, "values": {"b": 3}}]))
+    assert open_manifest(str(path)).columns == ("a", "stage", "reason", "values")
+    path.write_text(json.dumps([{"stage": 1, "reason": 2, "values": {"b": 3}}, {"a": 1}]))
+    assert outcomes(path)[0] == (1, (3,))
+
+
+def test_cells_are_left_out_where_they_are_listed(tmp_path, read):
+    row = {"stage": "load", "reason": "r", "values": {"path": "a", "n": None}}
+    path = tmp_path / "rejects.jsonl"
+    path.write_text("\n".join(json.dumps(row | {"left_out": out}) for out in (["n", "m"], "n")))
+    first, second = read(path)
+    assert first.message.startswith("the list of rejects left 'n', 'm' out; ")
+    assert (first.values, second.values) == ((("path", "a"), ("n", None)), ("a", None))
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ('{"a": 1}', ("a",)),
+        ('{"a": 1}\n{"b": 1}', ("a", "b")),
+        ('{"a": 1}\n{"b": 1}\n' + " " * HEAD_BYTES, ("a", "b")),
+        ('{"a": 1}\n{"b": "' + "x" * HEAD_BYTES + '"}', ("a",)),  # goes on behind the head
+    ],
+)
+def test_the_whole_lines_of_a_head_say_what_the_columns_are(content, columns, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(content)
+    assert open_manifest(str(path)).columns == columns

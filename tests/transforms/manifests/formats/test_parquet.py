@@ -185,6 +185,7 @@ def test_only_inline_bytes(images, outcomes):
 
 
 def test_batches(images):
+    assert parquet.BATCH_BYTES == 67108864
     assert Parquet().inline_columns(str(images)) == ("image", "mask", "bare")
     assert read_batch(str(images), 0, 0, "image") == [b"one", None, "3.jpg"]
     assert read_batch(str(images), 1, 0, "image") == [b"four", None]

@@ -20,7 +20,7 @@ from pixelbeam.transforms.sinks.hdf5.files import (
     text_array,
 )
 
-INT64, UINT8 = np.dtype("<i8"), np.dtype("u1")
+INT64, UINT16, UINT8 = np.dtype("<i8"), np.dtype("<u2"), np.dtype("u1")
 
 
 def test_the_types_of_datasets():
@@ -96,12 +96,13 @@ def test_axes_are_named_as_far_as_there_are_labels(tmp_path):
         (UINT8, (10, 1 << 20), (1, 1 << 20)),
         (UINT8, (1 << 19,), (1 << 18,)),
         (INT64, (1 << 20,), (1 << 15,)),
+        (UINT16, (1 << 18,), (1 << 17,)),
         (INT64, (7,), (7,)),
         (INT64, (1, 3), (1, 3)),
     ],
 )
 def test_a_chunk_has_as_many_whole_records_as_fit(dtype, shape, chunks):
-    shuffle = dtype == INT64
+    shuffle = dtype != UINT8
     lzf = {"chunks": chunks, "compression": "lzf", "shuffle": shuffle}
     assert filters("lzf", dtype, shape) == lzf
     gzip = {**lzf, "compression": "gzip", "compression_opts": 4}

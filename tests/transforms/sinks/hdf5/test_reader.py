@@ -77,7 +77,7 @@ def test_all_records_in_order(tmp_path, count):
 @pytest.mark.parametrize(
     "chosen",
     [
-        slice(None), slice(2, 5), slice(1, 9, 3), slice(5, 2), slice(8, None, -2), slice(-2, 99),
+        slice(None), slice(2, 5), slice(1, 9, 3), slice(1, 9, 2), slice(5, 2), slice(8, None, -2), slice(-2, 99),
     ],
 )  # fmt: skip
 def test_slices_are_those_of_a_list(tmp_path, chosen):
