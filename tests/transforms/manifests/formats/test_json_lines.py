@@ -149,7 +149,7 @@ def test_what_is_recognized(head, recognized):
 def test_rejects_are_told_by_all_three_of_their_keys(tmp_path, outcomes):
     path = tmp_path / "rows.json"
     for keys in (("stage", "reason"), ("stage", "values"), ("reason", "values")):
-        path.write_text(json.dumps(dict.fromkeys(keys, {"a": 1})))
+        path.write_text(json.dumps({key: {"a": 1} for key in keys}))
         assert open_manifest(str(path)).columns == keys
     path.write_text(json.dumps([{"a": 1}, {"stage": 1, "reason": 2, "values": {"b": 3}}]))
     assert open_manifest(str(path)).columns == ("a", "stage", "reason", "values")
