@@ -1,14 +1,13 @@
 """The schema of clips: what it says, and what is wrong with it."""
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pixelbeam.schemas import ClassLabel, Image, Int64, Schema, write_description
+from pixelbeam.schemas import Image, Int64, Schema, write_description
 from pixelbeam.schemas.clips import Clips
-from pixelbeam.schemas.errors import ManifestError, Reject, SchemaError
+from pixelbeam.schemas.errors import Reject, SchemaError
 from pixelbeam.schemas.features.base import ValueSpec
+from pydantic import ValidationError
 
 LABEL = {"type": "class_label", "source": "label", "vocabulary": ["a", "b"]}
 FRAME = {"type": "image", "source": "path", "height": 8, "width": 8}
@@ -22,77 +21,9 @@ def faults(declared):
     return str(caught.value).split("\n")
 
 
-def test_the_same_in_python_and_in_dicts():
-    built = Schema(
-        record="sequence_example",
-        context={"label": ClassLabel(source="label", vocabulary=["a", "b"])},
-        steps={"frames": Image(source="path", height=8, width=8)},
-    )
-    schema = Schema.from_dict(CLIP)
-    assert schema == built
-    assert list(schema.features) == ["label", "frames"]
-    assert schema.place("label") == "context.label"
-    assert schema.place("frames") == "steps.frames"
-    assert schema.clips == Clips()
-    stored = json.loads(json.dumps(schema.to_dict()))
-    assert list(stored) == ["record", "on_unreadable", "context", "steps", "clips"]
-    assert Schema.from_dict(stored) == schema
-
-
-def test_an_example_says_nothing_of_clips():
-    schema = Schema.from_dict({"features": {"label": LABEL}})
-    assert list(schema.to_dict()) == ["record", "on_unreadable", "features"]
-    assert (schema.clips, schema.steps, schema.place("label")) == (None, {}, "features.label")
-
-
 @pytest.mark.parametrize(
     ("declared", "expected"),
     [
-        (
-            {"features": {"x": NUMBER}, "steps": {"y": NUMBER}},
-            ["steps: got it with record example, expected record: sequence_example"],
-        ),
-        (
-            {"features": {"x": NUMBER}, "clips": {}},
-            ["clips: got it with record example, expected record: sequence_example"],
-        ),
-        (
-            {**CLIP, "features": {"x": NUMBER}},
-            ["features: got it with record sequence_example, expected context and steps"],
-        ),
-        (
-            {"record": "sequence_example", "context": {"label": LABEL}},
-            ["steps: missing, expected at least one feature"],
-        ),
-        (
-            {**CLIP, "context": {"frames": LABEL}},
-            ["steps.frames: got a name that is in context too, expected another"],
-        ),
-        (
-            {**CLIP, "steps": {"frames": {**FRAME, "resize": "crop2"}}, "context": {"x": {}}},
-            [
-                "context.x.type: missing, expected one of bytes, class_label, class_labels, float32, "
-                "image, int64, string",
-                "steps.frames.resize: got 'crop2', expected one of 'crop', 'pad', 'stretch', "
-                "'shortest_side', 'longest_side' or 'none'",
-            ],
-        ),
-        (
-            {**CLIP, "context": {"label": {**LABEL, "ragged": True}}},
-            ["context.label.ragged: got true, expected it in steps only"],
-        ),
-        (
-            {
-                **CLIP,
-                "context": {
-                    "label": {**LABEL, "source": "a.h5::/{clip}", "vocabulary": "from_manifest"}
-                },
-            },
-            [
-                "context.label.vocabulary: got from_manifest with the source 'a.h5::/{clip}', "
-                "expected the names"
-            ],
-        ),
         ({**CLIP, "clips": {"every": 0}}, ["clips.every: got 0, expected at least 1"]),
         (
             {**CLIP, "clips": {"order": "frame"}},
@@ -112,65 +43,13 @@ def test_an_example_says_nothing_of_clips():
             ["clips.min_frames: got 4, expected at most max_frames, which is 3"],
         ),
         (
-            {**CLIP, "clips": {"key": "path"}},
-            [
-                "steps.frames.source: got 'path', which has one value a clip, expected a column with "
-                "one a frame",
-                "clips.key: got it where no step feature has a column with a cell a frame",
-            ],
-        ),
-        (
-            {
-                **CLIP,
-                "steps": {"frames": FRAME, "n": {**NUMBER, "ragged": True}},
-                "clips": {"window": 2},
-            },
-            ["clips.window: got it with a ragged feature, whose steps windows cannot cut"],
-        ),
-        (
             {**CLIP, "clips": {"on_bad_frame": "skip"}},
             ["clips.on_bad_frame: got 'skip', expected one of 'reject' or 'drop'"],
         ),
     ],
 )
-def test_faults_are_told_with_their_place(declared, expected):
+def test_settings_that_do_not_go_together(declared, expected):
     assert faults(declared) == expected
-
-
-def test_columns_of_clips_and_frames():
-    schema = Schema.from_dict(
-        {
-            **CLIP,
-            "steps": {
-                "frames": {**FRAME, "source": "{video}/{frame}.jpg"},
-                "sound": {"type": "float32", "source": "a.h5::/{video}"},
-            },
-            "clips": {"key": "video", "order": "time"},
-        }
-    )
-    assert schema.columns() == ("frame", "label", "time", "video")
-    assert schema.clip_columns() == {"video", "label"}
-    assert schema.frame_columns() == {"frame", "time"}
-    assert schema.file_columns() == ()
-    schema.check_columns(["video", "label", "frame", "time"], "m.csv")
-    with pytest.raises(ManifestError, match=r"^m\.csv: no column 'time' for clips\.order; "):
-        schema.check_columns(["video", "label", "frame"], "m.csv")
-    with pytest.raises(
-        ManifestError, match=r"^m\.csv: no column 'frame' for steps\.frames\.source; "
-    ):
-        schema.check_columns(["video", "label", "time"], "m.csv")
-
-
-def test_vocabularies_are_filled_in_in_their_place():
-    label = {"type": "class_label", "source": "label", "vocabulary": "from_manifest"}
-    schema = Schema.from_dict({**CLIP, "steps": {"frames": FRAME, "tag": {**label, "source": "t"}}})
-    assert list(schema.observe("tag", ["x", "y"])) == ["x", "y"]
-    assert list(schema.observe("tag", "x y;z")) == ["x", "y", "z"]
-    filled = schema.with_vocabularies({"tag": ("y", "x")})
-    assert filled.features["tag"].class_names == ("x", "y")
-    assert filled.steps["tag"] is filled.features["tag"]
-    with pytest.raises(ManifestError, match=r"^steps\.tag: got no class name from column 't'"):
-        schema.with_vocabularies({"tag": ()})
 
 
 @pytest.mark.parametrize(
@@ -215,3 +94,63 @@ def test_a_kind_that_steps_cannot_have_is_refused(monkeypatch):
     schema = Schema.from_dict({**CLIP, "steps": {"n": NUMBER}})
     with pytest.raises(ValueError, match=r"^steps\.n: got n/n, expected 'n' among them$"):
         write_description(schema)
+
+
+@pytest.mark.parametrize("setting", ["every", "max_frames", "window", "stride", "min_frames"])
+def test_numbers_of_frames_are_whole_and_at_least_one(setting):
+    window = {"window": 1} if setting == "stride" else {}
+    assert getattr(Clips(**window | {setting: 1}), setting) == 1
+    for number in (0, -1, "1", 1.0, True):
+        with pytest.raises(ValidationError, match=setting):
+            Clips(**window | {setting: number})
+
+
+@pytest.mark.parametrize("settings", [{"key": ""}, {"key": "a", "order": ""}, {"separator": ""}])
+def test_names_of_columns_and_separators_are_not_empty(settings):
+    with pytest.raises(ValidationError, match="at least 1 character"):
+        Clips(**settings)
+    assert Clips(key="a", order="b", separator=" ").separator == " "
+    with pytest.raises(ValidationError, match="frozen"):
+        Clips().key = "a"
+
+
+@pytest.mark.parametrize(
+    ("settings", "fewest", "kept"),
+    [
+        ({}, 1, [0, 1, 2, 3, 4]),
+        ({"every": 2}, 1, [0, 2, 4]),
+        ({"every": 2, "max_frames": 2}, 1, [0, 2]),
+        ({"max_frames": 9, "min_frames": 3}, 3, [0, 1, 2, 3, 4]),
+        ({"window": 3}, 3, [0, 1, 2, 3, 4]),
+        ({"window": 3, "max_frames": 3}, 3, [0, 1, 2]),
+        ({"window": 3, "min_frames": 2}, 2, [0, 1, 2, 3, 4]),
+        ({"window": 3, "min_frames": 3}, 3, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_which_frames_are_kept_and_how_many_there_have_to_be(settings, fewest, kept):
+    clips = Clips(**settings)
+    assert (clips.fewest, list(clips.keep(5))) == (fewest, kept)
+    reject = clips.too_few(fewest - 1)
+    assert str(reject) == (
+        f"clip: too_few_frames: got {fewest - 1} frames, expected at least {fewest}"
+    )
+    assert clips.windows(fewest)
+    with pytest.raises(Reject) as caught:
+        clips.windows(fewest - 1)
+    assert str(caught.value) == str(reject)
+
+
+@pytest.mark.parametrize(
+    ("separator", "value", "paths", "numbers"),
+    [
+        (None, "a b;c,d", ["a b", "c,d"], ["a", "b", "c", "d"]),
+        ("|", "a b|c;d", ["a b", "c;d"], ["a b", "c;d"]),
+        (None, " ", [], []),
+        (None, None, [], []),
+        (None, ["a;b"], ["a;b"], ["a;b"]),
+    ],
+)
+def test_steps_in_a_cell(separator, value, paths, numbers):
+    clips = Clips(separator=separator)
+    assert clips.split(value, Image(source="path", resize="none")) == paths
+    assert clips.split(value, Int64(source="n")) == numbers

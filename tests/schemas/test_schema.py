@@ -13,8 +13,10 @@ from pixelbeam.schemas import (
     Schema,
     String,
 )
-from pixelbeam.schemas.errors import ManifestError, SchemaError
+from pixelbeam.schemas.clips import Clips
+from pixelbeam.schemas.errors import ManifestError, PluginError, SchemaError
 from pixelbeam.schemas.features.base import Domain, ValueSpec
+from pydantic import ValidationError
 
 IMAGE = {"type": "image", "source": "path", "height": 8, "width": 8}
 LABEL = {"type": "class_label", "source": "label", "vocabulary": ["cat", "dog"]}
@@ -361,3 +363,204 @@ def test_a_part_of_a_schema_can_be_pickled():
         again = pickle.loads(pickle.dumps(part))
         assert again == part
         assert (list(again.features), again.clips) == (names, clip.clips)
+
+
+FRAME = {"type": "image", "source": "path", "height": 8, "width": 8}
+NUMBER = {"type": "int64", "source": "frame"}
+CLIP = {"record": "sequence_example", "context": {"label": LABEL}, "steps": {"frames": FRAME}}
+
+
+def test_a_sequence_is_the_same_in_python_and_in_dicts():
+    built = Schema(
+        record="sequence_example",
+        context={"label": ClassLabel(source="label", vocabulary=["cat", "dog"])},
+        steps={"frames": Image(source="path", height=8, width=8)},
+    )
+    schema = Schema.from_dict(CLIP)
+    assert schema == built
+    assert list(schema.features) == ["label", "frames"]
+    assert schema.place("label") == "context.label"
+    assert schema.place("frames") == "steps.frames"
+    assert schema.clips == Clips()
+    stored = json.loads(json.dumps(schema.to_dict()))
+    assert list(stored) == ["record", "on_unreadable", "context", "steps", "clips"]
+    assert Schema.from_dict(stored) == schema
+
+
+def test_an_example_says_nothing_of_clips():
+    schema = Schema.from_dict({"features": {"label": LABEL}})
+    assert list(schema.to_dict()) == ["record", "on_unreadable", "features"]
+    assert (schema.clips, schema.steps, schema.place("label")) == (None, {}, "features.label")
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        (
+            {"features": {"x": NUMBER}, "steps": {"y": NUMBER}},
+            ["steps: got it with record example, expected record: sequence_example"],
+        ),
+        (
+            {"features": {"x": NUMBER}, "clips": {}},
+            ["clips: got it with record example, expected record: sequence_example"],
+        ),
+        (
+            {**CLIP, "features": {"x": NUMBER}},
+            ["features: got it with record sequence_example, expected context and steps"],
+        ),
+        (
+            {"record": "sequence_example", "context": {"label": LABEL}},
+            ["steps: missing, expected at least one feature"],
+        ),
+        (
+            {**CLIP, "context": {"frames": LABEL}},
+            ["steps.frames: got a name that is in context too, expected another"],
+        ),
+        (
+            {**CLIP, "steps": {"frames": {**FRAME, "resize": "crop2"}}, "context": {"x": {}}},
+            [
+                "context.x.type: missing, expected one of bytes, class_label, class_labels, float32, "
+                "image, int64, string",
+                "steps.frames.resize: got 'crop2', expected one of 'crop', 'pad', 'stretch', "
+                "'shortest_side', 'longest_side' or 'none'",
+            ],
+        ),
+        (
+            {**CLIP, "context": {"label": {**LABEL, "ragged": True}}},
+            ["context.label.ragged: got true, expected it in steps only"],
+        ),
+        (
+            {
+                **CLIP,
+                "context": {
+                    "label": {**LABEL, "source": "a.h5::/{clip}", "vocabulary": "from_manifest"}
+                },
+            },
+            [
+                "context.label.vocabulary: got from_manifest with the source 'a.h5::/{clip}', "
+                "expected the names"
+            ],
+        ),
+        (
+            {**CLIP, "clips": {"key": "path"}},
+            [
+                "steps.frames.source: got 'path', which has one value a clip, expected a column with "
+                "one a frame",
+                "clips.key: got it where no step feature has a column with a cell a frame",
+            ],
+        ),
+        (
+            {
+                **CLIP,
+                "steps": {"frames": FRAME, "n": {**NUMBER, "ragged": True}},
+                "clips": {"window": 2},
+            },
+            ["clips.window: got it with a ragged feature, whose steps windows cannot cut"],
+        ),
+        (
+            {
+                **CLIP,
+                "clips": {"key": "video", "window": 2},
+                "steps": {"n": {**NUMBER, "ragged": True}},
+            },
+            ["clips.window: got it with a ragged feature, whose steps windows cannot cut"],
+        ),
+        (
+            {"features": {"x": {**NUMBER, "ragged": True}}},
+            ["features.x.ragged: got true, expected it in steps only"],
+        ),
+        (
+            {
+                **CLIP,
+                "clips": {"key": "video"},
+                "steps": {"n": {**NUMBER, "source": "a.h5::/{video}"}},
+            },
+            ["clips.key: got it where no step feature has a column with a cell a frame"],
+        ),
+    ],
+)
+def test_faults_of_parts_are_told_with_their_place(declared, expected):
+    assert fault(declared).split("\n") == expected
+
+
+def test_ragged_steps_without_windows_and_columns_of_files_go_together():
+    ragged = {**CLIP, "steps": {"n": {**NUMBER, "ragged": True}, "frames": FRAME}}
+    for clips in ({}, {"every": 2}, {"key": "video"}, {"key": "video", "order": "frame"}):
+        assert Schema.from_dict({**ragged, "clips": clips}).clips == Clips(**clips)
+
+
+def test_columns_of_clips_and_frames():
+    schema = Schema.from_dict(
+        {
+            **CLIP,
+            "steps": {
+                "frames": {**FRAME, "source": "{video}/{frame}.jpg"},
+                "sound": {"type": "float32", "source": "a.h5::/{video}"},
+            },
+            "clips": {"key": "video", "order": "time"},
+        }
+    )
+    assert schema.columns() == ("frame", "label", "time", "video")
+    assert schema.clip_columns() == {"video", "label"}
+    assert schema.frame_columns() == {"frame", "time"}
+    assert schema.file_columns() == ()
+    schema.check_columns(["video", "label", "frame", "time"], "m.csv")
+    with pytest.raises(ManifestError, match=r"^m\.csv: no column 'time' for clips\.order; "):
+        schema.check_columns(["video", "label", "frame"], "m.csv")
+    with pytest.raises(
+        ManifestError, match=r"^m\.csv: no column 'frame' for steps\.frames\.source; "
+    ):
+        schema.check_columns(["video", "label", "time"], "m.csv")
+
+
+def test_columns_without_clips():
+    schema = Schema.from_dict(CLIP)
+    assert (schema.clip_columns(), schema.frame_columns()) == ({"label"}, {"path"})
+    keyed = Schema.from_dict({**CLIP, "context": {}, "clips": {"key": "video"}})
+    assert (keyed.clip_columns(), keyed.frame_columns()) == ({"video"}, {"path"})
+    assert keyed.columns() == ("path", "video")
+    row = Schema.from_dict({"features": {"label": LABEL}})
+    assert (row.clip_columns(), row.frame_columns()) == (set(), set())
+    shared = {"frames": FRAME, "n": {**NUMBER, "source": "a.h5::/{label}"}}
+    assert Schema.from_dict({**CLIP, "steps": shared}).frame_columns() == {"path"}
+
+
+def test_cells_are_observed_whole_but_in_steps():
+    label = {**LABEL, "vocabulary": "from_manifest"}
+    schema = Schema.from_dict({**CLIP, "context": {"label": label}, "steps": {"tag": label}})
+    assert list(schema.observe("label", "x y")) == ["x y"]
+    assert list(schema.observe("tag", "x y")) == ["x", "y"]
+    assert list(Schema.from_dict({"features": {"x": label}}).observe("x", "x y")) == ["x y"]
+
+
+def test_a_schema_cannot_be_changed():
+    schema = Schema.from_dict({"features": {"label": LABEL}})
+    with pytest.raises(ValidationError, match="frozen"):
+        schema.name = "pets"
+
+
+def test_the_first_kind_that_is_missing_is_named():
+    unpickle, (declared,) = Schema.from_dict({"features": {"label": LABEL}}).__reduce__()
+    assert unpickle(declared).features["label"].vocabulary == ("cat", "dog")
+    others = {name: {"type": name, "source": "x"} for name in ("hologram", "odour", "taste")}
+    with pytest.raises(PluginError, match=r"^feature kind 'hologram' is not installed here"):
+        unpickle(declared | {"features": others})
+
+
+def test_a_copy_may_be_deep():
+    schema = Schema.from_dict({"features": {"label": LABEL}})
+    label = schema.features["label"]
+    assert schema.model_copy().declared["label"] is label
+    assert schema.model_copy(deep=True).declared["label"] is not label
+
+
+def test_vocabularies_are_filled_in_in_their_place():
+    label = {"type": "class_label", "source": "label", "vocabulary": "from_manifest"}
+    schema = Schema.from_dict({**CLIP, "steps": {"frames": FRAME, "tag": {**label, "source": "t"}}})
+    assert list(schema.observe("tag", ["x", "y"])) == ["x", "y"]
+    assert list(schema.observe("tag", "x y;z")) == ["x", "y", "z"]
+    filled = schema.with_vocabularies({"tag": ("y", "x")})
+    assert filled.features["tag"].class_names == ("x", "y")
+    assert filled.steps["tag"] is filled.features["tag"]
+    with pytest.raises(ManifestError, match=r"^steps\.tag: got no class name from column 't'"):
+        schema.with_vocabularies({"tag": ()})

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from installed import install, plugin_caches
 from pixelbeam.schemas import Schema
-from pixelbeam.schemas.dataset.sink import Sink, flatten_record, flatten_value
+from pixelbeam.schemas.dataset.sink import Sink, flatten_record, flatten_value, offered_sinks
+from pixelbeam.schemas.errors import PluginError
 from pixelbeam.schemas.features.base import Steps
 
 SCHEMA = Schema.from_dict({"features": {"n": {"type": "int64", "source": "n"}}})
@@ -62,3 +64,54 @@ def test_steps_are_flattened_one_by_one():
     np.testing.assert_equal([*found["a"].values], expected["a"])
     assert found["b"] == Steps(([b"x"], [b"y"]))
     assert found["c"] == [b"z"]
+
+
+CODE = """
+from pixelbeam.schemas.dataset.sink import Sink
+
+class Odd(Sink):
+    name, suffix = {name!r}, {suffix!r}
+
+    def open(self, path, schema):
+        ...
+
+    {read}
+"""
+
+
+def offered(tmp_path, monkeypatch, name="odd", suffix="o", read="read = open"):
+    code = CODE.format(name=name, suffix=suffix, read=read)
+    points = {"pixelbeam.sinks": {"odd": "odd_sink:Odd"}}
+    install(tmp_path, "pixelbeam-odd", "0.1", {"odd_sink.py": code}, points)
+    monkeypatch.syspath_prepend(tmp_path)
+    with plugin_caches():
+        return offered_sinks(("tfrecord", "hdf5"))
+
+
+def test_sinks_of_other_packages_are_found_by_name(tmp_path, monkeypatch):
+    found = offered(tmp_path, monkeypatch)
+    assert [*found] == ["odd"]
+    made, plugin = found["odd"]
+    assert (made.name, made.suffix, type(made)) == ("odd", "o", plugin.offered)
+    assert (plugin.package, plugin.version) == ("pixelbeam-odd", "0.1")
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            {"name": "even"},
+            "got a sink with the name 'even' and the suffix 'o', "
+            "expected the name 'odd', that of its entry point, and a suffix",
+        ),
+        (
+            {"suffix": ""},
+            "got a sink with the name 'odd' and the suffix '', "
+            "expected the name 'odd', that of its entry point, and a suffix",
+        ),
+        ({"read": ""}, "Can't instantiate abstract class Odd with"),
+    ],
+)
+def test_sinks_that_are_none_are_named_with_their_package(tmp_path, monkeypatch, said, message):
+    with pytest.raises(PluginError, match=f"^pixelbeam-odd 0.1: {message}"):
+        offered(tmp_path, monkeypatch, **said)

@@ -84,6 +84,12 @@ def test_a_histogram_of_other_bounds_is_refused():
         BOUNDS.merge([0, 0, 0], [1, 1])
 
 
+def test_lists_of_another_length_are_no_sums():
+    for total, value in (([1, 2], [1]), ([1], [1, 2])):
+        with pytest.raises(ValueError, match=r"zip\(\) argument 2"):
+            Sum().merge(total, value)
+
+
 def test_a_total_of_counts_is_changed_in_place_and_shares_nothing_with_what_was_added():
     first = {"classes": {"0": 1}}
     total = {}

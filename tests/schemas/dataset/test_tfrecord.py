@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 
@@ -114,3 +115,36 @@ def test_a_record_by_its_number(tmp_path):
         with pytest.raises(IndexError, match=f"got record {number}, expected one of 5"):
             records[number]
     assert len(IndexedRecords(write(tmp_path / "b", []), "example")) == 0
+
+
+class Asked:
+    """A file that remembers how much was asked for at once."""
+
+    def __init__(self, data: bytes):
+        self._file, self.sizes = io.BytesIO(data), []
+
+    def read(self, size: int) -> bytes:
+        self.sizes.append(size)
+        return self._file.read(size)
+
+
+def test_a_length_does_not_decide_how_much_memory_is_asked_for():
+    large = Asked(b"".join(frame_record(b"x" * ((2 << 20) + 5))))
+    assert [len(data) for _, data in read_frames(large)] == [(2 << 20) + 5]
+    assert large.sizes == [12, 1 << 20, 1 << 20, 5, 4, 12]
+    length = struct.pack("<Q", 1 << 40)
+    bomb = Asked(length + masked_crc(length) + b"few")
+    with pytest.raises(CorruptShard, match=r"^the file ends inside a record$"):
+        list(read_frames(bomb))
+    assert bomb.sizes == [12, 1 << 20, 1 << 20, 4]
+
+
+def test_every_number_of_a_record_and_every_slice(tmp_path):
+    records = IndexedRecords(write(tmp_path / "a", RECORDS), "example")
+    for number in range(-5, 5):
+        np.testing.assert_array_equal(records[number]["n"], np.arange(number % 5))
+    sizes = [len(record["n"]) for record in records[::-2]]
+    assert sizes == [4, 2, 0]
+    assert records[5:] == []
+    ends = np.cumsum([0, *(len(record) + 16 for record in RECORDS)])
+    assert records.offsets.tolist() == ends.tolist()

@@ -100,3 +100,32 @@ def test_the_json_schema_has_a_branch_for_each_kind() -> None:
         "enum": [1, 3, 4],
         "type": "integer",
     }
+
+
+def test_the_settings_of_clips_are_said_a_line_each_with_their_meaning_below() -> None:
+    lines = describe("clips").splitlines()
+    first = lines.index("key: text")
+    assert lines[first - 1] == ""
+    assert lines[first + 1 : first + 3] == [
+        "    Rows with the same value in this column are the frames of one clip; without it each row is a",
+        "    clip.",
+    ]
+    assert "every: integer, at least 1; default: 1" in lines
+    assert "on_gap: keep, reject; default: keep" in lines
+    assert "source: text; required" in describe("image").splitlines()
+    assert describe("string").startswith("Text, stored as UTF-8.\n\nNumbers and booleans become ")
+
+
+def test_meanings_are_wrapped_at_96_characters() -> None:
+    meanings = [
+        line for name in MODELS for line in describe(name).splitlines() if line[:4] == "    "
+    ]
+    assert max(map(len, meanings)) == 96
+
+
+def test_the_overview_is_a_table() -> None:
+    lines = overview().splitlines()
+    assert lines[0].startswith("presets: pixelbeam build --schema NAME; ")
+    assert "  string                 Text, stored as UTF-8." in lines
+    assert lines[-1].startswith("clips, schema: ")
+    assert lines[len(preset_names()) + 1] == ""

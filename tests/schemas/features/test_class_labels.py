@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pixelbeam.schemas import ClassLabel, ClassLabels, Schema
 from pixelbeam.schemas.dataset.statistics import merge_all
 from pixelbeam.schemas.errors import Reject
+from pixelbeam.schemas.features.base import Domain, ValueSpec
 from pydantic import ValidationError
 
 ANIMALS = ClassLabel(source="label", vocabulary=["cat", "dog", "7", "true"])
@@ -291,3 +292,55 @@ def test_statistics_count_records_and_labels():
         "labels": 3,
         "classes": {"0": 1, "1": 2},
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "expected"),
+    [
+        (ClassLabel, True, "expected a class name; put it in quotes"),
+        (ClassLabel, 1.0, "expected a class name; put it in quotes"),
+        (ClassLabel, ["a"], "expected a class name; put it in quotes"),
+        (ClassLabel, "c", "expected one of 'a', 'b'"),
+        (ClassLabels, "a", "expected a list of class names"),
+        (ClassLabels, ["a", True], "expected a list of class names"),
+        (ClassLabels, ["a", 1.0], "expected a list of class names"),
+        (ClassLabels, ["a", "c"], "expected one of 'a', 'b'"),
+    ],
+)
+def test_defaults_that_name_no_class(kind, default, expected):
+    with pytest.raises(ValidationError, match=expected):
+        kind(source="x", vocabulary=["a", "b"], default=default)
+
+
+def test_defaults_that_are_still_to_be_collected():
+    assert ClassLabel(source="x", vocabulary="from_manifest", default="c").default == "c"
+    labels = ClassLabels(source="x", vocabulary="from_manifest", default=("c", 1))
+    assert labels.default == ("c", 1)
+    assert labels.with_vocabulary(("a",)).vocabulary == ("1", "a", "c")
+    assert ClassLabels(source="x", num_classes=2, default=None).default is None
+
+
+def test_what_readers_are_told_of_classes():
+    assert (ANIMALS.one_hot_classes, NUMBERS.one_hot_classes, TAGS.one_hot_classes) == (4, 10, None)
+    assert TAGS.decoded == ValueSpec("float32", (3,), ("class",), domain=Domain(0, 1))
+    assert ANIMALS.decoded == ValueSpec("int64", domain=ANIMALS.domain)
+    for feature in (ANIMALS, TAGS):
+        assert (feature.is_target, feature.is_text, feature.reads_files) == (True, False, False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text", "names"),
+    [
+        ({}, "a b, c;d|e", ("a b", "c", "d", "e")),
+        ({"separator": ";"}, "a b, c;d|e", ("a b, c", "d|e")),
+        ({"separator": "\t"}, "a b, c;d|e", ("a", "b,", "c;d|e")),
+        ({}, "[a, b", ("[a", "b")),
+        ({}, "a, b]", ("a", "b]")),
+        ({}, " [a, b] ", ("a", "b")),
+        ({}, ("a", "b"), ("a", "b")),
+    ],
+)
+def test_names_are_split_at_separators(settings, text, names):
+    assert ClassLabels(source="x", vocabulary="from_manifest", **settings).observe(text) == names
+    with pytest.raises(ValidationError, match="at least 1 character"):
+        ClassLabels(source="x", num_classes=2, separator="")

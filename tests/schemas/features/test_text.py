@@ -59,3 +59,22 @@ def test_statistics_count_bytes():
         "bytes": 6,
         "max_bytes": 5,
     }
+
+
+def test_text_and_bytes_are_no_input_of_a_network():
+    for feature in (STRING, BYTES):
+        assert feature.is_text
+        assert not feature.is_target
+        assert feature.statistics({"count": 0}) == {"count": 0}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "default"), [("base64", "AP8"), ("hex", "0"), ("utf8", "\ud800")]
+)
+def test_defaults_that_spell_no_bytes(encoding, default):
+    with pytest.raises(ValueError, match=r"expected (base64|hex|UTF-8 text)"):
+        Bytes(source="s", encoding=encoding, default=default)
+    with pytest.raises(ValueError, match="expected text that UTF-8 can hold"):
+        String(source="s", default="\ud800")
+    with pytest.raises(ValueError, match=r"expected one of|Input should be"):
+        Bytes(source="s", encoding="rot13", default=default)

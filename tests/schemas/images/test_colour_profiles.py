@@ -2,6 +2,8 @@
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.schemas.features.image import Image
+from pixelbeam.schemas.images import colour_profiles
 from pixelbeam.schemas.images.colour_profiles import is_srgb, to_srgb
 
 
@@ -209,3 +212,32 @@ def test_other_profiles_are_counted_and_said_once():
         "colour: srgb converts them"
     ]
     assert list(declare().warnings("x", {"count": 1, "other_profiles": 7})) == []
+
+
+@pytest.mark.parametrize(
+    ("moved", "same"), [(0, True), (2, True), (-2, True), (3, False), (-3, False)]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_grid_of_colours_may_differ_by_two_levels(mode, moved, same, monkeypatch):
+    met = []
+
+    def apply(colours):
+        met.append(colours)
+        pixels = np.asarray(colours.convert("RGB")).astype(int)
+        pixels[-1, -1] += moved if moved < 0 else 0
+        pixels[0, 0] += max(0, moved)
+        return Pillow.fromarray(pixels.astype(np.uint8))
+
+    monkeypatch.setattr(colour_profiles, "_space", lambda profile: mode)
+    monkeypatch.setattr(
+        colour_profiles, "_transform", lambda profile, mode: SimpleNamespace(apply=apply)
+    )
+    assert is_srgb.__wrapped__(b"profile") is same
+    levels = [0, 32, 64, 96, 128, 159, 191, 223, 255]
+    (colours,) = met
+    assert colours.mode == mode
+    found = np.asarray(colours).reshape(729, -1).tolist()
+    if mode == "RGB":
+        assert sorted(found) == [list(colour) for colour in product(levels, repeat=3)]
+    else:
+        assert sorted(found) == [[level] for level in levels for _ in range(81)]
