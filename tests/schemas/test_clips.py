@@ -101,7 +101,7 @@ def test_numbers_of_frames_are_whole_and_at_least_one(setting):
     window = {"window": 1} if setting == "stride" else {}
     assert getattr(Clips(**window | {setting: 1}), setting) == 1
     for number in (0, -1, "1", 1.0, True):
-        with pytest.raises(ValidationError, match=setting):
+        with pytest.raises(ValidationError, match=rf"\n{setting}\n"):
             Clips(**window | {setting: number})
 
 

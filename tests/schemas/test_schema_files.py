@@ -95,3 +95,61 @@ def test_presets_of_clips_and_several_modalities():
     assert load_schema("audio_visual") == Schema(
         features={"image": image, "audio": audio, "label": label}
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "a: \x01",
+            ": not a YAML file: unacceptable character #x0001: special characters are not ",
+        ),
+        (
+            "a: !!python/name:os.system",
+            ": line 1: not a YAML file: could not determine a constructor ",
+        ),
+        (
+            "x:\n  b: 1\n  a: 2\n  b: 3",
+            ": line 4: not a YAML file: got 'b' twice, expected each key once",
+        ),
+    ],
+)
+def test_where_a_file_is_no_yaml(tmp_path, text, said):
+    path = tmp_path / "schema.yml"
+    path.write_text(text)
+    with pytest.raises(SchemaError) as caught:
+        load_schema(str(path))
+    assert str(caught.value).startswith(f"{path}{said}")
+    assert "\n" not in str(caught.value)
+
+
+def test_keys_are_compared_one_by_one(tmp_path):
+    path = tmp_path / "schema.yaml"
+    path.write_text("[1, 2]: x\n[1, 3]: y\n'1': z\n1: w")
+    with pytest.raises(SchemaError, match=r"line \d: not a YAML file: "):
+        load_schema(str(path))
+
+
+def test_every_part_may_name_a_file_or_collect(tmp_path):
+    (tmp_path / "names.txt").write_text("cat\ndog\n")
+    (tmp_path / "schema.yaml").write_text(
+        "record: sequence_example\n"
+        "context:\n"
+        "  a: {type: class_label, source: a, vocabulary: names.txt}\n"
+        "  b: {type: class_label, source: b, vocabulary: from_manifest}\n"
+        "steps:\n"
+        "  c: {type: class_labels, source: c, vocabulary: names.txt}\n"
+        "  d: {type: class_label, source: d, vocabulary: [x, y]}\n"
+        "  e: {type: int64, source: e}\n"
+    )
+    features = load_schema(str(tmp_path / "schema.yaml")).features
+    found = {name: getattr(feature, "vocabulary", None) for name, feature in features.items()}
+    names = ("cat", "dog")
+    assert found == {"a": names, "b": "from_manifest", "c": names, "d": ("x", "y"), "e": None}
+
+
+@pytest.mark.parametrize("text", ["features: 3", "features: {x: 3}", "- 1"])
+def test_what_is_no_mapping_is_left_to_the_schema(tmp_path, text):
+    (tmp_path / "schema.yaml").write_text(text)
+    with pytest.raises(SchemaError, match=r"schema\.yaml: .*expected a mapping"):
+        load_schema(str(tmp_path / "schema.yaml"))

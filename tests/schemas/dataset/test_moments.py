@@ -76,6 +76,7 @@ def test_squares_that_just_fit_and_just_do_not(size, sign):
         found = int_moments(np.full(size, sign * value))
         assert (found["sum"], found["sumsq"]) == (size * sign * value, size * value * value)
     assert all(type(found[name]) is int for name in found)
+    assert int_moments(np.full(128, sign * 2**28))["sumsq"] == 2**63
 
 
 def test_blocks_are_whole_rows_of_at_most_a_mebibyte():

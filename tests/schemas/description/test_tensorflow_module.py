@@ -273,3 +273,16 @@ def test_classes_without_names_are_listed_by_their_numbers():
     source = write_description(Schema.from_dict({"features": {"label": label}}))
     listed = source[source.index("CLASS_NAMES = {") :].split("\n\n")[0]
     assert eval(listed.removeprefix("CLASS_NAMES = ")) == {"label": ["0", "1", "2"]}
+
+
+@pytest.mark.parametrize(("width", "lines"), [(88, 1), (89, 4)])
+def test_class_names_stand_on_one_line_where_they_fit(width, lines):
+    names = ["a", "b" * (width - len('    "k": ["a", ""],'))]
+    source = write_description(Schema(features={"k": ClassLabel(source="k", vocabulary=names)}))
+    table = source[source.index("CLASS_NAMES = {") :].split("\n}")[0].splitlines()[1:]
+    assert len(table) == lines
+    assert (max(map(len, table)) == width) == (lines == 1)
+
+
+def test_a_classless_schema_has_an_empty_table():
+    assert "CLASS_NAMES = {}\n" in write_description(Schema(features={"n": Int64(source="n")}))

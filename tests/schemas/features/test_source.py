@@ -48,3 +48,19 @@ def test_filling_in():
     assert caught.value.message == (
         "column 'list': got [1], expected text or a number for 'x/{list}'"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "filled"), [(0, "0"), (-3.0, "-3"), ("07", "07"), (True, "True"), (" ", " ")]
+)
+def test_cells_that_fill_a_pattern(value, filled):
+    assert fill_source("x/{a}", {"a": value}) == f"x/{filled}"
+
+
+@pytest.mark.parametrize("value", [2.5, float("nan"), b"a", {"a": 1}])
+def test_cells_that_fill_none(value):
+    with pytest.raises(Reject) as caught:
+        fill_source("x/{a}", {"a": value})
+    assert str(caught.value) == (
+        f"load: bad_path: column 'a': got {value!r}, expected text or a number for 'x/{{a}}'"
+    )
