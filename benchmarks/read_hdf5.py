@@ -9,15 +9,8 @@ order, in batches of 64, by
 - ``HDF5Dataset`` and ``load``: pixelbeam's.
 
     python benchmarks/read_hdf5.py [--images 5000] [--photos DIR] [--storages contiguous,gzip,lzf]
-        [--automatic gzip,lzf,none]
 
-Then files as others write them, with the chunks that h5py chooses (``chunks=True``), which hold parts of many
-images:
-
-- ``one by one``: a Keras ``PyDataset`` that reads an image at a time with h5py;
-- ``HDF5Dataset``: pixelbeam's, ``shuffle=True`` and ``shuffle="batch"``.
-
-Of these, the first ``--batches`` batches of an epoch are read.
+Files in the chunks that h5py chooses are ``shuffle_chunks.py``'s.
 
 All run in turn, ``--repeats`` times (those whose epoch takes more than 10 seconds once); the figures are
 medians. The files are read once before, so that they come from the page cache where memory is large
@@ -27,7 +20,6 @@ enough.
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
 import statistics
 import sys
@@ -67,14 +59,6 @@ class Sequence(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         rows = np.sort(self.order[index * BATCH : (index + 1) * BATCH])
         return self.images[rows], self.labels[rows]
-
-
-class OneByOne(Sequence):
-    """What one writes who knows that h5py is slow with lists."""
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        rows = self.order[index * BATCH : (index + 1) * BATCH]
-        return np.stack([self.images[row] for row in rows]), self.labels[np.sort(rows)]
 
 
 def read_memmap(path: Path) -> Iterator[Any]:
@@ -217,46 +201,6 @@ def measure(folder: Path, storage: str, count: int, repeats: int) -> dict[str, f
     return {name: statistics.median(values) for name, values in rates.items()}
 
 
-def build_automatic(path: Path, photos: Path | None, count: int, compression: str | None) -> None:
-    """A file as others write them."""
-    with h5py.File(path, "w") as file:
-        shape = (count, SIDE, SIDE, 3)
-        images = file.create_dataset("image", shape, np.uint8, chunks=True, compression=compression)
-        pixels = photo_pixels(photos, count)
-        while block := list(itertools.islice(pixels, images.chunks[0])):
-            images[count - len(block) : count] = np.stack(block)
-            count -= len(block)
-        file["label"] = np.arange(shape[0]) % 10
-
-
-def measure_automatic(path: Path, batches: int, repeats: int) -> dict[str, float]:
-    """Images a second of the first batches by reader: medians."""
-    features = {"image": "input", "label": "target"}
-    shuffled, in_blocks = (
-        HDF5Dataset(path, features=features, batch_size=BATCH, shuffle=shuffle, seed=0)
-        for shuffle in (True, "batch")
-    )
-    readers: dict[str, Any] = {
-        "one by one": OneByOne(path),
-        "HDF5Dataset": shuffled,
-        "in blocks": in_blocks,
-    }
-    rates: dict[str, list[float]] = {}
-    for _ in range(repeats):
-        for name, dataset in readers.items():
-            started = time.perf_counter()
-            taken = count_images(dataset[index] for index in range(batches))
-            rates.setdefault(name, []).append(taken / (time.perf_counter() - started))
-    return {name: statistics.median(values) for name, values in rates.items()}
-
-
-def report_automatic(compression: str | None, rates: dict[str, float]) -> None:
-    """Prints the figures, and the ratios to the baseline."""
-    print(f"chunks that h5py chooses, {compression or 'uncompressed'}")
-    for name, rate in rates.items():
-        print(f"  {name:12s} {rate:8.1f} images/s   {rate / rates['one by one']:6.2f} x one by one")
-
-
 def report(storage: str, rates: dict[str, float], size: int) -> None:
     """Prints the figures, and the ratios to each baseline."""
     print(f"{storage}, {size / 1e6:.0f} MB")
@@ -278,8 +222,6 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--storages", default="contiguous,gzip,lzf")
-    parser.add_argument("--automatic", default="gzip,lzf,none")
-    parser.add_argument("--batches", type=int, default=3)
     options = parser.parse_args()
     print(f"{options.images} raw {SIDE}x{SIDE} images, shuffled, in batches of {BATCH}")
     for storage in filter(None, options.storages.split(",")):
@@ -288,12 +230,6 @@ def main() -> None:
             build(folder, options.photos, options.images, storage)
             size = (folder / "train-00000-of-00001.h5").stat().st_size
             report(storage, measure(folder, storage, options.images, options.repeats), size)
-    for name in filter(None, options.automatic.split(",")):
-        compression = None if name == "none" else name
-        with tempfile.TemporaryDirectory() as folder_name:
-            path = Path(folder_name) / "images.h5"
-            build_automatic(path, options.photos, options.images, compression)
-            report_automatic(compression, measure_automatic(path, options.batches, options.repeats))
 
 
 if __name__ == "__main__":

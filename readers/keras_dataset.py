@@ -20,6 +20,7 @@ from .elements import (
     plan_conversions,
 )
 from .hdf5.files import FilePath
+from .hdf5.windows import WindowedTable
 from .published import read_moments
 from .random_access.hdf5_records import HDF5Records
 from .selection import check_seed, choose_features, choose_rows, warn_of_text
@@ -50,9 +51,12 @@ class HDF5Dataset(keras.utils.PyDataset):
             which make ``fit`` fail, where there are other inputs; a warning then says which were left
             out. Files of others have to be told.
         batch_size: records a batch.
-        shuffle: ``True`` draws a new order of all records each epoch; ``"batch"`` puts records that lie
-            together in a batch, and draws the order of the batches, which is faster where chunks hold
-            several records; ``False`` keeps the stored order.
+        shuffle: ``True`` draws a new order of all records each epoch; where chunks hold several records, in
+            windows: chunks in random order, as many as fit 256 MiB, and of all records in them a random
+            order. So each chunk is read once an epoch, and up to two windows are kept in memory. A number is
+            the most records that such a window has. ``"all"`` draws from all records whatever that takes;
+            ``"batch"`` puts records that lie together in a batch, and draws the order of the batches;
+            ``False`` keeps the stored order.
         seed: makes the orders the same in each run.
         rows: the records to take, in this order: a slice, numbers (negative ones count from the end; one
             that is there twice is read twice), or a boolean for each record. Records of several files are
@@ -83,7 +87,7 @@ class HDF5Dataset(keras.utils.PyDataset):
         features: Mapping[str, str] | None = None,
         rows: slice | Sequence[int] | Sequence[bool] | NDArray[Any] | None = None,
         batch_size: int = 32,
-        shuffle: bool | Literal["batch"] = False,
+        shuffle: bool | int | Literal["all", "batch"] = False,
         seed: int | None = None,
         drop_remainder: bool = False,
         draw: Mapping[str, int] | None = None,
@@ -97,8 +101,11 @@ class HDF5Dataset(keras.utils.PyDataset):
         super().__init__(**workers)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size: got {batch_size!r}, expected an integer of at least 1")
-        if shuffle not in (True, False, "batch"):
-            raise ValueError(f"shuffle: got {shuffle!r}, expected True, False or 'batch'")
+        whole_number = isinstance(shuffle, int) and (isinstance(shuffle, bool) or shuffle > 0)
+        if not whole_number and shuffle not in ("all", "batch"):
+            raise ValueError(
+                f"shuffle: got {shuffle!r}, expected True, False, 'all', 'batch' or a number of records"
+            )
         check_seed(seed)
         if seed is not None and seed < 0:
             raise ValueError(f"seed: got {seed!r}, expected an integer of at least 0")
@@ -133,6 +140,11 @@ class HDF5Dataset(keras.utils.PyDataset):
         # Drawn here, so that copies in other processes agree on the order.
         self._entropy = np.random.SeedSequence(seed).generate_state(4).tolist()
         self._epoch = 0
+        self._windows: WindowedTable | None = None
+        if self._shuffle not in (False, "all", "batch"):
+            most = None if self._shuffle is True else int(self._shuffle)
+            if windowed := self._records.windowed(most):
+                self._records, self._windows = windowed
         self._order = self._draw_order()
         if schema is not None:
             warn_of_text(schema, chosen, None)
@@ -171,10 +183,13 @@ class HDF5Dataset(keras.utils.PyDataset):
 
     def _draw_order(self) -> NDArray[np.int64] | None:
         """The order of the records, or of the batches; ``None`` for the stored one."""
-        if not self._shuffle:
+        if self._shuffle is False:
             return None
         generator = np.random.default_rng((*self._entropy, self._epoch))
-        if self._shuffle is True:
+        if self._windows is not None:
+            rows = np.arange(self._count) if self._chosen is None else self._chosen
+            return self._windows.draw(generator, self._epoch, rows)
+        if self._shuffle != "batch":
             return generator.permutation(self._count)
         # A last batch that is smaller stays the last, so that all have their sizes.
         return generator.permutation(self._count // self._batch_size)
@@ -184,7 +199,7 @@ class HDF5Dataset(keras.utils.PyDataset):
         if self._shuffle == "batch" and self._order is not None and index < len(self._order):
             index = int(self._order[index])
         start, stop = index * self._batch_size, (index + 1) * self._batch_size
-        if self._shuffle is True and self._order is not None:
+        if self._shuffle != "batch" and self._order is not None:
             return self._order[start:stop]
         return np.arange(start, min(stop, self._count))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import h5py
@@ -40,6 +42,7 @@ class _Opened:
         process: its number; its threads are of no use to its children.
         identities: of each file, which it is.
         rows: shape and type of a row by column.
+        blocks: of each file, how many rows lie in chunks together by column.
         open_files: those that were read last.
         starts: the number of the first row of each file, and of the end ``[files + 1]``.
         pool: threads for jobs.
@@ -48,6 +51,7 @@ class _Opened:
     process: int
     identities: list[Identity | None]
     rows: dict[str, tuple[tuple[int, ...] | None, Any]]
+    blocks: list[dict[str, int]]
     open_files: OpenFiles
     starts: Rows
     pool: ThreadPoolExecutor
@@ -87,8 +91,39 @@ class Table:
         """The arrays of the first file by column, for what they say of shapes and types."""
         return self._arrays(self._opened, 0)
 
-    def read(self, rows: NDArray[Any] | Sequence[int]) -> dict[str, Values]:
+    def blocks(self) -> tuple[Rows, dict[str, int]] | None:
+        """Where rows are read in blocks, several as dear as one; ``None`` where each is read by itself.
+
+        Returns:
+            The number of the first row of each block, rising; and the bytes of a row in each column that
+            lies in blocks. Where columns have blocks of different sizes, those of the column with the most
+            bytes count.
+        """
+        opened = self._opened
+        row_bytes = {
+            column: math.prod(shape or ()) * dtype.itemsize
+            for column, (shape, dtype) in opened.rows.items()
+            if any(of_file[column] > 1 for of_file in opened.blocks)
+        }
+        if not row_bytes:
+            return None
+        largest = max(row_bytes, key=lambda column: row_bytes[column])
+        starts = [
+            np.arange(start, stop, of_file[largest])
+            for of_file, (start, stop) in zip(
+                opened.blocks, pairwise(opened.starts.tolist()), strict=True
+            )
+        ]
+        return np.concatenate(starts), row_bytes
+
+    def read(
+        self, rows: NDArray[Any] | Sequence[int], columns: Sequence[str] | None = None
+    ) -> dict[str, Values]:
         """Rows in the order asked for, by column.
+
+        Args:
+            rows: their numbers.
+            columns: these alone; ``None`` for all.
 
         Raises:
             IndexError: a number is not from 0 to the number of rows - 1.
@@ -99,7 +134,8 @@ class Table:
             raise IndexError(f"got rows {numbers.min()} to {numbers.max()} of {len(self)}")
         opened = self._opened
         try:
-            return {column: self._read(opened, column, numbers) for column in self._columns}
+            wanted = self._columns if columns is None else columns
+            return {column: self._read(opened, column, numbers) for column in wanted}
         except OSError as error:
             raise DatasetError(f"{', '.join(self._files[:3])}: cannot read: {error}") from error
 
@@ -120,16 +156,17 @@ class Table:
         open_files = OpenFiles(_open_columns)
         lengths: list[int] = []
         rows: dict[str, tuple[tuple[int, ...] | None, Any]] = {}
+        blocks: list[dict[str, int]] = []
         for path, identity in zip(self._files, identities, strict=True):
             arrays = open_files.arrays(path, self._columns, identity)
             found = {column: (array.row_shape, array.dtype) for column, array in arrays.items()}
             rows = rows or found
             _check_alike(rows, found, self._files[0], path)
+            blocks.append({column: array.block_rows for column, array in arrays.items()})
             lengths.append(next(iter(arrays.values())).length)
         starts = np.cumsum([0, *lengths])
-        return _Opened(
-            os.getpid(), identities, rows, open_files, starts, ThreadPoolExecutor(_THREADS)
-        )
+        pool = ThreadPoolExecutor(_THREADS)
+        return _Opened(os.getpid(), identities, rows, blocks, open_files, starts, pool)
 
     def _arrays(self, opened: _Opened, index: int) -> Mapping[str, Array]:
         return opened.open_files.arrays(self._files[index], self._columns, opened.identities[index])

@@ -12,6 +12,7 @@ from ...schemas.errors import DatasetError
 from ..hdf5.arrays import Array
 from ..hdf5.files import FilePath, find_files, open_file
 from ..hdf5.table import Table, read_schema
+from ..hdf5.windows import WindowedTable
 from ..selection import check_features, select
 from .table_records import TableRecords
 
@@ -70,6 +71,19 @@ class HDF5Records(TableRecords):
     def arrays(self) -> Mapping[str, Array]:
         """What is known of the stored values by their path in the file: shapes and types."""
         return self._columns.arrays()
+
+    def windowed(self, most: int | None) -> tuple[HDF5Records, WindowedTable] | None:
+        """The same records read by windows, and what draws those; ``None`` where each is read by itself.
+
+        Args:
+            most: see ``WindowedTable``.
+        """
+        found = self._columns.blocks()
+        if found is None:
+            return None
+        other, table = copy(self), WindowedTable(self._columns, *found, most)
+        TableRecords.__init__(other, table, self.schema)
+        return other, table
 
     def select(self, schema: Schema) -> HDF5Records:
         """The same records with a part of their schema."""

@@ -132,7 +132,14 @@ def test_keras_trains_on_it(faces, workers):
     ("options", "message"),
     [
         ({"batch_size": 0}, "batch_size: got 0, expected an integer of at least 1"),
-        ({"shuffle": "records"}, "shuffle: got 'records', expected True, False or 'batch'"),
+        (
+            {"shuffle": "records"},
+            "shuffle: got 'records', expected True, False, 'all', 'batch' or a number of records",
+        ),
+        (
+            {"shuffle": 0},
+            "shuffle: got 0, expected True, False, 'all', 'batch' or a number of records",
+        ),
         ({"features": {"data": "x"}}, "features: got 'x' for 'data', expected 'input' or 'target'"),
         ({"features": ["data"]}, "features: got ['data'], expected a dict like {'data': 'input'}"),
         (
