@@ -11,8 +11,8 @@ read by
     python benchmarks/shuffle_chunks.py [--images 2000] [--sides 64,128] [--batch 32] [--batches 2]
 
 ``HDF5Dataset`` reads a whole first epoch, with nothing kept from before; the others their first batches, which
-all take alike. The file is read once before, so that it comes from the page cache. The figures are images a second and, in
-brackets, the ratio to the faster of the two over h5py. Printed as a table of Markdown.
+all take alike. The file is read once before, so that it comes from the page cache. The figures are images a
+second and, in brackets, the ratio to the faster of the two over h5py. Printed as a table of Markdown.
 """
 
 from __future__ import annotations
