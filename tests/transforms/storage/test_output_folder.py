@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 
 import pytest
 from object_store import MemoryFileSystem
@@ -129,6 +130,20 @@ def test_a_local_folder_with_a_folder_alone_is_not_empty(tmp_path):
     (tmp_path / "out" / "link").symlink_to("x")
     folder.delete(["link"])
     assert folder.folders() == {"x"}
+
+
+def test_what_is_published_is_on_the_disk_before_and_after_it_gets_its_name(
+    tmp_path, memory_files, monkeypatch
+):
+    synced = []
+    monkeypatch.setattr(
+        output_folder.os, "fsync", lambda file: synced.append(stat.S_ISDIR(os.fstat(file).st_mode))
+    )
+    Folder(str(tmp_path)).write("a", b"1")
+    assert synced == [False, True]
+    Folder("memory://b").write("a", b"1")
+    Folder(str(tmp_path)).move(["a"], ["b"])
+    assert synced == [False, True, True]
 
 
 def test_what_is_uploaded_gets_its_name_when_it_is_whole(memory_files, tmp_path, monkeypatch):

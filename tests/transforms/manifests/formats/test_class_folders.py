@@ -1,10 +1,12 @@
 import os
 
 import pytest
-from pixelbeam.schemas.errors import ManifestError
+from pixelbeam.schemas.errors import BuildError, ManifestError
+from pixelbeam.transforms.manifests.formats import class_folders
 from pixelbeam.transforms.manifests.formats.class_folders import (
     FolderLayout,
     find_layout,
+    list_images,
 )
 from pixelbeam.transforms.rows import ManifestRow, RejectedRow
 
@@ -150,3 +152,15 @@ def test_names_that_are_no_utf8(tmp_path, read):
         "not_utf8",
         "got the file name 'a/caf\\udce9.jpg', expected UTF-8 text",
     )
+
+
+def test_a_folder_that_cannot_be_read(monkeypatch):
+    monkeypatch.setattr(class_folders, "list_folder", lambda folder: refuse())
+    for error, said in ((PermissionError(13, "no access"), "no access"), (OSError("lost"), "lost")):
+
+        def refuse(error=error):
+            raise error
+
+        with pytest.raises(BuildError) as caught:
+            list_images("data")
+        assert str(caught.value) == f"data: cannot be read: {said}"

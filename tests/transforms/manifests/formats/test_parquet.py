@@ -201,6 +201,31 @@ def test_a_list_of_images_is_no_source(images, read):
         read(images, columns=("images",), file_columns=("images",))
 
 
+def test_a_batch_has_at_least_one_row(images, outcomes, monkeypatch):
+    monkeypatch.setattr(parquet, "BATCH_BYTES", 1)
+    monkeypatch.setattr(parquet, "_READ_BYTES", 1)
+    places = [cells[0] for _, cells in outcomes(images, columns=("mask",), file_columns=("mask",))]
+    batches = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
+    assert places == [InlineBytes(group, batch, 0) for group, batch in batches]
+    found = [read_batch(str(images), *batch, "mask") for batch in batches]
+    assert found == [[b"m1"], [None], [b"m3"], [b"m4"], [b""]]
+
+
+def test_the_path_may_stand_before_the_bytes(tmp_path, outcomes):
+    kind = pa.struct([("path", pa.string()), ("bytes", pa.binary())])
+    path = tmp_path / "images.parquet"
+    pq.write_table(pa.table({"image": pa.array([{"path": "1.jpg", "bytes": b"1"}], kind)}), path)
+    assert outcomes(path, file_columns=("image",)) == [(1, (InlineBytes(0, 0, 0, "1.jpg"),))]
+
+
+def test_of_two_cells_that_cannot_be_read_the_first_is_named(tmp_path, outcomes, monkeypatch):
+    monkeypatch.setattr(arrow_cells, "LINE_BYTES", 10)
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"a": ["x" * 11], "b": ["x" * 11]}), path)
+    ((row, (reason, message)),) = outcomes(path, columns=("b", "a"))
+    assert (row, reason, message[:10]) == (1, "cell_too_large", "column 'b'")
+
+
 @pytest.mark.parametrize("dictionary", [True, False])
 def test_each_row_finds_its_bytes_in_its_batch(dictionary, tmp_path, outcomes, monkeypatch):
     monkeypatch.setattr(parquet, "BATCH_BYTES", 2000)
@@ -276,7 +301,7 @@ def test_files_that_are_no_parquet(tmp_path):
     path.write_bytes(b"path,label\n")
     with pytest.raises(ManifestError) as error:
         open_manifest(str(path))
-    assert str(error.value).startswith(f"{path}: not readable as Parquet: ")
+    assert str(error.value).startswith(f"{path}: not readable as Parquet: Parquet magic bytes")
     with pytest.raises(BuildError, match="not readable as Parquet"):
         read_batch(str(path), 0, 0, "image")
 

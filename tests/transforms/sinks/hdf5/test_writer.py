@@ -88,6 +88,7 @@ def test_types_labels_and_attributes(tmp_path):
         assert (file.attrs["name"], file.attrs["version"]) == ("things", "1.0.0")
         assert file.attrs["shard"] == "train-00000-of-00001"
         assert Schema.from_dict(json.loads(file.attrs["schema"])) == SCHEMA
+        assert '"bé"' in file.attrs["schema"]
         assert file["pixels"].chunks is None
 
 
@@ -253,6 +254,7 @@ def test_steps_in_one_array_are_the_bytes_of_steps_one_by_one(tmp_path):
         ((2, 100), 8, None, [0, 1]),  # a record of its own is larger
         ((10, 0), 4, None, [0]),  # nothing in a record
         ((70, 0), 4, None, [0, 64]),
+        ((70,), 1, None, [0, 64]),
         ((20,), 8, (3,), [0, 6, 12, 18]),  # 8 records, which are 2 chunks and a part
         ((20,), 8, (8,), [0, 8, 16]),
         ((20,), 8, (9,), [0, 9, 18]),  # a chunk is larger than a block
@@ -283,3 +285,19 @@ def test_blobs_are_moved_in_batches(lengths, batches, monkeypatch):
     monkeypatch.setattr(writer, "_BLOCK_BYTES", 64)
     monkeypatch.setattr(writer, "_BLOCK_RECORDS", 4)
     assert list(writer._batch_lengths(array("q", lengths))) == batches
+
+
+@pytest.mark.parametrize(
+    ("schema", "key", "value", "message"),
+    [
+        (SCHEMA, "image", np.zeros(1), "got ndarray, expected bytes"),
+        (SCHEMA, "label", np.array(1.0), r"got float64 \(\), expected int64 \(\)"),
+        (SCHEMA, "box", np.zeros(2, np.float32), r"got float32 \(2,\), expected float32 \(2, 2\)"),
+        (SCHEMA, "tags", np.zeros(2), r"got float64 \(\), expected int64 \(\)"),
+        (CLIPS, "frames", b"one", "got bytes, expected Steps"),
+    ],
+)
+def test_values_of_another_type_are_an_error(tmp_path, schema, key, value, message):
+    shard = HDF5Sink().open(tmp_path / "a.h5", schema)
+    with pytest.raises(TypeError, match=message):
+        shard.write({**record(0), key: value})
