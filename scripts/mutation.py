@@ -165,7 +165,8 @@ def _import_once(libraries: Iterable[str]) -> None:
 def mirrored_test(module: str) -> str:
     """The file of a module's tests, found by its path."""
     path = Path(module)
-    return (Path("tests") / path.with_name(f"test_{path.name}")).as_posix()
+    name = path.stem.strip("_")  # test_init.py is that of __init__.py
+    return (Path("tests") / path.with_name(f"test_{name}.py")).as_posix()
 
 
 def equal_mutants(path: Path) -> set[str]:

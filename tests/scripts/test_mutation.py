@@ -48,6 +48,8 @@ def test_a_mutant_is_named_by_place_and_change():
 def test_tests_are_found_by_path():
     found = mirrored_test("schemas/images/resizing.py")
     assert found == "tests/schemas/images/test_resizing.py"
+    found = mirrored_test("schemas/features/__init__.py")
+    assert found == "tests/schemas/features/test_init.py"
 
 
 def test_equal_mutants_stand_below_their_reason(tmp_path):
