@@ -276,7 +276,7 @@ class Image(Feature):
             return {}
         white = 255 if self.dtype == "uint8" else 65535
         sums = list(zip(summary["sum"], summary["sum_squares"], strict=True))
-        variances = [max(0, count * squares - total**2) / count**2 for total, squares in sums]
+        variances = [(count * squares - total**2) / count**2 for total, squares in sums]
         return {
             **{key: summary[key] for key in summary if key not in ("sum", "sum_squares")},
             "mean": [total / count / white for total, _ in sums],

@@ -11,8 +11,10 @@ from PIL import ImageCms, ImageOps
 from pixelbeam.schemas.dataset.statistics import merge_all
 from pixelbeam.schemas.description.parsing import parsing_config
 from pixelbeam.schemas.errors import Reject, SchemaError
+from pixelbeam.schemas.features import image as image_kind
 from pixelbeam.schemas.features.base import ValueSpec
 from pixelbeam.schemas.features.image import Image
+from pixelbeam.schemas.images import modes
 from pixelbeam.schemas.images.files import open_image
 from pixelbeam.schemas.images.geometry import ImageGeometry
 from pixelbeam.schemas.images.resizing import ResizingPlan
@@ -476,6 +478,39 @@ def test_files_pass_whose_profile_means_srgb(name, passes):
         assert converting.encode("x", data).values["x"] == data
     else:
         assert reject_of(converting, data).reason == "bad_colour_profile"
+
+
+@pytest.mark.parametrize("resize", ["pad", "crop", "stretch"])
+def test_files_of_another_size_do_not_pass(resize):
+    data = save(picture(), "JPEG")
+    feature = declare(height=26, width=33, resize=resize, upscale=True, reencode=False)
+    assert read(feature.encode("x", data).values["x"]).shape == (26, 33, 3)
+
+
+@pytest.mark.parametrize("colour", ["as_is", "srgb"])
+@pytest.mark.parametrize("profile", [b"", b"same", b"other"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("how", ["fast", "exact"])
+def test_colours_are_converted_where_their_profile_is_another(
+    colour, profile, channels, how, monkeypatch
+):
+    asked, decode_file = [], image_kind.decode
+
+    def decode(opened, draft, grey):
+        asked.append((draft, grey))
+        return decode_file(opened, draft, grey)
+
+    monkeypatch.setattr(image_kind, "decode", decode)
+    monkeypatch.setattr(image_kind, "is_srgb", lambda found: found == b"same")
+    monkeypatch.setattr(modes, "to_srgb", lambda image, found: ImageOps.invert(image))
+    image = picture(channels=channels)
+    feature = declare(resize="none", encoding="raw", channels=channels, colour=colour, decode=how)
+    encoded = feature.encode("x", save(image, icc_profile=profile))
+    converted = colour == "srgb" and profile == b"other"
+    expected = np.asarray(ImageOps.invert(image) if converted else image)
+    np.testing.assert_array_equal(encoded.values["x"].squeeze(), expected)
+    assert encoded.summary.get("other_profiles", 0) == (profile == b"other")
+    assert asked == [((31, 24) if how == "fast" else None, channels == 1 and not converted)]
 
 
 def test_a_truncated_file_does_not_pass():

@@ -368,6 +368,12 @@ def test_sums_over_several_blocks_are_those_of_one_number_after_the_other():
         (BOXES, np.zeros((3, 4))),
         (BOXES, np.zeros((3, 2, 4))),
         (CUBES, np.zeros((3, 2, 2), np.int64)),
+        (INT, np.zeros((3, 1), np.int64)),
+        (TRIPLE, np.zeros(3)),
+        (LIMITED, np.array([0, 1])),
+        (LIMITED, np.array([1.0, 7.0])),
+        (LIMITED, np.array([0.0, 1.0])),
+        (WITH_NAN, np.array([0.0, -0.5])),
     ],
 )
 def test_what_has_to_be_looked_at_one_by_one(feature, steps):
@@ -383,6 +389,8 @@ def test_what_has_to_be_looked_at_one_by_one(feature, steps):
         (Float32(source="n", shape=[None, 1]), (3, 4), (3, 4, 1)),
         (Float32(source="n", shape=[None, 1]), (3,), (3, 1, 1)),
         (ANY_LENGTH, (3,), (3, 1)),
+        (Int64(source="n", shape=[1]), (3,), (3, 1)),
+        (Int64(source="n", shape=[1, 1]), (3, 1), (3, 1, 1)),
     ],
 )
 def test_steps_of_items_at_once_are_the_steps_one_by_one(feature, shape, expected):
@@ -392,6 +400,23 @@ def test_steps_of_items_at_once_are_the_steps_one_by_one(feature, shape, expecte
     for value in (steps, steps.tolist()):
         one_by_one = [feature.encode("n", step).values["n"] for step in value]
         np.testing.assert_array_equal(array, np.stack(one_by_one), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("feature", "steps"),
+    [
+        (LIMITED, np.array([1, 6])),
+        (LIMITED, np.array([1.0, 6.0])),
+        (INT, np.array([-(2**63), 2**63 - 1])),
+        (INT, np.array([1 - 2.0**53, 2.0**53 - 1])),
+        (Float32(source="n", min=-1, max=6), np.array([-1.0, 6.0])),
+        (FLOAT, np.array([-FLOAT32_MAX, FLOAT32_MAX])),
+        (WITH_NAN, np.array([0.0, math.nan, math.inf])),
+    ],
+)
+def test_numbers_up_to_the_limits_are_taken_at_once(feature, steps):
+    values = feature.encode_steps("n", steps).values["n"]
+    np.testing.assert_array_equal(values, steps.astype(feature.dtype), strict=True)
 
 
 def test_a_flat_step_fills_its_shape():
@@ -467,6 +492,7 @@ def test_rows_of_an_array_that_are_no_items_are_rejects():
             [-FLOAT32_MAX, FLOAT32_MAX],
         ),
         (Float32(source="n", shape=[None]), [np.array(1.5), np.array(2)], [1.5, 2]),
+        (Int64(source="n", shape=[None, 3]), [np.arange(3)], [[0, 1, 2]]),
         (Float32(source="n", shape=[None]), [np.array([1.5]), np.array([2])], [1.5, 2]),
         (Int64(source="n", shape=[None, 3]), [np.arange(3), np.arange(3)], [[0, 1, 2], [0, 1, 2]]),
         (Int64(source="n", shape=[None, 2]), [np.array([[1], [2]])] * 2, [[1, 2], [1, 2]]),

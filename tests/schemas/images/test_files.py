@@ -212,6 +212,12 @@ def test_large_jpegs_are_scaled_by_the_decoder_with_a_margin_of_two():
     np.testing.assert_array_equal(np.asarray(decoded.image), np.asarray(expected))
 
 
+@pytest.mark.parametrize("draft", [(100, 75), (100, 30), (30, 75)])
+def test_no_side_becomes_less_than_twice_what_is_asked_for(draft):
+    opened = open_image(save(picture(803, 601), "JPEG"), LIMIT)
+    assert decode(opened, draft, grey=False).region == (0, 0, 803 / 4, 601 / 4)
+
+
 def test_exact_decoding_takes_every_pixel():
     data = save(picture(803, 601), "JPEG")
     decoded = decode(open_image(data, LIMIT), None, grey=False)
@@ -335,6 +341,12 @@ def test_what_is_known_of_a_file():
     assert (key.plain, key.profile, key.format, key.mode) == (False, b"p", "png", "RGB")
     jpeg = open_image(save(picture(channels=1), "JPEG"), LIMIT)
     assert (jpeg.plain, jpeg.profile, jpeg.format, jpeg.mode) == (True, b"", "jpeg", "L")
+    others = Image.Exif()
+    others[0x010E] = "a picture"
+    for file_format in ("JPEG", "PNG"):
+        for options in ({}, {"exif": others}):
+            opened = open_image(save(picture(), file_format, **options), LIMIT)
+            assert (opened.orientation, opened.turned, opened.warning) == (1, 1, "")
 
 
 def test_arrays_are_images_without_a_file():
