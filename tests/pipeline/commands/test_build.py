@@ -4,21 +4,165 @@ import json
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
-from pixelbeam.pipeline.commands.build import build
+from number_datasets import make_root, open_build, publish_by_hand
+from pixelbeam.pipeline.commands import build as build_module
+from pixelbeam.pipeline.commands.build import (
+    _check_image_root,
+    _describe_manifest,
+    _introduce,
+    _publish,
+    build,
+    choose_threads,
+)
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.pipeline.output.state import OutputState
-from pixelbeam.schemas.errors import BuildError, OutputError, TooManyRejects
+from pixelbeam.schemas.errors import BuildError, OptionError, OutputError, TooManyRejects
 from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.splits import Splits
+from rich.console import Console
 from support import IMAGE_SCHEMA as SCHEMA
 from support import contents, dataset_json, rejects_of, write_csv
 
 PHOTOS = Path(__file__).parents[4] / "shared" / "data" / "photos"
 HALVES = Splits((("train", 0.5), ("val", 0.5)))
+
+
+def test_threads_by_runner(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+
+    def threads(*flags, local=True, **options):
+        chosen = BuildOptions("m.csv", SCHEMA, "out", **options)
+        return choose_threads(chosen, PipelineOptions(list(flags)), local)
+
+    assert threads() == 8
+    assert threads("--direct_num_workers=9") == 1
+    assert threads("--direct_num_workers=2") == 4
+    assert threads("--direct_num_workers=0") == 1
+    assert threads(local=False) == 4
+    assert threads(image_root="gs://bucket/images") == 16
+    assert threads(image_root="gs://bucket/images", local=False) == 16
+    assert threads(threads=3) == 3
+    monkeypatch.setattr("os.cpu_count", lambda: 20)
+    assert threads(image_root="gs://bucket/images") == 20
+    assert threads("--direct_num_workers=8") == 2
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert threads() == threads("--direct_num_workers=2") == 1
+
+
+def test_images_are_looked_for_where_manifests_are_remote():
+    options = BuildOptions("a=gs://bucket/a.csv,b=b.csv", SCHEMA, "out")
+    assert choose_threads(options, PipelineOptions([]), local=False) == 16
+    options = BuildOptions("gs://bucket/a.csv", SCHEMA, "out", image_root="images")
+    assert choose_threads(options, PipelineOptions([]), local=False) == 4
+
+
+def test_an_image_root_is_a_folder(tmp_path):
+    _check_image_root(None)
+    _check_image_root(str(tmp_path))
+    expected = f"^--image_root: got '{tmp_path}/none', expected a directory: there is none$"
+    with pytest.raises(OptionError, match=expected):
+        _check_image_root(f"{tmp_path}/none")
+
+
+class Manifest(SimpleNamespace):
+    """What a build says of one."""
+
+    def __init__(self, files=1, unit="file", **settings):
+        settings = {"spec": "m", "split": "", "left_out": 0, "left_out_example": "", **settings}
+        super().__init__(files=[None] * files, format=SimpleNamespace(unit=unit), **settings)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        (Manifest(), {"manifest": "m (1 file)"}),
+        (Manifest(1200, "folder"), {"manifest": "m (1,200 folders)"}),
+        (Manifest(2, split="val"), {"manifest": "val=m (2 files)"}),
+        (Manifest(left_out=1, left_out_example="a.txt"),
+         {"manifest": "m (1 file)", "left out": "1 file that is no image, such as 'a.txt'"}),
+        (Manifest(left_out=1200, left_out_example="a.txt"),
+         {"manifest": "m (1 file)", "left out": "1,200 files that are no images, such as 'a.txt'"}),
+    ],
+)  # fmt: skip
+def test_a_manifest_is_described(manifest, said):
+    lines = list(_describe_manifest(manifest))
+    assert lines == [f"  {name}  {text}" for name, text in said.items()]
+
+
+@pytest.mark.parametrize(
+    ("state", "threads", "first", "last"),
+    [
+        (OutputState.NEW, 1, "building out[0]", "1 thread a task"),
+        (OutputState.RESUMED, 2, "continuing out[0]", "2 threads a task"),
+    ],
+)
+def test_a_build_introduces_itself(state, threads, first, last):
+    options = BuildOptions("m.csv", SCHEMA, "out[0]")
+    job = SimpleNamespace(options=options, manifests=[Manifest()], threads=threads)
+    found = SimpleNamespace(job=job, state=state, changes=["images 7\n"])
+    console = Console(file=StringIO(), width=10, force_terminal=True)
+    _introduce(found, console, "local")
+    assert console.file.getvalue().splitlines() == [
+        first,
+        "  manifest  m (1 file)",
+        "  features  image (image), label (class_label)",
+        f"  runner    local, {last}",
+        "  changed   images 7\\n",
+    ]
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    make_root(tmp_path)
+    return tmp_path
+
+
+def refuse(monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(build_module, "publish", fail)
+
+
+def test_what_another_build_of_the_same_command_published_stays(numbers, monkeypatch):
+    job = open_build(numbers)
+    refuse(monkeypatch, BuildError("a shard is missing"))
+    with pytest.raises(BuildError, match="a shard is missing"):
+        _publish(job)
+    publish_by_hand(job)
+    _publish(job)
+    with pytest.raises(BuildError, match="a shard is missing"):
+        _publish(open_build(numbers, seed=3))
+
+
+def test_too_many_rejects_are_said_with_where_files_were_looked_for(numbers, monkeypatch):
+    job = open_build(numbers)
+    for by_reason, lines in (({"file_not_found": 3}, 2), ({"corrupt": 3}, 1)):
+        refuse(monkeypatch, TooManyRejects("too many", by_reason))
+        with pytest.raises(TooManyRejects) as caught:
+            _publish(job)
+        looked_in = (
+            f"relative paths were looked for in {numbers}/root; --image_root names another folder"
+        )
+        assert str(caught.value).splitlines() == ["too many", looked_in][:lines]
+        assert caught.value.by_reason == by_reason
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "labels.csv"])
+def test_manifests_that_change_under_a_build_are_not_published(numbers, monkeypatch, name):
+    (numbers / "root/labels.csv").write_text("path,m\na.bin,1\n")
+    job = open_build(numbers, labels=str(numbers / "root/labels.csv"), join_on="path")
+    monkeypatch.setattr(build_module, "publish", lambda *_: None)
+    _publish(job)
+    (numbers / "root" / name).write_text("path,n,m\na.bin,1,3\n")
+    with pytest.raises(BuildError, match=name):
+        _publish(job)
 
 
 def test_a_published_folder_holds_the_dataset_and_nothing_else(build_images):
