@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
+import h5py
+import pyarrow
+import pyarrow.parquet
 import pytest
 from number_datasets import NUMBERS, make_root, open_build
 from pixelbeam.pipeline.graph.job import open_job
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas import Schema
-from pixelbeam.schemas.errors import ManifestError
+from pixelbeam.schemas.errors import ManifestError, OptionError
 from pixelbeam.transforms.splits import Splits
 from pixelbeam.transforms.storage.output_folder import Folder
 
@@ -108,3 +112,110 @@ def test_what_names_a_window_is_no_path(tmp_path, clips, expected):
         {"record": "sequence_example", "clips": clips, "steps": {"frame": frames}}
     )
     assert open_build(tmp_path, schema=schema).row_format.key_is_path is expected
+
+
+IMAGE = {"type": "image", "source": "path", "height": 2, "width": 2}
+FRAMES = {"record": "sequence_example", "steps": {"frame": IMAGE}}
+IMAGES = Schema.from_dict({"features": {"image": IMAGE}})
+
+
+def open_several(tmp_path, *manifests, schema=NUMBERS, **options):
+    """The build of manifests, each a split: ``train=a/rows.csv``."""
+    for manifest in manifests:
+        path = tmp_path / manifest.partition("=")[2]
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(ROWS)
+    named = ",".join(m.replace("=", f"={tmp_path}/") for m in manifests)
+    return open_job(BuildOptions(named, schema, str(tmp_path / "out"), **options), threads=1)
+
+
+def test_several_manifests_have_their_own_folders_where_these_differ(tmp_path):
+    job = open_several(tmp_path, "train=a/rows.csv", "val=b/rows.csv")
+    assert job.options.splits == Splits(column="manifest/split")
+    assert list(job.manifest_files) == ["train/rows.csv", "val/rows.csv"]
+    folders = (("train", str(tmp_path / "a")), ("val", str(tmp_path / "b")))
+    assert job.inputs.splits.folders == job.manifest_root.folders == folders
+    assert job.inputs.full_root == f"train={tmp_path}/a, val={tmp_path}/b"
+    together = open_several(tmp_path, "train=a/rows.csv", "val=a/more.csv")
+    assert (together.inputs.splits, together.inputs.full_root) == (None, str(tmp_path / "a"))
+    assert together.manifest_root.folders == (
+        ("train", str(tmp_path / "a")),
+        ("val", str(tmp_path / "a")),
+    )
+    asked = open_several(
+        tmp_path, "train=a/rows.csv", "val=b/rows.csv", image_root=str(tmp_path / "b")
+    )
+    assert (asked.inputs.splits, asked.inputs.full_root) == (None, str(tmp_path / "b"))
+    asked = open_build(tmp_path, image_root=str(tmp_path / "b"))
+    assert (asked.inputs.splits, asked.inputs.full_root) == (None, str(tmp_path / "b"))
+
+
+def test_every_one_of_several_manifests_is_checked(tmp_path):
+    for name, columns in (("a", "path,n"), ("b", "path,m")):
+        (tmp_path / f"{name}.csv").write_text(f"{columns}\nx,1\n")
+    manifest = f"train={tmp_path}/a.csv,val={tmp_path}/b.csv"
+    with pytest.raises(ManifestError, match=rf"^{tmp_path}/b\.csv"):
+        open_job(BuildOptions(manifest, NUMBERS, str(tmp_path / "out")), threads=1)
+
+
+def test_the_splits_of_folders_are_the_datasets(tmp_path):
+    for split in ("train", "val"):
+        (tmp_path / "photos" / split / "cat").mkdir(parents=True)
+        (tmp_path / "photos" / split / "cat" / "x.png").write_bytes(b"")
+    options = BuildOptions(str(tmp_path / "photos"), IMAGES, str(tmp_path / "out"))
+    splits = open_job(options, threads=1).options.splits
+    assert splits.column is not None
+    with pytest.raises(OptionError, match=r"^--group_by: got it for"):
+        open_job(replace(options, splits=Splits(group_by="label")), threads=1)
+    assert open_build(tmp_path).options.splits == Splits()
+
+
+def test_images_in_parquet_are_known_by_the_hashes_of_its_files(tmp_path):
+    path = tmp_path / "rows.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"path": [b"GIF"], "clip": ["a"], "n": [1]}), path)
+
+    def open_parquet(declared):
+        options = BuildOptions(str(path), Schema.from_dict(declared), str(tmp_path / "out"))
+        return open_job(options, threads=1)
+
+    job = open_parquet({"features": {"image": IMAGE}})
+    assert job.inline_hashes == {"rows.parquet": hashlib.sha256(path.read_bytes()).hexdigest()}
+    assert open_parquet({**FRAMES, "clips": {}}).inline_hashes
+    for clips in ({"key": "clip"}, {"window": 2}):
+        with pytest.raises(ManifestError) as caught:
+            open_parquet({**FRAMES, "clips": clips})
+        assert str(caught.value) == (
+            f"{path}: got images in column 'path', expected their paths: rows that are grouped to clips or "
+            "cut into windows cannot carry them"
+        )
+    context = {"context": {"image": IMAGE}, "steps": {"n": {"type": "int64", "source": "n"}}}
+    assert open_parquet({**FRAMES, **context, "clips": {"key": "clip"}}).inline_hashes
+
+
+def test_arrays_that_a_manifest_holds_itself_lie_where_its_images_do(tmp_path, root):
+    for folder in (root, tmp_path):
+        with h5py.File(folder / "m.h5", "w") as file:
+            file["n"], file["path"] = [1, 2], ["a", "b"]
+        with h5py.File(folder / "labels.h5", "w") as file:
+            file["m"], file["path"] = [1, 2], ["a", "b"]
+    own = BuildOptions(str(root / "m.h5"), NUMBERS, str(tmp_path / "out"))
+    assert open_job(own, threads=1).manifest_root == str(root)
+    with pytest.raises(OptionError) as caught:
+        open_job(replace(own, image_root=str(tmp_path)), threads=1)
+    assert str(caught.value) == (
+        f"--image_root: got {str(tmp_path)!r}, expected none: {root}/m.h5 holds its own arrays, and paths in "
+        "it are relative to its folder"
+    )
+    labels = {"labels": str(tmp_path / "labels.h5"), "join_on": "path"}
+    with pytest.raises(OptionError) as caught:
+        open_build(tmp_path, schema=IMAGES, **labels)
+    assert str(caught.value) == (
+        f"--labels: got {str(tmp_path / 'labels.h5')!r}, which holds its own arrays, expected a file in the "
+        f"folder that paths are relative to, {root}"
+    )
+    assert open_build(tmp_path, schema=IMAGES, image_root=str(tmp_path), **labels).labels
+    inside = {"labels": str(root / "labels.h5"), "join_on": "path"}
+    assert open_build(tmp_path, schema=IMAGES, **inside).labels
+    (tmp_path / "labels.csv").write_text("path,m\na.bin,1\n")
+    far = {"labels": str(tmp_path / "labels.csv"), "join_on": "path"}
+    assert open_build(tmp_path, schema=IMAGES, **far).labels

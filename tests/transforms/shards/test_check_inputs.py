@@ -118,6 +118,51 @@ def test_a_renewed_note_has_the_new_times_and_place(root, tmp_path):
     assert renewed.states["a.txt"] == InputState(5, OLD + 1, sha256=files["a.txt"].sha256)
 
 
+@pytest.mark.parametrize(("processors", "is_slow"), [(None, False), (2, False), (2, True)])
+def test_many_files_are_compared_in_their_order(root, monkeypatch, processors, is_slow):
+    monkeypatch.setattr("pixelbeam.transforms.shards.check_inputs._BLOCK", 3)
+    monkeypatch.setattr("pixelbeam.transforms.shards.check_inputs._LOOKS_AT_ONCE", 2)
+    monkeypatch.setattr("os.cpu_count", lambda: processors)
+    monkeypatch.setattr(InputFiles, "waits_for_network", is_slow)
+    log = InputLog()
+    names = [f"{number:02d}.txt" for number in range(40)]
+    for name in names:
+        (root / name).write_text(name)
+        InputFiles(str(root), log=log).read(name)
+    noted = ShardInputs(str(root), log.take())
+    assert changed(root, noted) == []
+    assert InputCheck(InputFiles(str(root))).renew(noted) == noted
+    for name in names[::7]:
+        (root / name).unlink()
+    assert changed(root, noted) == names[::7]
+    assert InputCheck(InputFiles(str(root))).renew(noted) is None
+
+
+@pytest.mark.parametrize("now", [None, b"12345", b"1234"])
+def test_a_file_without_a_stamp_is_compared_by_content(root, now, monkeypatch):
+    digest = hashlib.sha256(b"12345").hexdigest()
+    noted = ShardInputs(str(root), {"n.txt": InputState(5, None, sha256=digest)})
+    if now is not None:
+        (root / "n.txt").write_bytes(now)
+    assert changed(root, noted) == ([] if now == b"12345" else ["n.txt"])
+
+
+def test_a_file_of_another_size_is_not_read(root, monkeypatch):
+    noted = note(root)
+    (root / "a.txt").write_bytes(b"longer")
+    read, look = [], InputFiles.look
+
+    def note_reading(self, path, **settings):
+        read.append(path) if settings.get("read") else None
+        return look(self, path, **settings)
+
+    monkeypatch.setattr(InputFiles, "look", note_reading)
+    assert changed(root, noted) == ["a.txt"]
+    assert read == []
+    assert changed(root, noted, "content") == ["a.txt"]
+    assert read == ["b.txt"]
+
+
 def test_a_large_array_file_that_changes_is_no_file_that_is_too_large(root, monkeypatch):
     monkeypatch.setattr("pixelbeam.transforms.storage.input_files.MAX_FILE_BYTES", 10)
     noted = ShardInputs(str(root), note_arrays(root))
