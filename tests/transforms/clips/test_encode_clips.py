@@ -121,6 +121,39 @@ def test_the_window_of_a_row_says_which_steps_are_its_own(tmp_path):
     assert clip.ledger.accounts == {"in_records": 2}  # the rest was counted where the clip was cut
 
 
+def test_beside_steps_that_were_cut_already_lie_those_of_a_whole_clip(tmp_path):
+    np.save(tmp_path / "a.npy", NUMBERS)
+    steps = {"pose": POSE, "more": {**POSE, "source": "more"}}
+    cells = {"pose": NUMBERS[[2, 4]].tolist(), "more": "a.npy::"}
+    clip = encoder(tmp_path, cells, steps, every=2, window=2)
+    clip.window = Window("a", 1, 3)
+    values, _ = clip.encode()
+    for name in steps:
+        np.testing.assert_array_equal(values[name].values, NUMBERS[[2, 4]], strict=True)
+
+
+@pytest.mark.parametrize(("fewest", "fits"), [(4, True), (5, False)])
+def test_a_clip_has_enough_steps_once_some_are_left_out(tmp_path, fewest, fits):
+    clip = encoder(tmp_path, {"pose": NUMBERS.tolist()}, every=2, min_frames=fewest)
+    if fits:
+        np.testing.assert_array_equal(clip.encode()[0]["pose"].values, NUMBERS[::2], strict=True)
+        assert clip.ledger.accounts == {"seen": 7, "skipped/every": 3, "in_records": 4}
+        return
+    with pytest.raises(Reject, match=r"got 4 frames, expected at least 5$"):
+        clip.encode()
+
+
+@pytest.mark.parametrize(("fewest", "fits"), [(6, True), (7, False)])
+def test_a_clip_has_enough_steps_once_bad_ones_are_dropped(tmp_path, fewest, fits):
+    cells = {"frame": [png(shade) if shade != 2 else b"no image" for shade in range(7)]}
+    clip = encoder(tmp_path, cells, {"frames": FRAME}, on_bad_frame="drop", min_frames=fewest)
+    if fits:
+        assert len(clip.encode()[0]["frames"].values) == 6
+        return
+    with pytest.raises(Reject, match=r"got 6 frames, expected at least 7; 1 were bad$"):
+        clip.encode()
+
+
 def test_all_frames_may_be_bad(tmp_path):
     cells = {"pose": NUMBERS.tolist(), "frame": [b"no image"] * 7}
     clip = encoder(tmp_path, cells, {"frames": FRAME, "pose": POSE}, on_bad_frame="drop")

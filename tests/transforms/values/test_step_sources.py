@@ -8,7 +8,14 @@ from PIL import Image, TiffImagePlugin
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.schemas.features.image import Image as ImageFeature
 from pixelbeam.transforms.storage.input_files import InputFiles
-from pixelbeam.transforms.values.step_sources import Animation, list_frames, natural_key
+from pixelbeam.transforms.values.step_sources import (
+    Animation,
+    ListedSteps,
+    SomeSteps,
+    common_length,
+    list_frames,
+    natural_key,
+)
 
 
 def test_natural_order():
@@ -119,3 +126,64 @@ def test_each_page_of_a_tiff_says_how_it_was_turned():
         frame = frames[step]
         assert (frame.stored_orientation, frame.orientation) == (orientations[step], 1)
         assert frame.size == ((30, 20) if orientations[step] == 1 else (20, 30))
+
+
+def test_steps_that_are_listed():
+    steps = ListedSteps(["a", 2, None], lambda cell: f"<{cell}>")
+    assert (len(steps), steps[0], steps[1]) == (3, "<a>", "<2>")
+    assert [steps.describe(step) for step in range(3)] == ["a", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("cells", "steps", "expected"),
+    [
+        ([1, 2.5, 3], [0, 2], [1, 3]),
+        ([[1, 2], [3, 4]], range(1, 2), [[3, 4]]),
+        ([[1, 2], [3]], range(2), None),
+        ([[1, 2], [3]], range(1), [[1, 2]]),
+        ([1, "2"], range(2), None),
+        (["1", 2], range(2), None),
+        ([True, False], range(2), [True, False]),
+        ([[1, None]], range(1), None),
+    ],
+)
+def test_numbers_that_are_listed_are_taken_at_once(cells, steps, expected):
+    found = ListedSteps(cells, lambda cell: cell).read_steps(steps)
+    assert (found is None) == (expected is None)
+    if expected is not None:
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_some_steps_of_a_source():
+    steps = SomeSteps(ListedSteps([10, 11, 12, 13], lambda cell: cell), range(1, 4, 2))
+    assert (len(steps), [steps[0], steps[1]]) == (2, [11, 13])
+    assert steps.read_steps(range(1, 2)).tolist() == [13]
+    named = SomeSteps(ListedSteps(["a", "b"], str), [1])
+    assert named.describe(0) == "b"
+
+
+def test_sources_have_equally_many_steps():
+    two, three = (ListedSteps([0] * count, str) for count in (2, 3))
+    assert common_length({}) == 0
+    assert common_length({"a": two}) == common_length({"a": two, "b": two}) == 2
+    with pytest.raises(Reject) as caught:
+        common_length({"a": two, "b": three})
+    assert str(caught.value) == (
+        "clip: unequal_lengths: got 2 steps of 'a', 3 steps of 'b', expected as many of each; or declare "
+        "some of them as ragged: true"
+    )
+
+
+def test_a_damaged_frame_costs_itself():
+    noise = [Image.effect_noise((32, 32), 50 + n) for n in range(3)]
+    data = bytearray(animation("TIFF", noise, compression="tiff_lzw"))
+    whole = Animation(bytes(data), "a.tif", 10**6)
+    assert (whole.describe(0), whole.read_steps(range(2)), len(whole)) == ("a.tif", None, 3)
+    still = Animation(animation("PNG", [Image.new("L", (4, 4))], default_image=True), "", 100)
+    assert (len(still), type(still[0])) == (1, bytes)
+    cut = Animation(bytes(data[: len(data) // 2]), "a.tif", 10**6)
+    with pytest.raises(Reject) as caught:
+        [cut[step] for step in range(3)]
+    assert (caught.value.stage, caught.value.reason, caught.value.path) == (
+        "decode", "corrupt_image", "a.tif",
+    )  # fmt: skip
