@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 
 import pytest
 from pixelbeam.schemas import Schema
 from pixelbeam.transforms.row_order import order_of, pack_row
-from pixelbeam.transforms.rows import ManifestRow, RowFormat
+from pixelbeam.transforms.rows import InlineBytes, ManifestRow, RowFormat
 from pixelbeam.transforms.shards import shard_task
 from pixelbeam.transforms.shards.encode_rows import RowEncoder
 from pixelbeam.transforms.shards.shard_result import ShardResult
@@ -104,6 +106,93 @@ def test_a_bug_is_not_a_reject_and_names_the_row(tmp_path, monkeypatch):
     ):
         run(tmp_path, packed(3))
     assert list(tmp_path.glob("*.tfrecord")) == []
+
+
+def task_of(folder, schema=SCHEMA, row_format=FORMAT, **settings):
+    encoder = RowEncoder(schema, row_format, InputFiles(""), ("tfrecord",))
+    return ShardTask(Folder(str(folder)), encoder, "", **settings)
+
+
+def test_what_a_shard_is_known_by(monkeypatch):
+    """Golden: another fingerprint builds the shards of unfinished builds anew."""
+    monkeypatch.setattr(ShardTask, "versions", lambda self: {"pillow": "1"})
+    rows = [b"row", b"longer row"]
+    decisive = {"schema": SCHEMA.to_dict(), "sinks": ["tfrecord"], "versions": {"pillow": "1"}}
+    text = json.dumps(decisive, sort_keys=True).encode() + b"\0" + NAME.encode() + b"\0"
+    text += b"".join(len(row).to_bytes(8, "big") + row for row in rows)
+    expected = hashlib.sha256(text).hexdigest()
+    assert task_of("")._fingerprint(NAME, rows) == expected
+    assert task_of("", inline={"m.csv": "a"})._fingerprint(NAME, packed(2)) == task_of(
+        ""
+    )._fingerprint(NAME, packed(2))
+
+
+def test_images_in_a_manifest_are_known_by_the_hash_of_its_file():
+    rows = [ManifestRow(f"{n}.parquet", 7, (InlineBytes(0, 0, 0),)) for n in range(2)]
+    rows = [pack_row(order_of(0, "", row), row) for row in rows]
+    hashes = [
+        {"0.parquet": "a", "1.parquet": "b"},
+        {"0.parquet": "a", "1.parquet": "c"},
+        {"0.parquet": "a", "1.parquet": "b", "2.parquet": "c"},
+        {},
+    ]
+    found = [task_of("", inline=inline)._fingerprint(NAME, rows) for inline in hashes]
+    assert found[0] == found[2]
+    assert len(set(found)) == 3
+
+
+def test_versions_are_of_the_codecs_and_of_the_sinks(tmp_path):
+    encoder = RowEncoder(SCHEMA, FORMAT, InputFiles(""), ("tfrecord", "hdf5"))
+    versions = ShardTask(Folder(str(tmp_path)), encoder, "").versions()
+    assert {"apache-beam", "pyarrow", "hdf5"} <= versions.keys()
+    assert "hdf5" not in task_of(tmp_path).versions()
+
+
+def test_a_result_is_gone_before_its_files_are_replaced(tmp_path, monkeypatch):
+    run(tmp_path, packed(20))
+
+    def crash(*_):
+        assert not (tmp_path / ShardResult.path(NAME)).exists()
+        raise MemoryError
+
+    monkeypatch.setattr(ShardTask, "_build", crash)
+    with pytest.raises(MemoryError):
+        run(tmp_path, packed(21))
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"name": "x"'])
+def test_a_result_that_is_not_whole_is_none(tmp_path, data):
+    first = run(tmp_path, packed(20))
+    (tmp_path / ShardResult.path(NAME)).write_bytes(data)
+    assert run(tmp_path, packed(20)) == first
+
+
+def test_lists_of_what_is_lost_are_written_where_there_is_something(tmp_path):
+    number = {"type": "int64", "source": "n", "max": 9}
+    clips = {"on_bad_frame": "drop", "min_frames": 2}
+    declared = {"record": "sequence_example", "clips": clips, "steps": {"n": number}}
+    schema = Schema.from_dict(declared)
+    cells = {"good": [1, 2, 3], "torn": [1, 99, 2], "bad": [99, 98, 1]}
+    for names, lost in (
+        (["good"], [0, 0]),
+        (["good", "torn"], [0, 1]),
+        (["bad"], [1, 0]),
+        (["torn", "bad", "good"], [1, 1]),
+    ):
+        rows = [ManifestRow("m.csv", n, (cells[name],)) for n, name in enumerate(names)]
+        folder = tmp_path / "-".join(names)
+        task = task_of(folder, schema)
+        result = task.run(NAME, [pack_row(b"0" * 20, row) for row in rows], RowPool(2, 60.0))
+        paths = [
+            folder / path(NAME) for path in (ShardResult.rejects_path, ShardResult.dropped_path)
+        ]
+        found = [len(p.read_text().splitlines()) if p.exists() else 0 for p in paths]
+        assert (names, found) == (names, lost)
+        frames = {"good": 3, "torn": 2, "bad": 0}
+        assert result.ledger["in_records"] == sum(frames[name] for name in names)
+        assert result.ledger["seen"] == 3 * len(names)
+        assert result.num_records == len([name for name in names if name != "bad"])
+        assert result.num_rows == len(names)
 
 
 IMAGES = RowFormat(("path",), "path", key_is_path=True)
