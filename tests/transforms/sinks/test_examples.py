@@ -121,7 +121,8 @@ def test_golden_sequence_bytes():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int64])
 @pytest.mark.parametrize(
-    "shape", [(1,), (3, 0), (5, 2, 3), (4, 31), (4, 32), (2, 5000), (2, 600_000)]
+    "shape",
+    [(1,), (3, 0), (5, 2, 3), (4, 31), (4, 32), (2, 50), (2, 4070), (2, 5000), (2, 600_000)],
 )
 def test_steps_in_one_array_are_the_bytes_of_steps_one_by_one(shape, dtype):
     numbers = np.random.default_rng(0).normal(scale=1e6, size=shape).astype(dtype)

@@ -5,7 +5,7 @@ import h5py
 import pytest
 from installed import install, plugin_caches
 from pixelbeam.schemas import Schema
-from pixelbeam.schemas.errors import OptionError, PluginError
+from pixelbeam.schemas.errors import OptionError, PluginError, SchemaError
 from pixelbeam.transforms.sinks.registry import (
     check_sinks,
     find_sink,
@@ -54,6 +54,13 @@ def test_bad_sinks(names, message):
     with pytest.raises(OptionError) as error:
         check_sinks(names, SCHEMA)
     assert str(error.value).startswith(message)
+
+
+def test_a_schema_that_a_sink_cannot_hold():
+    schema = Schema.from_dict({"features": {"a//b": {"type": "int64", "source": "n"}}})
+    check_sinks(("tfrecord",), schema)
+    with pytest.raises(SchemaError, match=r"^features\.a//b: "):
+        check_sinks(("tfrecord", "hdf5"), schema)
 
 
 def test_ours_are_known_by_their_names_and_come_first(offer):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 
 import pytest
 from hypothesis import given
@@ -62,6 +63,10 @@ def test_what_is_not_whole_is_refused(data):
 )
 def test_what_a_source_is_compared_by(state, in_parts, stamp):
     assert (state.in_parts, state.stamp) == (in_parts, stamp)
+
+
+def test_what_is_not_known_of_a_source():
+    assert astuple(InputState()) == (-1, 0, "", "", "", False)
 
 
 def test_the_first_note_of_a_source_counts():

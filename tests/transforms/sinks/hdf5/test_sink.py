@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 
 import h5py
 import numpy as np
@@ -131,6 +132,28 @@ def test_text_that_hdf5_would_cut_off_is_a_reject(steps):
         "type: bytes, or build with --sinks tfrecord",
     )
     HDF5Sink().check_record({"text": Steps((values[0],)) if steps else values[0]}, schema)
+
+
+@pytest.mark.parametrize("storage", ["gzip", "zstd"])
+def test_what_decides_the_bytes(storage):
+    number = {"type": "int64", "source": "x"}
+    features = {"x": number, "y": {**number, "storage": storage}}
+    versions = HDF5Sink().versions(Schema.from_dict({"features": features}))
+    assert versions.pop("hdf5plugin", None) == (
+        version("hdf5plugin") if storage == "zstd" else None
+    )
+    assert versions == {"h5py": h5py.__version__, "hdf5": h5py.version.hdf5_version}
+
+
+def test_the_shards_of_a_split_are_joined(tmp_path):
+    write(tmp_path / "a.h5", [record(0)])
+    shards = ["a.h5"]
+    joins = HDF5Sink().join(
+        tmp_path / "train.h5", "train", SCHEMA, shards, lambda name: (tmp_path / name).open("rb")
+    )
+    assert joins is True
+    with h5py.File(tmp_path / "train.h5") as file:
+        assert list(file.attrs["shards"]) == shards
 
 
 def test_a_storage_without_its_package(monkeypatch):
