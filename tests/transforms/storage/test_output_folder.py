@@ -63,6 +63,19 @@ def test_a_lock_keeps_another_out_until_it_is_let_go(tmp_path):
             assert other
 
 
+@pytest.mark.parametrize("made_anew", [False, True])
+def test_a_lock_on_a_file_that_is_gone_is_none(tmp_path, monkeypatch, made_anew):
+    def finish(file, _):
+        path = tmp_path / "lock"
+        path.rename(tmp_path / "old")  # keeps its number from being given to the next
+        if made_anew:
+            path.touch()
+
+    monkeypatch.setattr(output_folder.fcntl, "flock", finish)
+    with Folder(str(tmp_path)).lock("lock") as held:
+        assert held is False
+
+
 def test_object_stores_have_no_locks():
     folder = Folder("s3://bucket/out")
     assert not folder.has_locks
@@ -120,6 +133,13 @@ def test_files_are_moved_and_deleted_wherever_they_lie(folder):
     assert (folder.read("deeper/e"), folder.sizes()) == (None, {})
     with pytest.raises(ValueError, match="zip"):
         Folder(".").move(["a"], [])
+
+
+@pytest.mark.parametrize("name", ["a", "deep/a"])
+def test_a_folder_with_a_file_anywhere_is_not_empty(folder, memory_files, name):
+    folder.write(name, b"")
+    folder.delete([".pixelbeam"])
+    assert not folder.is_empty()
 
 
 def test_a_local_folder_with_a_folder_alone_is_not_empty(tmp_path):
