@@ -76,7 +76,7 @@ def test_a_lock_on_a_file_that_is_gone_is_none(tmp_path, monkeypatch, made_anew)
         assert held is False
 
 
-def test_object_stores_have_no_locks():
+def test_object_stores_have_no_locks(memory_files):
     folder = Folder("s3://bucket/out")
     assert not folder.has_locks
     with folder.lock("lock") as held, folder.lock("lock") as again:
@@ -84,7 +84,7 @@ def test_object_stores_have_no_locks():
         assert again
 
 
-def test_scratch_of_the_dead_is_cleared(tmp_path):
+def test_scratch_of_the_dead_is_cleared(tmp_path, memory_files):
     folder = Folder(str(tmp_path))
     folder.write("kept", b"1")
     (tmp_path / ".pixelbeam" / "tmp" / "task-1").mkdir(parents=True)
