@@ -19,6 +19,7 @@ from pixelbeam.schemas.images.tensorflow_source import DECODE_ONE
 from pixelbeam.transforms.sinks.examples import serialize_sequence_example
 
 LENGTHS = (3, 20, 8, 5, 12, 20)
+SAMPLINGS = ("uniform", "random", "head", "window")
 STEPS = {"frames": FRAME, "number": {"type": "int64", "source": "frame"}}
 SCHEMA = clip_schema(
     {"label": {"type": "class_label", "source": "label", "num_classes": 9}},
@@ -97,39 +98,60 @@ def middles(length, frames):
     return [(2 * place + 1) * length // (2 * frames) for place in range(frames)]
 
 
-@pytest.mark.parametrize("frames", [1, 4, 8])
-@pytest.mark.parametrize("sampling", ["uniform", "random", "head", "window"])
-def test_sampled_frames_are_those_that_it_says(clips, sampling, frames):
+def assert_chosen(sampling, frames, length, numbers, real):
+    """Checks the steps chosen from a clip, of which so many are real and the others filled up."""
+    assert real == (frames if sampling in ("uniform", "random") else min(frames, length))
+    chosen = numbers[:real]
+    assert numbers[real:] == [0] * (frames - real)
+    if sampling == "uniform":
+        assert numbers == middles(length, frames)
+    if sampling == "head":
+        assert chosen == list(range(real))
+    if sampling == "window":
+        assert chosen == list(range(chosen[0], chosen[0] + real))
+        assert chosen[-1] < length
+    if sampling == "random":
+        ends = [n * length // frames for n in range(frames + 1)]
+        parts = zip(numbers, ends[:-1], ends[1:], strict=True)
+        assert all(low <= n < max(high, low + 1) for n, low, high in parts)
+        assert length < frames or len(set(numbers)) == frames
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_sampled_frames_are_those_that_it_says(clips, sampling):
     seen = set()
-    for epoch in range(6):
-        (inputs, labels), = read(
-            clips, batch_size=6, frames=frames, sampling=sampling, seed=epoch, mask=True
-        )  # fmt: skip
-        assert inputs["frames"].shape == (6, frames, 6, 8, 3)
+    epochs = read(clips, batch_size=6, frames=4, sampling=sampling, seed=1, mask=True, repeat=6)
+    for inputs, labels in epochs:
+        assert inputs["frames"].shape == (6, 4, 6, 8, 3)
         for clip, length in enumerate(LENGTHS):
             numbers = inputs["number"][clip].numpy().tolist()
-            real = frames if sampling in ("uniform", "random") else min(frames, length)
-            assert inputs["mask"][clip].numpy().tolist() == [n < real for n in range(frames)]
-            chosen = numbers[:real]
-            np.testing.assert_array_equal(
-                inputs["frames"][clip], expected_frames(clip, chosen, frames)
-            )
-            if sampling == "uniform":
-                assert numbers == middles(length, frames)
-            if sampling == "head":
-                assert chosen == list(range(real))
-            if sampling == "window":
-                assert chosen == list(range(chosen[0], chosen[0] + real))
-            if sampling == "random":
-                ends = [n * length // frames for n in range(frames + 1)]
-                parts = zip(numbers, ends[:-1], ends[1:], strict=True)
-                assert all(low <= n < max(high, low + 1) for n, low, high in parts)
-                assert length < frames or len(set(numbers)) == frames
+            mask = inputs["mask"][clip].numpy().tolist()
+            real = sum(mask)
+            assert mask == [n < real for n in range(4)]
+            assert_chosen(sampling, 4, length, numbers, real)
+            expected = expected_frames(clip, numbers[:real], 4)
+            np.testing.assert_array_equal(inputs["frames"][clip], expected)
         seen.add(tuple(inputs["number"].numpy().ravel()))
         assert inputs["sound"].numpy().tolist() == [
             [*range(clip), *[0] * (5 - clip)] for clip in range(6)
         ]
         assert labels.numpy().tolist() == [0, 1, 2, 3, 4, 5]
+    assert len(epochs) == 6
+    assert (len(seen) > 1) == (sampling in ("random", "window"))
+
+
+@pytest.mark.parametrize("frames", [1, 4, 8])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_any_number_of_steps_is_chosen_as_it_says(sampling, frames):
+    numbers = {"number": tf.ragged.range(LENGTHS)}
+    seen = set()
+    for seed in range(6):
+        chosen = choose_steps(numbers, ["number"], frames, sampling, tf.constant([seed, 7]))
+        rows = chosen["number"].to_list()
+        for row, length in zip(rows, LENGTHS, strict=True):
+            filled = row + [0] * (frames - len(row))
+            assert_chosen(sampling, frames, length, filled, len(row))
+        seen.add(str(rows))
     assert (len(seen) > 1) == (sampling in ("random", "window"))
 
 
@@ -210,7 +232,6 @@ def test_scaling_and_channels_first(clips):
     [
         {},
         {"frames": 2, "mask": True, "channels_first": True, "scaling": "[0,1]"},
-        {"pad_to": "longest"},
         {"buckets": [6], "pad_to": 30},
     ],
 )
@@ -285,7 +306,7 @@ def test_steps_of_every_kind_are_chosen_alike():
     assert chosen["c"] is features["c"]
 
 
-@pytest.mark.parametrize("sampling", ["uniform", "random", "head", "window"])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
 def test_frames_are_chosen_where_the_first_step_feature_is_a_list(tmp_path, sampling):
     tokens = {"type": "int64", "source": "tokens", "shape": [None]}
     schema = clip_schema({}, {"tokens": tokens, **STEPS})

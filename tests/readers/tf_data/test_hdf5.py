@@ -67,13 +67,16 @@ def stored_boxes(folder):
     return [record["boxes"] for record in HDF5Records(folder, "train")]
 
 
+RAW = {"features": ["raw"], "targets": []}  # tells the records apart, and is traced in no time
+
+
 def keys(dataset):
     return [row.tobytes() for batch in dataset for row in batch["raw"].numpy()]
 
 
 def test_shuffling(all_kinds):
-    options = {"source": "hdf5", "batch_size": 8, "targets": [], "shuffle": True}
-    stored = keys(load(all_kinds, "train", source="hdf5", batch_size=8, targets=[]))
+    options = {"source": "hdf5", "batch_size": 8, **RAW, "shuffle": True}
+    stored = keys(load(all_kinds, "train", source="hdf5", batch_size=8, **RAW))
     dataset = load(all_kinds, "train", seed=5, **options)
     first, second = keys(dataset), keys(dataset)
     assert sorted(first) == sorted(second) == sorted(stored)
@@ -83,14 +86,12 @@ def test_shuffling(all_kinds):
     assert keys(load(all_kinds, "train", **options)) != first
 
 
-@pytest.mark.parametrize("count", [2, 3, 7])
+@pytest.mark.parametrize("count", [3, 7])
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_pipelines_share_the_records(all_kinds, count, shuffle):
-    fn = input_fn(
-        all_kinds, "train", source="hdf5", batch_size=4, targets=[], shuffle=shuffle, seed=1
-    )
+    fn = input_fn(all_kinds, "train", source="hdf5", batch_size=4, **RAW, shuffle=shuffle, seed=1)
     parts = [keys(fn(tf.distribute.InputContext(count, index, count))) for index in range(count)]
-    everything = keys(load(all_kinds, "train", batch_size=8, targets=[]))
+    everything = keys(load(all_kinds, "train", batch_size=8, **RAW))
     assert sorted(key for part in parts for key in part) == sorted(everything)
     assert len(everything) == RECORDS
 
@@ -105,16 +106,16 @@ def test_a_missing_shard(all_kinds, tmp_path):
 
 def test_what_is_there_is_read(all_kinds, tmp_path):
     out = shutil.copytree(all_kinds, tmp_path / "out")
-    expected = keys(load(out, "train", source="hdf5", batch_size=8, targets=[]))
-    assert keys(load(out, "train", batch_size=8, targets=[])) == expected  # TFRecords
+    expected = keys(load(out, "train", source="hdf5", batch_size=8, **RAW))
+    assert keys(load(out, "train", batch_size=8, **RAW)) == expected  # TFRecords
 
     def keep_hdf5(content):
         for shard in content["splits"]["train"]["shards"]:
             (out / shard["files"].pop("tfrecord")["path"]).unlink()
 
     edit_info(out, keep_hdf5)
-    assert keys(load(out, "train", batch_size=8, targets=[])) == expected
-    assert keys(input_fn(out, "train", batch_size=8, targets=[])()) == expected
+    assert keys(load(out, "train", batch_size=8, **RAW)) == expected
+    assert keys(input_fn(out, "train", batch_size=8, **RAW)()) == expected
     with pytest.raises(DatasetError, match="split 'train' has no tfrecord files, only hdf5"):
         load(out, "train", source="tfrecord")
 

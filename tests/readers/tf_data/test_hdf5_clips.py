@@ -30,6 +30,9 @@ SCHEMA = clip_schema(
 )
 
 
+TEXT = {"features": ["text"], "targets": []}  # tells the clips apart, and is traced in no time
+
+
 def make_clip(folder, clip, length):
     """The manifest's row of a clip, whose frames are written to the folder."""
     for frame in range(length):
@@ -73,16 +76,12 @@ def assert_same(left, right):
     "options",
     [
         {},
-        {"batch_size": 3},
-        {"batch_size": 3, "drop_remainder": True, "scaling": "[0,1]"},
         {"frames": 2, "channels_first": True, "image_dtype": "float16"},
+        {"batch_size": 3, "drop_remainder": True, "scaling": "[0,1]"},
         {"batch_size": 7, "frames": 4, "scaling": "standardize", "one_hot": True},
-        {"batch_size": 4, "frames": 4, "sampling": "uniform", "repeat": 2},
-        {"batch_size": 7, "frames": 4, "sampling": "random", "seed": 3, "mask": True},
+        {"batch_size": 4, "frames": 4, "sampling": "random", "seed": 3, "mask": True, "repeat": 2},
         {"batch_size": 3, "frames": 4, "sampling": "window", "seed": 3, "mask": True},
-        {"batch_size": 7, "frames": 4, "sampling": "head", "mask": True},
-        {"batch_size": 2, "pad_to": "longest", "repeat": 2},
-        {"batch_size": 2, "pad_to": 5, "mask": True},
+        {"batch_size": 2, "pad_to": 5, "repeat": 2},
         {"batch_size": 2, "pad_to": "longest", "mask": True, "buckets": [4]},
         {"batch_size": 2, "buckets": [2, 6], "drop_remainder": True},
     ],
@@ -101,7 +100,7 @@ def test_clips_are_those_of_the_tfrecord_reader(clips, options):
 
 
 def test_shuffled_clips(clips):
-    options = {"source": "hdf5", "batch_size": 7, "targets": [], "shuffle": True}
+    options = {"source": "hdf5", "batch_size": 7, **TEXT, "shuffle": True}
     dataset = load(clips, "train", seed=1, **options)
     epochs = [next(iter(dataset))["text"].to_list() for _ in range(2)]
     assert sorted(epochs[0]) == sorted(epochs[1])
@@ -117,9 +116,9 @@ def texts(dataset):
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("count", [2, 5])
 def test_pipelines_share_the_clips(clips, shuffle, count):
-    fn = input_fn(clips, "train", source="hdf5", batch_size=2, targets=[], shuffle=shuffle, seed=1)
+    fn = input_fn(clips, "train", source="hdf5", batch_size=2, **TEXT, shuffle=shuffle, seed=1)
     parts = [texts(fn(tf.distribute.InputContext(count, index, count))) for index in range(count)]
-    everything = texts(load(clips, "train", batch_size=7, targets=[]))
+    everything = texts(load(clips, "train", batch_size=7, **TEXT))
     assert sorted(clip for part in parts for clip in part) == sorted(everything)
 
 
