@@ -74,12 +74,15 @@ def read_clips(output: Path, split: str = "train") -> list[dict[str, Any]]:
     """The records of a split through the generated module alone, as arrays by feature name."""
     module: dict[str, Any] = {}
     exec((output / "feature_description.py").read_text(), module)
-    records = []
-    for path in sorted(output.glob(f"{split}-*.tfrecord")):
-        for record in tf.data.TFRecordDataset(str(path)).batch(1):
-            decoded = module["decode"](module["parse_sequence_example"](record))
-            records.append({name: value[0].numpy() for name, value in decoded.items()})
-    return records
+    files = [str(path) for path in sorted(output.glob(f"{split}-*.tfrecord"))]
+    stored = list(tf.data.TFRecordDataset(files).as_numpy_iterator())
+    if not stored:
+        return []
+    decoded = module["decode"](module["parse_sequence_example"](tf.constant(stored)))
+    return [
+        {name: value[index].numpy() for name, value in decoded.items()}
+        for index in range(len(stored))
+    ]
 
 
 __all__ = [

@@ -38,44 +38,58 @@ def folders(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda clip, names: f"clip {clip}",
-        lambda clip, names: f"clip {clip}/",
-        lambda clip, names: f"clip {clip}/*.png",
-        lambda clip, names: json.dumps(names),
-        lambda clip, names: ";".join(names),
-        lambda clip, names: " ; ".join(names),
-    ],
-    ids=["folder", "slash", "glob", "json", "delimited", "spaces"],
+SPELLINGS = (
+    lambda clip, names: f"clip {clip}",
+    lambda clip, names: f"clip {clip}/",
+    lambda clip, names: f"clip {clip}/*.png",
+    lambda clip, names: json.dumps(names),
+    lambda clip, names: ";".join(names),
+    lambda clip, names: " ; ".join(names),
 )
-def test_folders_globs_and_lists(folders, write):
+
+
+def test_folders_globs_and_lists(folders):
+    """Each of three clips is named in six ways, a row each; ``number`` tells the rows apart."""
     rows = []
-    for clip, length in enumerate((12, 2, 5)):
-        names = [f"clip {clip}/f{frame}.png" for frame in range(length)]
-        rows.append({"path": write(clip, names), "label": "x"})
+    for number, write in enumerate(SPELLINGS):
+        for clip, length in enumerate((12, 2, 5)):
+            names = [f"clip {clip}/f{frame}.png" for frame in range(length)]
+            rows.append({"path": write(clip, names), "number": 10 * number + clip})
     manifest = write_rows(folders / "m.csv", rows)
-    dataset = build_clips(manifest, clip_schema(), folders / "out")
-    assert_clips(
-        folders / "out", [clip_of(0, range(12)), clip_of(1, range(2)), clip_of(2, range(5))]
-    )
-    assert dataset["frames"]["seen"] == dataset["frames"]["in_records"] == 19
-    schema = clip_schema(window=4, stride=3, min_frames=2, every=2)
+    context = {"number": {"type": "int64", "source": "number"}}
+
+    def found(out):
+        return sorted(
+            (int(record["number"]), record["frames"].tobytes())
+            for split in ("train", "val")
+            for record in read_clips(out, split)
+        )
+
+    dataset = build_clips(manifest, clip_schema(context), folders / "out", splits=HALVES)
+    clips = [clip_of(0, range(12)), clip_of(1, range(2)), clip_of(2, range(5))]
+    assert found(folders / "out") == [
+        (10 * number + clip, frames.tobytes())
+        for number in range(len(SPELLINGS))
+        for clip, frames in enumerate(clips)
+    ]
+    assert dataset["frames"]["seen"] == dataset["frames"]["in_records"] == 19 * len(SPELLINGS)
+    schema = clip_schema(context, window=4, stride=3, min_frames=2, every=2)
     dataset = build_clips(manifest, schema, folders / "windows", splits=HALVES)
-    windows = [clip_of(0, (0, 2, 4, 6)), clip_of(0, (6, 8, 10)), clip_of(2, (0, 2, 4))]
-    found = [r for s in ("train", "val") for r in read_clips(folders / "windows", s)]
-    assert sorted(r["frames"].tobytes() for r in found) == sorted(w.tobytes() for w in windows)
+    windows = [(0, (0, 2, 4, 6)), (0, (6, 8, 10)), (2, (0, 2, 4))]
+    assert found(folders / "windows") == sorted(
+        (10 * number + clip, clip_of(clip, window).tobytes())
+        for number in range(len(SPELLINGS))
+        for clip, window in windows
+    )
+    counts = {"seen": 19, "repeated": 1, "in_records": 10, "in_rejects": 2}
     assert dataset["frames"] == {
-        "seen": 19,
-        "repeated": 1,
-        "in_records": 10,
-        "in_rejects": 2,
-        "skipped": {"every": 8},
+        **{name: count * len(SPELLINGS) for name, count in counts.items()},
+        "skipped": {"every": 8 * len(SPELLINGS)},
         "dropped": {"count": 0, "by_reason": {}},
         "gaps": {"clips": 0, "missing": 0},
     }
-    assert [r["reason"] for r in rejects_of(folders / "windows")] == ["too_few_frames"]
+    rejected = [r["reason"] for r in rejects_of(folders / "windows")]
+    assert rejected == ["too_few_frames"] * len(SPELLINGS)
 
 
 def test_typed_lists_in_json_lines(folders):
@@ -87,21 +101,23 @@ def test_typed_lists_in_json_lines(folders):
     assert [r["reason"] for r in rejects_of(folders / "out")] == ["too_few_frames", "missing_value"]
 
 
-@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif"])
-def test_frames_of_animated_images(tmp_path, suffix):
-    grey = [np.full((6, 8, 3), 10 * n, np.uint8) for n in range(9)]
-    first, *more = map(Image.fromarray, grey)
-    options = {"lossless": True} if suffix == "webp" else {}
-    first.save(tmp_path / f"a.{suffix}", save_all=True, append_images=more, duration=40, **options)
-    first.save(tmp_path / f"still.{suffix}")
-    data = (tmp_path / f"a.{suffix}").read_bytes()
-    (tmp_path / f"cut.{suffix}").write_bytes(data[: len(data) // 3])
-    rows = [{"path": f"{name}.{suffix}", "label": "x"} for name in ("a", "still", "cut")]
-    schema = clip_schema(every=2)
-    build_clips(write_rows(tmp_path / "m.csv", rows), schema, tmp_path / "out")
-    assert_clips(tmp_path / "out", [np.stack(grey[::2]), np.stack(grey[:1])])
-    rejected = rejects_of(tmp_path / "out")
-    assert [(r["key"], r["stage"]) for r in rejected] == [(f"cut.{suffix}", "decode")]
+def test_frames_of_animated_images(tmp_path):
+    rows, expected = [], []
+    for number, suffix in enumerate(("gif", "webp", "png", "tif")):
+        grey = [np.full((6, 8, 3), 50 * number + 5 * n, np.uint8) for n in range(9)]
+        first, *more = map(Image.fromarray, grey)
+        lossless = {"lossless": True} if suffix == "webp" else {}
+        animated = {"save_all": True, "append_images": more, "duration": 40, **lossless}
+        first.save(tmp_path / f"a.{suffix}", **animated)
+        first.save(tmp_path / f"still.{suffix}", **lossless)
+        data = (tmp_path / f"a.{suffix}").read_bytes()
+        (tmp_path / f"cut.{suffix}").write_bytes(data[: len(data) // 3])
+        rows += [{"path": f"{name}.{suffix}", "label": "x"} for name in ("a", "still", "cut")]
+        expected += [np.stack(grey[::2]), np.stack(grey[:1])]
+    build_clips(write_rows(tmp_path / "m.csv", rows), clip_schema(every=2), tmp_path / "out")
+    assert_clips(tmp_path / "out", expected)
+    rejected = {(r["key"], r["stage"]) for r in rejects_of(tmp_path / "out")}
+    assert rejected == {(f"cut.{suffix}", "decode") for suffix in ("gif", "webp", "png", "tif")}
 
 
 def test_clips_in_hdf5_files(tmp_path):
@@ -180,19 +196,17 @@ def windows_of(out, *names):
     return sorted(found)
 
 
-@pytest.mark.parametrize(
-    "cell",
-    [
-        "mocap.h5::/c0/steps",
-        "w.npy::",
-        "w.npy::[0:12]",
-        [f"w.npy::[{row}]" for row in range(12)],
-        json.dumps([f"w.npy::[{row}]" for row in range(12)]),
-        STEPS.tolist(),
-        json.dumps(STEPS.tolist()),
-    ],
-    ids=["h5", "npy", "range", "rows", "rows-json", "list", "list-json"],
+CELLS = (
+    "mocap.h5::/c0/steps",
+    "w.npy::",
+    "w.npy::[0:12]",
+    [f"w.npy::[{row}]" for row in range(12)],
+    json.dumps([f"w.npy::[{row}]" for row in range(12)]),
+    STEPS.tolist(),
+    json.dumps(STEPS.tolist()),
 )
+
+
 @pytest.mark.parametrize(
     ("clips", "windows", "frames"),
     [
@@ -205,18 +219,24 @@ def windows_of(out, *names):
     ],
     ids=["window", "all"],
 )
-def test_windows_of_steps_that_a_cell_names(mocap, cell, clips, windows, frames):
-    (mocap / "m.jsonl").write_text(json.dumps({"mocap": cell}))
-    schema = clip_schema({}, {"mocap": MOCAP}, **clips)
-    dataset = build_clips(str(mocap / "m.jsonl"), schema, mocap / "out")
-    assert windows_of(mocap / "out", "mocap") == [[STEPS[window].tolist()] for window in windows]
+def test_windows_of_steps_that_a_cell_names(mocap, clips, windows, frames):
+    """The same steps are named in seven ways, a row each."""
+    rows = [json.dumps({"mocap": cell, "row": row}) + "\n" for row, cell in enumerate(CELLS)]
+    (mocap / "m.jsonl").write_text("".join(rows))
+    context = {"row": {"type": "int64", "source": "row"}}
+    dataset = build_clips(
+        str(mocap / "m.jsonl"), clip_schema(context, {"mocap": MOCAP}, **clips), mocap / "out"
+    )
+    assert windows_of(mocap / "out", "row", "mocap") == [
+        [row, STEPS[window].tolist()] for row in range(len(CELLS)) for window in windows
+    ]
     repeated, in_records, skipped = frames
     assert dataset["frames"] == {
-        "seen": 12,
-        "repeated": repeated,
-        "in_records": in_records,
+        "seen": 12 * len(CELLS),
+        "repeated": repeated * len(CELLS),
+        "in_records": in_records * len(CELLS),
         "in_rejects": 0,
-        "skipped": skipped,
+        "skipped": {name: count * len(CELLS) for name, count in skipped.items()},
         "dropped": {"count": 0, "by_reason": {}},
         "gaps": {"clips": 0, "missing": 0},
     }
