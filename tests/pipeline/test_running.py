@@ -78,8 +78,13 @@ def test_a_signal_ends_the_worker_processes_too(start, tmp_path, moment, number,
     send(process.pid, number)
     _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 130
-    assert errors.splitlines()[-1].startswith("pixelbeam: interrupted")
+    last = errors.splitlines()[-1]
+    assert last.startswith("pixelbeam: interrupted")
+    if moment == "building":
+        assert " of 50 shards, " in last
+        assert last.endswith("; run the same command again to continue")
     assert "Traceback" not in errors
+    assert not (tmp_path / "out" / "dataset.json").exists()
     assert wait_until_gone(process) == []
 
 

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from pixelbeam.pipeline.options import add_build_options, new_parser, parse_build_options
+from pixelbeam.pipeline.commands.build import build
+from pixelbeam.pipeline.options import (
+    BuildOptions,
+    add_build_options,
+    new_parser,
+    parse_build_options,
+)
 from pixelbeam.pipeline.vocabularies import with_vocabularies_of
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import OptionError, OutputError, SchemaError
@@ -14,10 +20,13 @@ def labelled(**settings) -> Schema:
     return Schema.from_dict(declared)
 
 
-@pytest.fixture
-def published(build_images):
+@pytest.fixture(scope="module")
+def published(images, tmp_path_factory):
     """A dataset whose classes are not in their sorted order."""
-    return build_images("first", schema=labelled(vocabulary=["newt", "dog", "cat"]))
+    out = tmp_path_factory.mktemp("published") / "first"
+    schema = labelled(vocabulary=["newt", "dog", "cat"])
+    build(BuildOptions(str(images / "images.csv"), schema, str(out)))
+    return out
 
 
 def test_class_names_and_numbers_are_those_of_the_dataset(

@@ -187,16 +187,6 @@ def test_a_published_folder_holds_the_dataset_and_nothing_else(build_images):
     assert classes[0] != classes[1]
 
 
-def test_bytes_do_not_depend_on_threads_or_running_mode(build_images):
-    settings = {"splits": HALVES, "shard_size": ShardSize(num_shards=3)}
-    one = contents(build_images("one", threads=1, **settings))
-    processes = PipelineOptions(
-        ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    )
-    assert contents(build_images("four", threads=4, **settings)) == one
-    assert contents(build_images("processes", processes, threads=2, **settings)) == one
-
-
 def test_bytes_depend_on_the_seed(build_images):
     one = build_images("one", seed=1, splits=HALVES)
     two = build_images("two", seed=2, splits=HALVES)
@@ -327,8 +317,11 @@ def test_two_features_may_come_from_one_file(build_images):
     assert dataset_json(out)["splits"]["train"]["num_records"] == 40
 
 
-def test_workers_never_import_tensorflow(images, tmp_path):
-    """In every process of a build, importing TensorFlow would fail and leave a note."""
+def test_bytes_do_not_depend_on_threads_or_running_mode(build_images, images, tmp_path):
+    """In every process of the last build, importing TensorFlow would fail and leave a note."""
+    settings = {"splits": HALVES, "shard_size": ShardSize(num_shards=3)}
+    one = contents(build_images("one", threads=1, **settings))
+    assert contents(build_images("four", threads=4, **settings)) == one
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
         "class Guard:\n"
@@ -345,13 +338,15 @@ def test_workers_never_import_tensorflow(images, tmp_path):
     subprocess.run(
         [
             sys.executable, "-m", "pixelbeam.pipeline.main", "build", "--manifest", str(images / "images.csv"),
-            "--schema", str(tmp_path / "schema.yaml"), "--output", str(tmp_path / "out"),
-            "--direct_running_mode=multi_processing", "--direct_num_workers=2",
+            "--schema", str(tmp_path / "schema.yaml"), "--output", str(tmp_path / "processes"),
+            "--direct_running_mode=multi_processing", "--direct_num_workers=2", "--max_rejects=1.0",
+            "--splits=train=0.5,val=0.5", "--num_shards=3", "--threads=2",
         ],
         env=environment, check=True, capture_output=True,
     )  # fmt: skip
     assert len((tmp_path / "notes.started").read_text()) >= 3  # the launcher and two workers
     assert not notes.exists()
+    assert contents(tmp_path / "processes") == one
 
 
 @pytest.mark.skipif(not PHOTOS.exists(), reason="needs the photos in ../shared/data/photos")

@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -43,45 +44,97 @@ def make_root(folder: Path, first: int) -> Path:
     return folder
 
 
-@pytest.fixture
-def roots(tmp_path) -> tuple[Path, Path]:
-    return make_root(tmp_path / "a", 0), make_root(tmp_path / "b", 100)
+def make_options(folder: Path, name="out", **changes) -> BuildOptions:
+    """A build of the twelve rows that a folder holds, and of the images in its folder ``a``."""
+    settings = {
+        "manifest": str(folder / "rows.csv"),
+        "schema": IMAGE_SCHEMA,
+        "image_root": str(folder / "a"),
+        "shard_size": ShardSize(num_shards=4),
+        "max_rejects": MaxRejects(fraction=1.0),
+        "threads": 1,
+        **changes,
+    }
+    return BuildOptions(output=str(folder / name), **settings)
 
 
-@pytest.fixture
-def options(tmp_path, roots):
-    """Makes the options of a build of twelve rows."""
-    manifest = str(write_csv(tmp_path / "rows.csv", ROWS))
-
-    def make(name="out", **changes) -> BuildOptions:
-        settings = {
-            "manifest": manifest,
-            "schema": IMAGE_SCHEMA,
-            "image_root": str(roots[0]),
-            "shard_size": ShardSize(num_shards=4),
-            "max_rejects": MaxRejects(fraction=1.0),
-            "threads": 1,
-            **changes,
-        }
-        return BuildOptions(output=str(tmp_path / name), **settings)
-
-    return make
-
-
-@pytest.fixture
-def interrupt(monkeypatch):
+def interrupt(options: BuildOptions) -> None:
     """Builds, and dies when all shards are there."""
 
-    def run(options: BuildOptions) -> None:
-        def die(*_):
-            raise KeyboardInterrupt
+    def die(*_):
+        raise KeyboardInterrupt
 
-        with monkeypatch.context() as patch:
-            patch.setattr(build_module, "publish", die)
-            with pytest.raises(KeyboardInterrupt):
-                build(options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build_module, "publish", die)
+        with pytest.raises(KeyboardInterrupt):
+            build(options)
 
-    return run
+
+@dataclass(frozen=True)
+class Prepared:
+    """What tests start from. What a build notes holds paths, so that all tests share one path.
+
+    Attributes:
+        folder: where all of this was built, and where tests find their copy of it.
+        inputs: a copy of the rows and of the images in ``a`` and ``b``.
+        built: a copy of the published dataset of ``a``.
+        unfinished: a copy of the same, all but published.
+        of_b: the files of the dataset of ``b``.
+    """
+
+    folder: Path
+    inputs: Path
+    built: Path
+    unfinished: Path
+    of_b: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Prepared:
+    copies = tmp_path_factory.mktemp("copies")
+    folder = copies / "folder"
+    folder.mkdir()
+    write_csv(folder / "rows.csv", ROWS)
+    for first, name in ((0, "a"), (100, "b")):
+        make_root(folder / name, first)
+    shutil.copytree(folder, copies / "inputs")
+    build(make_options(folder))
+    shutil.move(folder / "out", copies / "built")
+    interrupt(make_options(folder))
+    shutil.move(folder / "out", copies / "unfinished")
+    build(make_options(folder, image_root=str(folder / "b")))
+    of_b = contents(folder / "out")
+    return Prepared(folder, copies / "inputs", copies / "built", copies / "unfinished", of_b)
+
+
+@pytest.fixture
+def tmp_path(prepared) -> Path:
+    """The one path, with nothing but rows and images."""
+    shutil.rmtree(prepared.folder)
+    return shutil.copytree(prepared.inputs, prepared.folder)
+
+
+@pytest.fixture
+def built(prepared, tmp_path) -> Path:
+    """The published dataset of ``options()``."""
+    return shutil.copytree(prepared.built, tmp_path / "out")
+
+
+@pytest.fixture
+def unfinished(prepared, tmp_path) -> Path:
+    """What ``interrupt(options())`` leaves."""
+    return shutil.copytree(prepared.unfinished, tmp_path / "out")
+
+
+@pytest.fixture
+def roots(tmp_path) -> tuple[Path, Path]:
+    return tmp_path / "a", tmp_path / "b"
+
+
+@pytest.fixture
+def options(tmp_path):
+    """Makes the options of a build of the twelve rows."""
+    return partial(make_options, tmp_path)
 
 
 def replace_image(path: Path, number: int, keep_time: bool = False) -> None:
@@ -98,19 +151,14 @@ def refusal(options: BuildOptions) -> str:
     return str(error.value).partition(" holds ")[2]
 
 
-def test_an_interrupted_build_never_mixes_two_image_roots(
-    options, interrupt, roots, tmp_path, capsys
-):
-    build(options("fresh", image_root=str(roots[1])))
-    interrupt(options())
+def test_an_interrupted_build_never_mixes_two_image_roots(options, unfinished, roots, prepared):
     assert build(options(image_root=str(roots[1]))).state is OutputState.RESUMED
-    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
+    assert contents(unfinished) == prepared.of_b
 
 
 def test_an_interrupted_build_takes_over_the_same_images_from_another_root(
-    options, interrupt, roots, tmp_path
+    options, unfinished, roots, tmp_path
 ):
-    interrupt(options())
     before = {path: path.stat().st_ino for path in (tmp_path / "out").glob("*.tfrecord")}
     assert len(before) == 4
     shutil.copytree(roots[0], tmp_path / "copy")
@@ -122,9 +170,8 @@ def test_an_interrupted_build_takes_over_the_same_images_from_another_root(
 
 
 def test_files_that_are_replaced_under_their_names_are_built_anew(
-    options, interrupt, roots, tmp_path
+    options, unfinished, roots, tmp_path
 ):
-    interrupt(options())
     before = {path: path.stat().st_ino for path in (tmp_path / "out").glob("*.tfrecord")}
     replace_image(roots[0] / "5.png", 50)
     (roots[0] / "6.png").touch()  # another time alone is no change
@@ -134,8 +181,7 @@ def test_files_that_are_replaced_under_their_names_are_built_anew(
     assert sum(path.stat().st_ino == inode for path, inode in before.items()) == 3
 
 
-def test_a_change_that_hides_its_time_is_found_by_content(options, interrupt, roots, tmp_path):
-    build(options())
+def test_a_change_that_hides_its_time_is_found_by_content(options, built, roots, tmp_path):
     replace_image(roots[0] / "5.png", 50, keep_time=True)
     assert build(options()).state is OutputState.PUBLISHED
     assert refusal(options(check_sources="content")) == (
@@ -160,8 +206,7 @@ def test_a_file_that_is_as_young_as_its_dataset_is_compared_by_content(options, 
     assert "1 source that has changed: 5.png" in refusal(options())
 
 
-def test_another_root_of_a_published_dataset_is_another_dataset(options, roots, tmp_path):
-    build(options())
+def test_another_root_of_a_published_dataset_is_another_dataset(options, built, roots, tmp_path):
     assert refusal(options(image_root=str(roots[1]))).startswith(
         "a dataset whose inputs have changed: 12 sources that have changed: 0.png, 1.png, 10.png, …\n"
     )
@@ -169,8 +214,7 @@ def test_another_root_of_a_published_dataset_is_another_dataset(options, roots, 
     assert build(options(image_root=str(tmp_path / "copy"))).state is OutputState.PUBLISHED
 
 
-def test_labels_that_were_swapped_are_another_dataset(options, tmp_path):
-    build(options())
+def test_labels_that_were_swapped_are_another_dataset(options, built, tmp_path):
     swapped = [ROWS[0][:1] + ROWS[1][1:], ROWS[1][:1] + ROWS[0][1:], *ROWS[2:]]
     write_csv(tmp_path / "rows.csv", swapped)
     assert refusal(options()) == (
@@ -194,8 +238,7 @@ def test_new_images_in_class_folders_are_seen(options, tmp_path):
     )
 
 
-def test_a_lost_shard_is_seen(options, tmp_path):
-    build(options())
+def test_a_lost_shard_is_seen(options, built, tmp_path):
     (tmp_path / "out" / "train-00002-of-00004.tfrecord").unlink()
     assert refusal(options()) == (
         "a dataset that is not whole: 1 file missing or of another size: "
@@ -203,8 +246,7 @@ def test_a_lost_shard_is_seen(options, tmp_path):
     )
 
 
-def test_a_shard_that_was_damaged_at_its_size_is_found_by_content(options, tmp_path):
-    build(options())
+def test_a_shard_that_was_damaged_at_its_size_is_found_by_content(options, built, tmp_path):
     assert build(options(check_sources="content")).state is OutputState.PUBLISHED
     shard = tmp_path / "out" / "train-00002-of-00004.tfrecord"
     data = bytearray(shard.read_bytes())
@@ -232,7 +274,7 @@ def test_content_says_which_files_it_did_not_compare(options, tmp_path, roots):
     )
 
 
-def test_without_its_cache_it_says_that_it_did_not_look(options, tmp_path, capsys):
+def test_without_its_cache_it_says_that_it_did_not_look(options, built, tmp_path, capsys):
     assert build(options()).unseen == ""
     assert state_of(tmp_path / "out") == SHARDS
     shutil.rmtree(tmp_path / "out" / ".pixelbeam")
@@ -247,22 +289,20 @@ def test_without_its_cache_it_says_that_it_did_not_look(options, tmp_path, capsy
     )
 
 
-def test_no_time_and_no_path_of_the_machine_is_in_the_dataset(options, roots, tmp_path):
-    build(options())
-    for name, data in contents(tmp_path / "out").items():
+def test_no_time_and_no_path_of_the_machine_is_in_the_dataset(built, roots):
+    for name, data in contents(built).items():
         assert str(roots[0]).encode() not in data, name
         assert str(10**18)[:12].encode() not in data, name
 
 
-def test_rejects_are_tried_again_when_the_images_are_there(options, roots, tmp_path):
+def test_rejects_are_tried_again_when_the_images_are_there(options, roots, tmp_path, prepared):
     shutil.copy(roots[0] / "3.png", tmp_path / "kept.png")
     (roots[0] / "3.png").unlink()
     with pytest.raises(TooManyRejects):
         build(options(max_rejects=MaxRejects(count=0, fraction=None)))
     shutil.copy(tmp_path / "kept.png", roots[0] / "3.png")
     build(options(max_rejects=MaxRejects(count=0, fraction=None)))
-    build(options("fresh"))
-    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
+    assert contents(tmp_path / "out") == contents(prepared.built)
     assert dataset_json(tmp_path / "out")["rejects"]["count"] == 0
 
 
@@ -316,9 +356,8 @@ def test_a_published_reject_that_could_be_a_record_now_is_a_change(options, root
     assert "1 source that has changed: 3.png" in refusal(options())
 
 
-def test_a_failed_overwrite_leaves_the_old_dataset_alone(options, roots, tmp_path):
-    build(options())
-    before = contents(tmp_path / "out")
+def test_a_failed_overwrite_leaves_the_old_dataset_alone(options, built, roots, tmp_path, prepared):
+    before = contents(built)
     few = MaxRejects(count=0, fraction=None)
     (tmp_path / "none").mkdir()
     with pytest.raises(TooManyRejects) as error:
@@ -329,8 +368,7 @@ def test_a_failed_overwrite_leaves_the_old_dataset_alone(options, roots, tmp_pat
     assert contents(tmp_path / "out") == before
     assert build(options()).state is OutputState.PUBLISHED
     build(options(image_root=str(roots[1]), overwrite=True, max_rejects=few))
-    build(options("fresh", image_root=str(roots[1])))
-    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
+    assert contents(tmp_path / "out") == prepared.of_b
     assert state_of(tmp_path / "out") == SHARDS
 
 
@@ -394,10 +432,9 @@ def test_an_overwrite_goes_on_after_a_crash_at_any_step(
 
 
 def test_an_overwrite_that_was_killed_goes_on_at_the_missing_shards(
-    options, roots, interrupt, tmp_path
+    options, built, roots, tmp_path
 ):
-    build(options())
-    before = contents(tmp_path / "out")
+    before = contents(built)
     new = options(image_root=str(roots[1]), overwrite=True)
     interrupt(new)
     assert contents(tmp_path / "out") == before
@@ -454,7 +491,7 @@ def test_a_folder_of_the_users_is_refused_however_it_is_spelled(
     assert contents(busy) == {"feature_description.py": b"mine", "notes.txt": b"mine"}
 
 
-def test_the_output_is_in_no_listing_of_its_own_build(options, interrupt, tmp_path):
+def test_the_output_is_in_no_listing_of_its_own_build(options, tmp_path):
     """Below the folder of classes, and where a glob looks for manifests."""
     (tmp_path / "classes").mkdir()
     make_root(tmp_path / "classes" / "cat", 0)
