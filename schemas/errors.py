@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 __all__ = [
     "PASSING_REASONS",
@@ -103,9 +103,9 @@ PASSING_REASONS = frozenset(
 """Reasons for a reject that lie outside the row and its files' content: another time it may be a record."""
 
 
-@dataclass(eq=False)
+@dataclass(unsafe_hash=True)
 class Reject(Exception):
-    """One row cannot become a record.
+    """One row cannot become a record; two that say the same are equal.
 
     Attributes:
         stage: where it was found: ``read``, ``join``, ``split``, ``load``, ``decode`` or ``encode``.
@@ -120,6 +120,10 @@ class Reject(Exception):
     message: str
     feature: str = ""
     path: str = ""
+
+    def __reduce__(self) -> tuple[type[Reject], tuple[str, ...]]:
+        # An exception would be pickled by the arguments that stood without a name where it was made.
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
 
     def __str__(self) -> str:
         return f"{self.stage}: {self.reason}: {self.message}"

@@ -6,12 +6,14 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from ..schemas.dataset.file_names import STATE_FOLDER
+from ..schemas.errors import Reject
 from .manifests.formats.json_lines import LEFT_OUT
 from .row_order import stable_hash
 from .rows import InlineBytes, RejectedRow
@@ -30,7 +32,7 @@ EARLY_REJECT_FILES = 16
 """Files over which the rejects that are found before the shards are spread; most are empty."""
 
 
-_FIELDS = ("row", "key", "stage", "reason", "message", "feature", "path")
+_WHY = tuple(field.name for field in fields(Reject))
 _CELL_CHARS = 1 << 17  # as many as a cell of CSV may have
 _TEXT_CHARS = 4096
 _LEFT_OUT = object()
@@ -46,7 +48,8 @@ def reject_line(rejected: RejectedRow) -> str:
         cells |= rejected.window.cells
     left_out = [name for name, cell in cells.items() if cell is _LEFT_OUT]
     line: dict[str, Any] = {"manifest": rejected.file}
-    line |= {name: _cut(getattr(rejected, name)) for name in _FIELDS}
+    line |= {"row": rejected.row, "key": _cut(rejected.key)}
+    line |= {name: _cut(getattr(rejected.reject, name)) for name in _WHY}
     line["values"] = {name: None if cell is _LEFT_OUT else cell for name, cell in cells.items()}
     if left_out:
         line[LEFT_OUT] = left_out
@@ -56,7 +59,7 @@ def reject_line(rejected: RejectedRow) -> str:
 
 def count_reasons(rejects: Iterable[RejectedRow]) -> dict[str, int]:
     """How many rows were rejected for each reason, sorted by reason."""
-    return dict(sorted(Counter(reject.reason for reject in rejects).items()))
+    return dict(sorted(Counter(rejected.reject.reason for rejected in rejects).items()))
 
 
 class _LargeError(Exception):
@@ -147,13 +150,13 @@ class WriteRejects(beam.PTransform):
         )
 
 
-def _hash_reject(reject: RejectedRow) -> tuple[int, tuple[str, ...]]:
-    place = stable_hash(0, "reject", reject.file, reject.row)
-    return place[0] % EARLY_REJECT_FILES, (
-        reject.file,
-        f"{reject.row:020d}",
-        reject.reason,
-        reject_line(reject),
+def _hash_reject(rejected: RejectedRow) -> tuple[int, tuple[str, ...]]:
+    hashed = stable_hash(0, "reject", rejected.file, rejected.row)
+    return hashed[0] % EARLY_REJECT_FILES, (
+        rejected.file,
+        f"{rejected.row:020d}",
+        rejected.reject.reason,
+        reject_line(rejected),
     )
 
 

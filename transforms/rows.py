@@ -99,9 +99,13 @@ class ManifestRow:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that did not become a record, and why; the fields are those of ``Reject``.
+    """A row that did not become a record, and why.
 
     Attributes:
+        file: see ``ManifestRow``.
+        row: see ``ManifestRow``.
+        key: what names the row (``RowFormat.key``), as far as that is known.
+        reject: what is wrong with it.
         values: the cells by column, as far as they could be read.
         window: the row's window.
         counts: of what else is lost with the row, by the key that stands beside it in ``rejects.jsonl``.
@@ -110,11 +114,7 @@ class RejectedRow:
     file: str
     row: int
     key: str
-    stage: str
-    reason: str
-    message: str
-    feature: str = ""
-    path: str = ""
+    reject: Reject
     values: tuple[tuple[str, Any], ...] = ()
     window: Window | None = None
     counts: tuple[tuple[str, int], ...] = ()
@@ -176,11 +176,8 @@ def reject_row(row_format: RowFormat, row: ManifestRow, reject: Reject) -> Rejec
         file=row.file,
         row=row.row,
         key=row_format.key(row),
-        stage=reject.stage,
-        reason=reject.reason,
-        message=reject.message,
-        feature=reject.feature,
-        path=reject.path,
+        # A copy: one that was raised would keep its traceback, and with it what the frames hold, alive.
+        reject=reject.of(),
         values=tuple(zip(row_format.columns, row.values, strict=True)),
         window=row.window,
     )

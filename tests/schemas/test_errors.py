@@ -53,14 +53,24 @@ def test_a_reject_is_filled_in_where_it_does_not_know():
     }  # fmt: skip
 
 
-def test_a_reject_is_itself_alone_and_goes_between_processes():
-    reject = Reject("load", "unreadable", "got x", "image", "a.jpg")
-    assert reject != Reject("load", "unreadable", "got x", "image", "a.jpg")
-    assert vars(pickle.loads(pickle.dumps(reject))) == vars(reject)
-
-
 def test_reasons_that_may_pass():
     assert sorted(PASSING_REASONS) == [
         "bad_path", "file_not_found", "file_too_large", "no_filesystem", "no_frames", "not_a_file",
         "outside_file", "outside_root", "permission_denied", "time_limit", "unreadable",
     ]  # fmt: skip
+
+
+def test_a_reject_is_what_it_says_wherever_it_was_made():
+    reject = Reject("load", "file_not_found", "no such file", path="a.jpg")
+    copy = pickle.loads(pickle.dumps(reject))
+    assert copy == reject == Reject("load", "file_not_found", "no such file", "", "a.jpg")
+    assert len({copy, reject}) == 1
+    assert copy != reject.of(feature="image")
+
+
+def test_a_copy_of_a_reject_holds_no_traceback():
+    try:
+        raise Reject("load", "file_not_found", "no such file")
+    except Reject as raised:
+        assert raised.of() == raised
+        assert raised.of().__traceback__ is None

@@ -72,7 +72,9 @@ CELLS = {
 @pytest.mark.parametrize("case", CELLS)
 def test_cells_that_are_large_or_binary_are_left_out(case):
     cell, expected = CELLS[case]
-    row = RejectedRow("m.csv", 1, "k", "load", "r", "m", values=(("path", "a"), ("cell", cell)))
+    row = RejectedRow(
+        "m.csv", 1, "k", Reject("load", "r", "m"), values=(("path", "a"), ("cell", cell))
+    )
     line = json.loads(reject_line(row))
     left_out = expected is ...
     assert line["values"] == {"path": "a", "cell": None if left_out else expected}
@@ -81,7 +83,9 @@ def test_cells_that_are_large_or_binary_are_left_out(case):
 
 def test_what_a_large_cell_got_into_is_cut():
     long = "x" * 5000
-    line = json.loads(reject_line(RejectedRow("m.csv", 1, long, "load", "r", long, path=long)))
+    line = json.loads(
+        reject_line(RejectedRow("m.csv", 1, long, Reject("load", "r", long, path=long)))
+    )
     cut = "x" * 4096 + "…"
     assert (line["key"], line["message"], line["path"]) == (cut, cut, cut)
 

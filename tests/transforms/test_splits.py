@@ -114,9 +114,12 @@ def test_the_transform_gives_rows_and_rejects():
         packed = pack_row(order_of(0, FORMAT.key(kept), kept), kept)
         assert_that(outputs.rows, equal_to([("val", [packed])]))
         rejected = RejectedRow(
-            "m.csv", 2, "2.jpg", "split", "missing_value", "column 'split' is empty, expected a value",
+            "m.csv",
+            2,
+            "2.jpg",
+            Reject("split", "missing_value", "column 'split' is empty, expected a value"),
             values=(("path", "2.jpg"), ("person", "p"), ("split", "")),
-        )  # fmt: skip
+        )
         assert_that(outputs.rejects, equal_to([rejected]), label="rejects")
 
 

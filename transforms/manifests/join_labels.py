@@ -11,7 +11,7 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from ...schemas.columns import check_column
-from ...schemas.errors import BuildError, ManifestError
+from ...schemas.errors import BuildError, ManifestError, Reject
 from ..rows import InlineBytes, ManifestRow, RejectedRow, RowsRead
 
 __all__ = ["Join", "JoinLabels", "Joined", "join_key", "join_rows", "joined_columns", "missing_key"]
@@ -131,7 +131,7 @@ def _reject(
     columns: Sequence[str], key: str, row: ManifestRow, reason: str, message: str
 ) -> RejectedRow:
     values = tuple(zip(columns, row.values, strict=True))
-    return RejectedRow(row.file, row.row, key, "join", reason, message, values=values)
+    return RejectedRow(row.file, row.row, key, Reject("join", reason, message), values=values)
 
 
 def _duplicate(

@@ -7,6 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from ...schemas.errors import Reject
 from ..rows import ManifestRow, RejectedRow, RowsRead
 from .formats.base import RANGE_BYTES, Malformed, ManifestFormat, Part, Projection, Record
 from .open_manifest import SPLIT_COLUMN, Manifest, ManifestFile
@@ -34,13 +35,10 @@ def row_of(name: str, record: Record) -> ManifestRow | RejectedRow:
     if not isinstance(values, Malformed):
         return ManifestRow(name, row, values)
     return RejectedRow(
-        file=name,
-        row=row,
-        key=f"{name}:{row}",
-        stage="read",
-        reason=values.reason,
-        message=values.message,
-        path=values.path,
+        name,
+        row,
+        f"{name}:{row}",
+        Reject("read", values.reason, values.message, path=values.path),
         values=values.values,
     )
 

@@ -80,10 +80,10 @@ def check_read(job, **expected):
 
     show = {
         "rows": lambda row: (*([row.window.name] if row.window else []), *row.values),
-        "rejects": lambda r: (r.key, r.reason, dict(r.counts).get("frames", 0)),
+        "rejects": lambda r: (r.key, r.reject.reason, dict(r.counts).get("frames", 0)),
         "counts": lambda count: count,
         "ledger": lambda ledger: ledger,
-        "dropped": lambda r: (r.file, r.row, r.reason),
+        "dropped": lambda r: (r.file, r.row, r.reject.reason),
     }
     with beam.Pipeline(FnApiRunner()) as pipeline:
         read = pipeline | ReadRows(job.options, job.manifests, job.labels, job.inputs)

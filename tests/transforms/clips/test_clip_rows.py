@@ -4,13 +4,14 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from clips import clip_schema
+from pixelbeam.schemas.errors import Reject
 from pixelbeam.transforms.clips.clip_rows import ClipRows, GroupedRows, apply_to_rows
 from pixelbeam.transforms.ledger import Ledger
 from pixelbeam.transforms.rows import ManifestRow, RejectedRow, RowFormat
 
 ROWS = [ManifestRow("m.csv", line, ("v", f"{line}.png", line)) for line in (2, 3, 4, 5)]
-REJECT = RejectedRow("m.csv", 7, "v", "clip", "too_few_frames", "got 1")
-DROPPED = RejectedRow("m.csv", 8, "v", "clip", "duplicate_frame", "twice")
+REJECT = RejectedRow("m.csv", 7, "v", Reject("clip", "too_few_frames", "got 1"))
+DROPPED = RejectedRow("m.csv", 8, "v", Reject("clip", "duplicate_frame", "twice"))
 CLIP_ROWS = ClipRows(
     clip_schema(key="video", every=3),
     RowFormat(("video", "path", "number"), "video"),

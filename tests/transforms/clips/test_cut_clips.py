@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from clips import clip_schema
+from pixelbeam.schemas.errors import Reject
 from pixelbeam.transforms.clips.clip_rows import ClipRows, GroupedRows
 from pixelbeam.transforms.clips.cut_clips import cut_row
 from pixelbeam.transforms.ledger import Ledger
@@ -50,9 +51,7 @@ def test_a_clip_that_is_too_short_is_a_reject_of_all_its_frames():
                 "m.csv",
                 7,
                 "cat",
-                "clip",
-                "too_few_frames",
-                "got 1 frames, expected at least 2",
+                Reject("clip", "too_few_frames", "got 1 frames, expected at least 2"),
                 values=(("label", "cat"), ("n", "5")),
                 counts=(("frames", 1),),
             )

@@ -4,7 +4,7 @@ import pytest
 from clips import clip_schema
 from pixelbeam.schemas.clips import Clips
 from pixelbeam.schemas.dataset.info import DroppedInfo, FramesInfo, GapsInfo
-from pixelbeam.schemas.errors import BuildError
+from pixelbeam.schemas.errors import BuildError, Reject
 from pixelbeam.transforms.clips.frame_accounting import (
     FrameAccounting,
     count_frames,
@@ -23,7 +23,7 @@ PLAIN = clip_schema()
 
 
 def rejected(**fields) -> RejectedRow:
-    return RejectedRow("m.csv", 2, "k", "load", "file_not_found", "", **fields)
+    return RejectedRow("m.csv", 2, "k", Reject("load", "file_not_found", ""), **fields)
 
 
 @pytest.mark.parametrize(

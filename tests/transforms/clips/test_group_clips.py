@@ -7,6 +7,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from clips import clip_schema
+from pixelbeam.schemas.errors import Reject
 from pixelbeam.transforms.clips.clip_rows import ClipRows, GroupedRows
 from pixelbeam.transforms.clips.group_clips import GroupClips, group_rows
 from pixelbeam.transforms.ledger import Ledger
@@ -37,7 +38,7 @@ def rejected(reason, message, frames) -> GroupedRows:
     """The reject of a clip of all the frames."""
     pictures = [f"{line}.png" for line in range(2, len(frames) + 2)]
     values = (("video", "v"), ("frame", frames), ("label", "cat"), ("path", pictures))
-    reject = RejectedRow("m.csv", 2, "v", "clip", reason, message, values=values)
+    reject = RejectedRow("m.csv", 2, "v", Reject("clip", reason, message), values=values)
     return GroupedRows(rejects=[replace(reject, counts=(("frames", len(frames)),))])
 
 
@@ -103,9 +104,11 @@ def test_a_frame_twice_costs_the_clip_or_itself():
             "m.csv",
             line,
             "v",
-            "clip",
-            "duplicate_frame",
-            f"got frame {cell!r} at m.csv:{first} and m.csv:{line}, expected it once",
+            Reject(
+                "clip",
+                "duplicate_frame",
+                f"got frame {cell!r} at m.csv:{first} and m.csv:{line}, expected it once",
+            ),
             values=(values[0], ("frame", cell), values[1], ("path", f"{line}.png")),
             counts=(("frames", 1),),
         )
@@ -163,9 +166,7 @@ def test_rows_are_grouped_by_their_key():
             "m.csv",
             line,
             f"m.csv:{line}",
-            "clip",
-            "missing_value",
-            message,
+            Reject("clip", "missing_value", message),
             values=(("video", key), ("frame", str(line)), ("label", "cat"), ("path", "p")),
             counts=(("frames", 1),),
         )

@@ -6,7 +6,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
-from pixelbeam.schemas.errors import BuildError, ManifestError
+from pixelbeam.schemas.errors import BuildError, ManifestError, Reject
 from pixelbeam.transforms.manifests.join_labels import (
     Join,
     JoinLabels,
@@ -30,7 +30,7 @@ def label(row, value="cat", key="k"):
 def reject(row, reason, message, key="k"):
     columns = JOIN.image_columns if row.file == "images.csv" else JOIN.label_columns
     values = tuple(zip(columns, row.values, strict=True))
-    return RejectedRow(row.file, row.row, key, "join", reason, message, values=values)
+    return RejectedRow(row.file, row.row, key, Reject("join", reason, message), values=values)
 
 
 AGAIN = "got the key 'k' of {} again, expected it once: {} has it too"
@@ -264,7 +264,7 @@ def test_joins_like_brute_force(images, labels, random):
             [row for row in image_rows if row.values[0] == key],
             [row for row in label_rows if row.values[0] == key],
         )
-        found += [(r.file, r.row, r.reason) for r in joined.rejects]
+        found += [(r.file, r.row, r.reject.reason) for r in joined.rejects]
         if joined.row is not None:
             found.append((joined.row.file, joined.row.row, joined.row.values[0]))
             matched += 1

@@ -10,7 +10,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
-from pixelbeam.schemas.errors import ManifestError
+from pixelbeam.schemas.errors import ManifestError, Reject
 from pixelbeam.transforms.manifests import read_manifest
 from pixelbeam.transforms.manifests.formats.base import Malformed, Projection
 from pixelbeam.transforms.manifests.open_manifest import ManifestFile, open_manifest
@@ -54,13 +54,10 @@ def test_row_of():
     assert row_of("a.csv", (3, ("x", None))) == ManifestRow("a.csv", 3, ("x", None))
     fault = Malformed("malformed_row", "got this", "x.jpg", (("path", "x.jpg"),))
     assert row_of("a.csv", (3, fault)) == RejectedRow(
-        file="a.csv",
-        row=3,
-        key="a.csv:3",
-        stage="read",
-        reason="malformed_row",
-        message="got this",
-        path="x.jpg",
+        "a.csv",
+        3,
+        "a.csv:3",
+        Reject("read", "malformed_row", "got this", path="x.jpg"),
         values=(("path", "x.jpg"),),
     )
 
@@ -78,24 +75,20 @@ def test_text_files_of_all_kinds_in_a_glob(tmp_path):
     assert found == [
         *[ManifestRow("a.csv", i + 2, (f"{i}.jpg", str(i % 3))) for i in range(30)],
         RejectedRow(
-            file="a.csv",
-            row=32,
-            key="a.csv:32",
-            stage="read",
-            reason="malformed_row",
-            message="got 1 cells, expected 2",
+            "a.csv",
+            32,
+            "a.csv:32",
+            Reject("read", "malformed_row", "got 1 cells, expected 2"),
             values=(("path", "one cell"),),
         ),
         ManifestRow("b.csv", 2, ("x\ny.jpg", "1")),
         ManifestRow("b.csv", 4, ("z.jpg", "2")),
         ManifestRow("c.csv.gz", 2, ("z.jpg", "3")),
         RejectedRow(
-            file="c.csv.gz",
-            row=3,
-            key="c.csv.gz:3",
-            stage="read",
-            reason="not_utf8",
-            message="got byte 0xff at byte 1 of the line, expected UTF-8 text",
+            "c.csv.gz",
+            3,
+            "c.csv.gz:3",
+            Reject("read", "not_utf8", "got byte 0xff at byte 1 of the line, expected UTF-8 text"),
         ),
     ]
 

@@ -41,7 +41,12 @@ def outcomes(read: Read) -> Callable[[Path], list[tuple[int, object]]]:
 
     def _outcomes(path: Path, **options: object) -> list[tuple[int, object]]:
         return [
-            (row.row, row.values if isinstance(row, ManifestRow) else (row.reason, row.message))
+            (
+                row.row,
+                row.values
+                if isinstance(row, ManifestRow)
+                else (row.reject.reason, row.reject.message),
+            )
             for row in read(path, **options)
         ]
 

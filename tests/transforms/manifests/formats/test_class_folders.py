@@ -1,7 +1,7 @@
 import os
 
 import pytest
-from pixelbeam.schemas.errors import BuildError, ManifestError
+from pixelbeam.schemas.errors import BuildError, ManifestError, Reject
 from pixelbeam.transforms.manifests.formats import class_folders
 from pixelbeam.transforms.manifests.formats.class_folders import (
     FolderLayout,
@@ -26,14 +26,16 @@ def test_rows_are_sorted_and_counted_in_each_class(tmp_path, read):
         ManifestRow("b", 1, ("b/10.jpg", "b")),
         ManifestRow("b", 2, ("b/2.PNG", "b")),
         RejectedRow(
-            file="b",
-            row=3,
-            key="b:3",
-            stage="read",
-            reason="not_an_image",
-            message="got 'b/photo.heic', "
-            "expected one of .jpg .jpeg .png .webp .gif .bmp .tif .tiff .mpo",
-            path="b/photo.heic",
+            "b",
+            3,
+            "b:3",
+            Reject(
+                "read",
+                "not_an_image",
+                "got 'b/photo.heic', "
+                "expected one of .jpg .jpeg .png .webp .gif .bmp .tif .tiff .mpo",
+                path="b/photo.heic",
+            ),
             values=(("path", "b/photo.heic"), ("label", "b")),
         ),
         ManifestRow("b", 4, ("b/x.tiff", "b")),
@@ -148,7 +150,7 @@ def test_links_in_a_circle_are_no_rows_but_what_ends_like_an_image_is(tmp_path, 
 def test_names_that_are_no_utf8(tmp_path, read):
     touch(tmp_path / "a" / os.fsdecode(b"caf\xe9.jpg"))
     (row,) = read(tmp_path)
-    assert (row.reason, row.message) == (
+    assert (row.reject.reason, row.reject.message) == (
         "not_utf8",
         "got the file name 'a/caf\\udce9.jpg', expected UTF-8 text",
     )

@@ -5,7 +5,7 @@ import io
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pixelbeam.schemas.errors import BuildError, ManifestError
+from pixelbeam.schemas.errors import BuildError, ManifestError, Reject
 from pixelbeam.transforms.manifests.formats import text
 from pixelbeam.transforms.manifests.formats.base import Projection
 from pixelbeam.transforms.manifests.formats.delimited import CELL_CHARS, split_cells
@@ -98,12 +98,12 @@ def test_csv_rows(case, tmp_path, read):
     found = []
     for row in read(path):
         if isinstance(row, RejectedRow):
-            assert (row.stage, row.reason, row.key) == (
+            assert (row.reject.stage, row.reject.reason, row.key) == (
                 "read",
                 "malformed_row",
                 f"rows.csv:{row.row}",
             )
-        found.append((row.row, row.message if isinstance(row, RejectedRow) else row.values))
+        found.append((row.row, row.reject.message if isinstance(row, RejectedRow) else row.values))
     assert found == expected
 
 
@@ -126,12 +126,10 @@ def test_a_reject_says_what_could_be_read(tmp_path, read):
     path.write_text("path,label\na.jpg\n")
     assert read(path) == [
         RejectedRow(
-            file="rows.csv",
-            row=2,
-            key="rows.csv:2",
-            stage="read",
-            reason="malformed_row",
-            message="got 1 cells, expected 2",
+            "rows.csv",
+            2,
+            "rows.csv:2",
+            Reject("read", "malformed_row", "got 1 cells, expected 2"),
             values=(("path", "a.jpg"),),
         )
     ]

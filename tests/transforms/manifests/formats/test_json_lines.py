@@ -162,7 +162,7 @@ def test_cells_are_left_out_where_they_are_listed(tmp_path, read):
     path = tmp_path / "rejects.jsonl"
     path.write_text("\n".join(json.dumps(row | {"left_out": out}) for out in (["n", "m"], "n")))
     first, second = read(path)
-    assert first.message.startswith("the list of rejects left 'n', 'm' out; ")
+    assert first.reject.message.startswith("the list of rejects left 'n', 'm' out; ")
     assert (first.values, second.values) == ((("path", "a"), ("n", None)), ("a", None))
 
 
