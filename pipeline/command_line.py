@@ -60,7 +60,9 @@ def run_command(argv: Sequence[str], verbose: bool) -> int:
     except (
         Exception
     ) as error:  # whatever a runner raises: said in two lines, shown whole on request
-        if verbose and not isinstance(error, PixelbeamError):
+        # What was raised on purpose says all in its line, unless it tells of something else that broke,
+        # such as another package's module on its import.
+        if verbose and (not isinstance(error, PixelbeamError) or error.__cause__ is not None):
             traceback.print_exc()
         ours = find_ours(error)
         return _fail(_lines_of(ours), _exit_code(ours)) if ours else _fail(_say(error), EXIT_FAILED)
@@ -110,6 +112,8 @@ def _verify(arguments: argparse.Namespace, others: Sequence[str]) -> int:
     verified = verify(arguments.directory, arguments.quick, os.cpu_count() or 1)
     for fault in verified.faults:
         say(printable(str(fault)), sys.stdout)
+    for remark in verified.remarks:
+        say(f"remark: {printable(remark)}", sys.stdout)
     how = "sizes and counts" if arguments.quick else "every byte and record"
     if verified.faults and not arguments.quick:
         how += " that could be read"

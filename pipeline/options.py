@@ -130,9 +130,33 @@ class BuildOptions:
         return tuple(sorted(wanted))
 
 
+_IN_OUR_WORDS = (
+    (r"argument (\S+): invalid int value: (.*)", r"\1: got \2, expected an integer"),
+    (r"argument (\S+): invalid float value: (.*)", r"\1: got \2, expected a number"),
+    (r"argument (\S+): expected one argument", r"\1: got nothing, expected a value"),
+    (r"argument (\S+): ignored explicit argument (.*)", r"\1: got \2, expected no value"),
+    (
+        r"argument (\S+): invalid choice: (.*) \(choose from (.*)\)",
+        r"\1: got \2, expected one of \3",
+    ),
+    (r"the following arguments are required: (.*)", r"\1: missing"),
+    (r"argument (\S+: .*)", r"\1"),
+)
+"""What ``argparse`` says, and how errors are said here: options are keywords of ``pb.build`` too."""
+
+
+def _raise_option_error(message: str, hint: str = "") -> NoReturn:
+    for theirs, ours in _IN_OUR_WORDS:
+        found = re.fullmatch(theirs, message, re.DOTALL)
+        if found is not None:
+            message = found.expand(ours)
+            break
+    raise OptionError(message + hint) from None
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise OptionError(f"{message}; see {self.prog} --help")
+        _raise_option_error(message, f"; see {self.prog} --help")
 
 
 def add_build_options(parser: argparse.ArgumentParser) -> None:
@@ -298,10 +322,6 @@ def parse_beam_options(flags: Sequence[str]) -> PipelineOptions:
             "see pixelbeam build --help"
         )
     return PipelineOptions(list(flags))
-
-
-def _raise_option_error(message: str) -> NoReturn:
-    raise OptionError(message)
 
 
 def new_parser(**settings: Any) -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 from ..schemas import Schema
 from .options import LoadOptions, ReadOptions
 from .published import Published, open_dataset
-from .selection import choose_features, warn_of_text
+from .selection import choose_features, warn_of_packages, warn_of_text
 from .tf_data.batching import count_batches, read_elements
 from .tf_data.inputs_targets import Elements
 from .tf_data.selection import Selection
@@ -119,6 +119,7 @@ def load(
     records = open_source(reading.source, reading.selection, schema, reading.published)
     dataset = read_elements(records, reading.selection.count, schema, reading.elements, options)
     warn_of_text(reading.published, schema, options.features)
+    warn_of_packages(reading.dataset.info, schema)
     return dataset.with_options(_distribution(input_context))
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..schemas import Schema
+from ..schemas import DatasetInfo, Schema
+from ..schemas.dataset.packages import describe_changes
 
 __all__ = [
     "check_features",
@@ -18,6 +19,7 @@ __all__ = [
     "choose_features",
     "choose_rows",
     "select",
+    "warn_of_packages",
     "warn_of_text",
 ]
 
@@ -88,6 +90,12 @@ def warn_of_text(schema: Schema, chosen: Schema, features: Sequence[str] | None)
         "other inputs; features=[…] says which features to read, with text or without this warning",
         stacklevel=3,
     )
+
+
+def warn_of_packages(info: DatasetInfo, schema: Schema) -> None:
+    """Warns whoever called the caller of kinds and sinks that are from other versions of their packages."""
+    for change in describe_changes(info, schema):
+        warnings.warn(change, stacklevel=3)
 
 
 def select(schema: Schema, names: Sequence[str]) -> Schema:

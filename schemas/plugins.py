@@ -11,15 +11,25 @@ names kinds and sinks, never code.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from .errors import PluginError
+from .errors import PixelbeamError, PluginError, Reject
 
-__all__ = ["FEATURES", "FORMATS", "SINKS", "Plugin", "find_plugins"]
+__all__ = [
+    "FEATURES",
+    "FORMATS",
+    "SINKS",
+    "Plugin",
+    "PluginFailure",
+    "find_plugins",
+    "installed_versions",
+    "naming",
+]
 
 FEATURES, SINKS, FORMATS = "pixelbeam.features", "pixelbeam.sinks", "pixelbeam.formats"
 """The groups of entry points."""
@@ -40,6 +50,38 @@ class Plugin(Generic[_T]):
     offered: type[_T]
     package: str
     version: str
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.version}"
+
+
+class PluginFailure(RuntimeError):
+    """What broke in a class of another package; the text names it."""
+
+
+@contextmanager
+def naming(what: str, *expected: type[Exception]) -> Iterator[None]:
+    """Around what another package's class is asked to do: names it in whatever unexpected it raises.
+
+    Args:
+        what: the thing and the package, such as ``sink 'lines' of pixelbeam-extras 1.0``; empty for one of
+            our own, whose errors go on as they are.
+        *expected: errors that it may raise, beside ours and ``Reject``.
+
+    Raises:
+        PluginFailure: from whatever else it has raised.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not what or isinstance(error, (PixelbeamError, Reject, *expected)):
+            raise
+        raise PluginFailure(f"{what}: {type(error).__name__}: {error}") from error
+
+
+def installed_versions(group: str, names: Collection[str]) -> dict[str, str]:
+    """The versions of the packages that offer these names in a group, by package; nothing is imported for it."""
+    return dict(_package(point) for point in _entry_points(group) if point.name in names)
 
 
 def find_plugins(

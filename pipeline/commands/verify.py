@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -18,12 +19,14 @@ import numpy as np
 from ...schemas.dataset.checksum import has_right_checksum
 from ...schemas.dataset.file_names import DATASET_FILE, DROPPED_FILE, REJECTS_FILE
 from ...schemas.dataset.info import DatasetInfo, ShardFile, ShardInfo
+from ...schemas.dataset.packages import describe_changes
 from ...schemas.dataset.sink import CorruptShard, Sink
 from ...schemas.errors import DatasetError, OptionError
 from ...schemas.features.base import RecordValue, Steps
+from ...schemas.plugins import PluginFailure
 from ...schemas.schema import Schema
 from ...transforms.sinks.check_records import check_record
-from ...transforms.sinks.registry import installed_sinks
+from ...transforms.sinks.registry import installed_sinks, naming_sink
 from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.paths import check_filesystem, has_folder
 from ..output.own_files import is_ours
@@ -64,11 +67,13 @@ class Verified:
         files: files that were checked.
         records: records that were read back; once, however many formats hold them.
         faults: all that is wrong, sorted by file.
+        remarks: what is not wrong, and yet worth knowing, a sentence each.
     """
 
     files: int = 0
     records: int = 0
     faults: list[Fault] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def verify(directory: str, quick: bool = False, threads: int = 4) -> Verified:
@@ -103,6 +108,7 @@ def verify(directory: str, quick: bool = False, threads: int = 4) -> Verified:
         verified.faults.append(fault)
     info = DatasetInfo.loads(text, directory)
     checker = _Checker(folder, info, quick)
+    verified.remarks = describe_changes(info, checker.schema)
     verified.faults += checker.check_books()
     shards = [shard for split in info.splits.values() for shard in split.shards]
     with ThreadPoolExecutor(threads) as pool:
@@ -119,7 +125,7 @@ class _Checker:
 
     def __init__(self, folder: Folder, info: DatasetInfo, quick: bool):
         self._folder, self._info, self._quick = folder, info, quick
-        self._schema: Schema = info.read_schema(folder.root)
+        self.schema: Schema = info.read_schema(folder.root)
         self._sizes = folder.sizes()
         self._used = {n for split in info.splits.values() for s in split.shards for n in s.files}
 
@@ -190,9 +196,9 @@ class _Checker:
             with path.open("rb") as content:
                 changed = _sha256(content) != file.sha256
             try:
-                for offset, values in sink.read(path, self._schema):
+                for offset, values in self._read(sink, path):
                     if first is None or twins is None:
-                        messages = check_record(self._schema, values)
+                        messages = check_record(self.schema, values)
                     else:
                         messages = _compare(values, next(twins, {}), first[1].path)
                     said = islice(messages, _FAULTS_A_FILE - len(faults))
@@ -202,15 +208,23 @@ class _Checker:
                 # A format that knows no offsets does not say which record it was reading either.
                 at = None if corrupt.offset is None else number
                 faults.append(Fault(file.path, str(corrupt), at, corrupt.offset))
+            except PluginFailure as failure:
+                faults.append(Fault(file.path, str(failure), number))
         if not faults:
             faults += self._check_count(shard, file, number)
         return number, faults + ([Fault(file.path, _CHANGED)] if changed else [])
 
     def _values(self, sink: Sink, file: ShardFile) -> Iterator[Mapping[str, RecordValue]]:
         """The records of a file up to its first fault, which is reported where it is checked."""
-        with self._folder.local(file.path) as path, suppress(CorruptShard):
-            for _, values in sink.read(path, self._schema):
+        with self._folder.local(file.path) as path, suppress(CorruptShard, PluginFailure):
+            for _, values in self._read(sink, path):
                 yield values
+
+    def _read(
+        self, sink: Sink, path: Path
+    ) -> Iterator[tuple[int | None, Mapping[str, RecordValue]]]:
+        with naming_sink(sink.name):
+            yield from sink.read(path, self.schema)
 
     def _check_count(self, shard: ShardInfo, file: ShardFile, number: int) -> Iterator[Fault]:
         if number != shard.num_records:

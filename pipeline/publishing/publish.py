@@ -37,7 +37,12 @@ from ...transforms.rejects import EARLY_REJECT_FILES, early_rejects_path
 from ...transforms.shards.library_versions import codec_versions
 from ...transforms.shards.plan import PLAN_FILE, Plan
 from ...transforms.shards.shard_result import ShardResult
-from ...transforms.sinks.registry import find_sink, installed_sinks, sink_versions
+from ...transforms.sinks.registry import (
+    find_sink,
+    installed_sinks,
+    naming_sink,
+    sink_versions,
+)
 from ...transforms.storage.input_log import INPUTS_FOLDER
 from ...transforms.storage.output_folder import Folder, PublishedFile
 from ..options import MaxRejects
@@ -79,7 +84,9 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
         frames = publish_frames(output, plan, results, rejects_file) if plan.schema.clips else None
         rejects = output.publish(rejects_file, REJECTS_FILE) if by_reason else None
         statistics = output.publish(statistics_file, STATISTICS_FILE)
-    description = output.write(DESCRIPTION_FILE, write_description(plan.schema).encode())
+    has_records = any(find_sink(name).holds_examples for name in _sinks(results))
+    text = write_description(plan.schema, has_records)
+    description = output.write(DESCRIPTION_FILE, text.encode())
     whole = _publish_whole(output, plan.schema, results)
     listed = {"statistics": statistics}  # what no other key of dataset.json names
     dataset = _describe(
@@ -208,7 +215,9 @@ def _publish_whole(
             shards = [shard.files[sink.name].path for shard in found.shards]
             name = split_file(split, sink.suffix)
             with output.scratch() as scratch:
-                if sink.join(scratch / name, split, schema, shards, output.open):
+                with naming_sink(sink.name):
+                    is_there = sink.join(scratch / name, split, schema, shards, output.open)
+                if is_there:
                     file = output.publish(scratch / name, name)
                     whole[split][sink.name] = ShardFile(**asdict(file))
     return whole

@@ -7,6 +7,7 @@ files are not its business, and whoever hashes, verifies or reads them back asks
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -28,6 +29,9 @@ __all__ = [
     "flatten_value",
     "offered_sinks",
 ]
+
+
+_SUFFIX = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 class CorruptShard(Exception):
@@ -60,11 +64,14 @@ class Sink(ABC):
 
     Attributes:
         name: what ``--sinks`` and ``dataset.json`` call it.
-        suffix: ending of its files, without the dot; no other sink's.
+        suffix: ending of its files, without the dot: lower-case letters, digits, ``_`` and ``-``; no other
+            sink's.
+        holds_examples: whether its files are TFRecords of what the generated module parses.
     """
 
     name: ClassVar[str]
     suffix: ClassVar[str]
+    holds_examples: ClassVar[bool] = False
 
     def check(self, schema: Schema) -> None:  # noqa: B027 - everything goes, unless it says otherwise
         """Checks, before any work starts, that files of the format can hold what a schema declares.
@@ -193,13 +200,19 @@ def offered_sinks(built_in: tuple[str, ...] = ()) -> Mapping[str, tuple[Sink, Pl
     plugins = find_plugins(SINKS, Sink, built_in)  # type: ignore[type-abstract]  # none is made of it
     for name, plugin in plugins.items():
         own, suffix = (getattr(plugin.offered, said, None) for said in ("name", "suffix"))
-        if own != name or not suffix:
+        if own != name:
             raise PluginError(
-                f"{plugin.package} {plugin.version}: got a sink with the name {own!r} and the suffix "
-                f"{suffix!r}, expected the name {name!r}, that of its entry point, and a suffix"
+                f"{plugin}: got a sink with the name {own!r}, expected {name!r}, that of its entry point"
+            )
+        if not isinstance(suffix, str) or not _SUFFIX.fullmatch(suffix):
+            raise PluginError(
+                f"{plugin}: sink {name!r}: got the suffix {suffix!r}, expected letters, digits, _ and -, in "
+                "lower case and without a dot"
             )
         try:
             found[name] = plugin.offered(), plugin
-        except TypeError as error:  # it lacks a method
-            raise PluginError(f"{plugin.package} {plugin.version}: {error}") from None
+        except Exception as error:  # it lacks a method, or whatever a stranger's class raises
+            raise PluginError(
+                f"{plugin}: sink {name!r}: {type(error).__name__}: {error}"
+            ) from error
     return found

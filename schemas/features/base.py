@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -180,6 +182,14 @@ class Feature(BaseModel):
     target: bool | None = None
     ragged: bool = False
     storage: Literal["contiguous", "lzf", "gzip", "zstd", "blosc2"] = "contiguous"
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        # pydantic evaluates annotations among the names of the class: ``takes: ClassVar[type | None]`` would
+        # be ``"date" | None``. Of these it need only know that they are no fields.
+        for name, said in inspect.get_annotations(cls).items():
+            if isinstance(said, str) and re.match(r"(typing\.)?ClassVar\b", said):
+                cls.__annotations__[name] = ClassVar[Any]
+        super().__init_subclass__(**settings)
 
     @model_validator(mode="after")
     def _check_storage(self) -> Self:
@@ -385,7 +395,7 @@ class SettingError(ValueError):
 def shorten(value: Any, limit: int = 80) -> str:
     """A value as messages show it: its ``repr``, cut to ``limit`` characters."""
     if isinstance(value, str | bytes | list | tuple) and len(value) > limit:
-        value = value[:limit]  # before repr, which would write out megabytes
-        return repr(value)[: limit - 1] + "…"
+        # Cut before repr, which would write out megabytes.
+        return repr(value[:limit])[: limit - 1] + "…"
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -22,6 +22,7 @@ from pixelbeam.schemas.errors import (
     DatasetError,
     OptionError,
     OutputError,
+    PluginError,
     SchemaError,
     TooManyRejects,
 )
@@ -113,9 +114,9 @@ def test_rejects_are_summed_up(capsys, images, tmp_path, schema_file):
         ),
         (
             {"--num_shards": "many"},
-            "argument --num_shards: invalid int value: 'many'; see pixelbeam build --help",
+            "--num_shards: got 'many', expected an integer; see pixelbeam build --help",
         ),
-        ({"--direct_num_workers": "x"}, "argument --direct_num_workers: invalid int value: 'x'"),
+        ({"--direct_num_workers": "x"}, "--direct_num_workers: got 'x', expected an integer"),
         (
             {"--split_column": "fold"},
             "no column 'fold' for --split_column; its columns are: 'path', 'label'",
@@ -167,11 +168,10 @@ def test_a_missing_option_and_a_missing_command(capsys):
     assert run(capsys, "build") == (
         2,
         "",
-        "pixelbeam: the following arguments are required: --manifest, --schema, --output; "
-        "see pixelbeam build --help\n",
+        "pixelbeam: --manifest, --schema, --output: missing; see pixelbeam build --help\n",
     )
     assert run(capsys)[0] == 2
-    assert "invalid choice: 'bild'" in run(capsys, "bild")[2]
+    assert "COMMAND: got 'bild', expected one of " in run(capsys, "bild")[2]
 
 
 def test_a_failure_inside_a_task_is_said_without_a_traceback(
@@ -189,6 +189,21 @@ def test_a_failure_inside_a_task_is_said_without_a_traceback(
     assert "out of luck" in logged
     assert "Traceback" not in logged
     assert logged.splitlines()[-1].endswith("or with --verbose for the traceback")
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_what_broke_in_another_package_is_shown_whole_on_request(capsys, monkeypatch, verbose):
+    def refuse(*_):
+        try:
+            return {}["schema"]
+        except KeyError as error:
+            raise PluginError("box 1.0: cannot be imported") from error
+
+    monkeypatch.setattr("pixelbeam.pipeline.command_line.verify", refuse)
+    assert run_command(["verify", "out"], verbose) == 2
+    said = capsys.readouterr().err
+    assert ("KeyError: 'schema'" in said, "Traceback" in said) == (verbose, verbose)
+    assert said.splitlines()[-1] == "pixelbeam: box 1.0: cannot be imported"
 
 
 def test_the_installed_command_prints_only_what_it_says(images, tmp_path, schema_file):

@@ -79,7 +79,7 @@ def test_the_columns_are_those_that_the_options_name():
         ),
         (
             ["--num_shards", "x"],
-            "argument --num_shards: invalid int value: 'x'; see pixelbeam build --help",
+            "--num_shards: got 'x', expected an integer; see pixelbeam build --help",
         ),
         (
             ["--shard_size", "12 apples"],
@@ -182,7 +182,7 @@ def test_options_without_which_there_is_no_build(lacking):
     at = REQUIRED.index(lacking)
     with pytest.raises(OptionError) as caught:
         parser.parse_args(REQUIRED[:at] + REQUIRED[at + 2 :])
-    expected = f"the following arguments are required: {lacking}; see pixelbeam build --help"
+    expected = f"{lacking}: missing; see pixelbeam build --help"
     assert str(caught.value) == expected
 
 
@@ -244,5 +244,5 @@ def test_beam_options_pass_and_unknown_ones_do_not():
     )
     with pytest.raises(OptionError, match=named):
         parse_beam_options(["--treads=2", "--shreds=3"])
-    with pytest.raises(OptionError, match="invalid int value"):
+    with pytest.raises(OptionError, match=r"^--direct_num_workers: got 'x', expected an integer$"):
         parse_beam_options(["--direct_num_workers=x"])

@@ -10,6 +10,7 @@ from ...schemas.clips import Clips
 from ...schemas.dataset.statistics import add
 from ...schemas.errors import Reject
 from ...schemas.features.base import Encoded, Feature, FeatureValue, Steps
+from ...schemas.features.failure import FeatureFailure
 from ...schemas.features.fit import check_fit
 from ...schemas.schema import Schema
 from ..ledger import Ledger
@@ -183,6 +184,8 @@ class ClipEncoder:
         except Reject as reject:
             known = reject.of(feature=name, path=source.describe(step))
             raise replace(known, message=f"frame {step}: {known.message}") from None
+        except Exception as error:
+            raise FeatureFailure.of(name, feature, error) from error
 
 
 class _Part:
@@ -226,7 +229,12 @@ def _encode_array(
     if not feature.encodes_steps or not alone or not steps:
         return None
     array = source.read_steps(steps)
-    return None if array is None else feature.encode_steps(name, array)
+    if array is None:
+        return None
+    try:
+        return feature.encode_steps(name, array)
+    except Exception as error:
+        raise FeatureFailure.of(name, feature, error) from error
 
 
 def _any_ragged(features: Mapping[str, Feature]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ...schemas.errors import ManifestError
 from ..storage.listings import find_files, walk_folder
 from ..storage.paths import absolute, common_folder, has_folder
-from .formats import formats_of, recognize_format
+from .formats import formats_of, naming_format, recognize_format
 from .formats.base import ManifestFormat
 from .formats.class_folders import ROOT, SPLIT, ClassFolders, FolderLayout, find_layout
 
@@ -138,7 +138,7 @@ def _one_format(files: Sequence[ManifestFile]) -> ManifestFormat:
 def _same_columns(
     manifest_format: ManifestFormat, files: Sequence[ManifestFile]
 ) -> tuple[str, ...]:
-    with ThreadPoolExecutor(_HEADS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_HEADS_AT_ONCE) as pool, naming_format(manifest_format):
         headers = list(pool.map(manifest_format.columns, [file.path for file in files]))
     every = tuple(dict.fromkeys(name for header in headers for name in header))
     if manifest_format.optional_columns:

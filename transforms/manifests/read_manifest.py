@@ -9,6 +9,7 @@ import apache_beam as beam
 
 from ...schemas.errors import Reject
 from ..rows import ManifestRow, RejectedRow, RowsRead
+from .formats import naming_format
 from .formats.base import RANGE_BYTES, Malformed, ManifestFormat, Part, Projection, Record
 from .open_manifest import SPLIT_COLUMN, Manifest, ManifestFile
 
@@ -26,7 +27,8 @@ def split_file(
         range_bytes: about how many bytes a part of a line-based file has.
     """
     whole = Part(file.name, file.path)
-    return manifest_format.parts(whole, file.size, range_bytes)
+    with naming_format(manifest_format):
+        return manifest_format.parts(whole, file.size, range_bytes)
 
 
 def row_of(name: str, record: Record) -> ManifestRow | RejectedRow:
@@ -107,6 +109,11 @@ class _SplitFileFn(beam.DoFn):
         return split_file(self._format, file, self._range_bytes)
 
 
+def _read(manifest_format: ManifestFormat, part: Part, projection: Projection) -> Iterator[Record]:
+    with naming_format(manifest_format):
+        yield from manifest_format.records(part, projection)
+
+
 class _ReadPartFn(beam.DoFn):
     def __init__(
         self, manifest_format: ManifestFormat, projection: Projection, split: str, split_index: int
@@ -118,7 +125,7 @@ class _ReadPartFn(beam.DoFn):
     def process(self, part: Part) -> Iterator[Any]:
         found = 0
         name = f"{self._split}/{part.name}" if self._split else part.name
-        for record in self._format.records(part, self._projection):
+        for record in _read(self._format, part, self._projection):
             found += 1
             row = row_of(name, record if self._split_index < 0 else self._with_split(*record))
             yield row if isinstance(row, ManifestRow) else beam.pvalue.TaggedOutput("rejects", row)

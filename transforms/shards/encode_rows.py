@@ -8,13 +8,15 @@ from typing import Any
 
 from ...schemas.errors import Reject
 from ...schemas.features.base import Encoded, Feature, RecordValue
+from ...schemas.features.failure import FeatureFailure
 from ...schemas.features.fit import check_fit
+from ...schemas.plugins import PluginFailure
 from ...schemas.schema import Schema
 from ..clips.encode_clips import ClipEncoder
 from ..clips.frame_accounting import count_frames, count_lost, with_frames
 from ..ledger import Ledger
 from ..rows import ManifestRow, RejectedRow, RowFormat, reject_row
-from ..sinks.registry import find_sink
+from ..sinks.registry import find_sink, naming_sink
 from ..storage.input_files import InputFiles
 from ..values.arrays.array_files import ArrayFiles
 from ..values.resolve import ValueResolver
@@ -77,14 +79,16 @@ class RowEncoder:
         try:
             encoded = self._encode(row, reader, clip)
             for sink in self.sinks:
-                find_sink(sink).check_record(encoded.values, self.schema)
+                with naming_sink(sink):
+                    find_sink(sink).check_record(encoded.values, self.schema)
             return encoded
         except Reject as reject:
             frames = count_frames(self.schema, cells, row.window) or clip.seen
             return with_frames(reject_row(self.row_format, row, reject), frames)
         except Exception as error:
             # The cause itself does not survive the way through a runner, so it is named here.
-            what = f"{type(error).__name__}: {error}"
+            named = isinstance(error, FeatureFailure | PluginFailure)
+            what = str(error) if named else f"{type(error).__name__}: {error}"
             raise RuntimeError(
                 f"failed to build the record of {row.file}:{row.row}: {what}"
             ) from error
@@ -123,6 +127,8 @@ def _encode_feature(
         return feature.encode_after(name, reader.value(feature), became)
     except Reject as reject:
         raise reject.of(feature=name, path=path) from None
+    except Exception as error:
+        raise FeatureFailure.of(name, feature, error) from error
 
 
 def encode_rows(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...schemas.dataset.file_names import ShardName
+from ...schemas.dataset.sink import ShardWriter
 from ...schemas.dataset.statistics import add_summaries
 from ...schemas.errors import PASSING_REASONS
 from ...schemas.features import kind_versions
@@ -20,7 +21,7 @@ from ..manifests.embedded_bytes import attach_inline, has_inline
 from ..rejects import count_reasons, reject_line
 from ..row_order import unpack_row
 from ..rows import RejectedRow
-from ..sinks.registry import find_sink, sink_versions
+from ..sinks.registry import find_sink, naming_sink, sink_versions
 from ..storage.input_log import InputLog, ShardInputs
 from ..storage.output_folder import Folder
 from ..storage.split_roots import SplitRoots
@@ -164,7 +165,10 @@ class ShardTask:
         dropped: list[RejectedRow] = []
         ledger = Ledger()
         num_records = 0
-        writers = [sink.open(local[sink.name], self.encoder.schema) for sink in sinks]
+        writers: dict[str, ShardWriter] = {}
+        for sink in sinks:
+            with naming_sink(sink.name):
+                writers[sink.name] = sink.open(local[sink.name], self.encoder.schema)
         log = InputLog()
         encoder = replace(self.encoder, inputs=replace(self.encoder.inputs, log=log))
         for outcome in self._encode_all(rows, pool, encoder):
@@ -173,13 +177,15 @@ class ShardTask:
                 ledger.merge(count_rejected(self.encoder.schema, outcome))
                 continue
             ledger.merge(outcome.ledger)
-            for writer in writers:
-                writer.write(outcome.values)
+            for sink_name, writer in writers.items():
+                with naming_sink(sink_name):
+                    writer.write(outcome.values)
             add_summaries(summaries, outcome.summaries, self.encoder.schema.features)
             dropped += outcome.dropped
             num_records += 1
-        for writer in writers:
-            writer.close()
+        for sink_name, writer in writers.items():
+            with naming_sink(sink_name):
+                writer.close()
         files = {sink: self.output.publish(path, path.name) for sink, path in local.items()}
         for path, lost in (
             (ShardResult.rejects_path, rejects),

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from functools import cache
 
-from ...schemas.dataset.sink import Sink, offered_sinks
+from ...schemas.dataset.sink import CorruptShard, Sink, offered_sinks
 from ...schemas.errors import OptionError, PluginError
+from ...schemas.plugins import naming
 from ...schemas.schema import Schema
 from .hdf5.sink import HDF5Sink
 from .tfrecord import TFRecordSink
 
-__all__ = ["check_sinks", "find_sink", "installed_sinks", "sink_versions"]
+__all__ = [
+    "check_sinks",
+    "find_sink",
+    "installed_sinks",
+    "naming_sink",
+    "sink_versions",
+]
 
 _OWN: tuple[Sink, ...] = (TFRecordSink(), HDF5Sink())
 _OWN_NAMES = tuple(sink.name for sink in _OWN)
@@ -28,8 +36,8 @@ def installed_sinks() -> dict[str, Sink]:
         for other in sinks.values():
             if sink.suffix == other.suffix:
                 raise PluginError(
-                    f"{plugin.package} {plugin.version}: sink {name!r}: got the suffix {sink.suffix!r}, which "
-                    f"sink {other.name!r} has; uninstall one of them"
+                    f"{plugin}: sink {name!r}: got the suffix {sink.suffix!r}, which sink {other.name!r} has; "
+                    "uninstall one of them"
                 )
         sinks[name] = sink
     return sinks
@@ -49,6 +57,12 @@ def find_sink(name: str) -> Sink:
         ) from None
 
 
+def naming_sink(name: str) -> AbstractContextManager[None]:
+    """Around what a sink is asked to do; see ``naming``."""
+    offered = None if name in _OWN_NAMES else offered_sinks(_OWN_NAMES).get(name)
+    return naming(f"sink {name!r} of {offered[1]}" if offered else "", CorruptShard)
+
+
 def check_sinks(names: tuple[str, ...], schema: Schema) -> None:
     """Checks the names given to ``--sinks``, and that the formats can hold what a schema declares.
 
@@ -64,7 +78,8 @@ def check_sinks(names: tuple[str, ...], schema: Schema) -> None:
     if len(set(names)) < len(names):
         raise OptionError(f"--sinks: got {','.join(names)!r}, expected each sink once")
     for name in names:
-        sinks[name].check(schema)
+        with naming_sink(name):
+            sinks[name].check(schema)
 
 
 def sink_versions(names: tuple[str, ...], schema: Schema) -> dict[str, str]:
@@ -75,7 +90,8 @@ def sink_versions(names: tuple[str, ...], schema: Schema) -> dict[str, str]:
     """
     versions: dict[str, str] = {}
     for name in names:
-        versions |= find_sink(name).versions(schema)
+        with naming_sink(name):
+            versions |= find_sink(name).versions(schema)
         if name in (offered := offered_sinks(_OWN_NAMES)):
             plugin = offered[name][1]
             versions[plugin.package] = plugin.version

@@ -25,6 +25,7 @@ class TFRecordSink(Sink):
 
     name = "tfrecord"
     suffix = "tfrecord"
+    holds_examples = True
 
     def versions(self, schema: Schema) -> dict[str, str]:
         """See ``Sink.versions``: protobuf serializes the records; the frames are this package's own."""

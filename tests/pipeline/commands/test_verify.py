@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pixelbeam.pipeline.commands import verify as verify_module
 from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.commands.verify import Fault, _compare, _equal, verify
 from pixelbeam.pipeline.main import main
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.schemas.dataset.checksum import BLANK, fill_checksum, has_right_checksum
+from pixelbeam.schemas.dataset.sink import CorruptShard, Sink
 from pixelbeam.schemas.dataset.tfrecord import frame_record
 from pixelbeam.schemas.errors import DatasetError, OptionError
 from pixelbeam.schemas.features.base import Steps
+from pixelbeam.schemas.plugins import naming
 from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.sinks.examples import serialize_example
 from pixelbeam.transforms.splits import Splits
@@ -392,3 +395,39 @@ def test_formats_that_differ_are_found(twins):
     assert faults(twins) == [
         f"{name}: record 3: 'label': differs from the same record of train-00000-of-00001.tfrecord"
     ]
+
+
+class _Torn(Sink):
+    name, suffix = "torn", "torn"
+
+    def open(self, path, schema):
+        raise NotImplementedError
+
+    def read(self, path, schema):
+        yield 0, {}
+        raise KeyError("crc")
+
+
+def test_a_sink_of_a_package_that_breaks_is_a_fault_of_its_file(dataset, monkeypatch):
+    info = json.loads((dataset / "dataset.json").read_bytes())
+    for shard in info["splits"]["train"]["shards"]:
+        shard["files"]["torn"] = shard["files"]["tfrecord"]
+    info["checksum"] = BLANK
+    (dataset / "dataset.json").write_bytes(fill_checksum(json.dumps(info).encode()))
+    sinks = {**verify_module.installed_sinks(), "torn": _Torn()}
+    monkeypatch.setattr(verify_module, "installed_sinks", lambda: sinks)
+    what = "sink 'torn' of pixelbeam-torn 0.1"
+    monkeypatch.setattr(
+        verify_module, "naming_sink", lambda name: naming(what * (name == "torn"), CorruptShard)
+    )
+    (fault, *_) = [f for f in faults(dataset) if "torn" in f]
+    assert fault == f"{SHARD}: record 1: {what}: KeyError: 'crc'"
+
+
+def test_remarks_are_no_faults(dataset, monkeypatch, capsys):
+    said = "pixelbeam-extras 2.0 is installed here, and the dataset was built with 1.0"
+    monkeypatch.setattr(verify_module, "describe_changes", lambda info, schema: [said])
+    verified = verify(str(dataset), quick=True)
+    assert (verified.faults, verified.remarks) == ([], [said])
+    assert main(["verify", "--quick", str(dataset)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"remark: {said}"

@@ -286,3 +286,14 @@ def test_class_names_stand_on_one_line_where_they_fit(width, lines):
 
 def test_a_classless_schema_has_an_empty_table():
     assert "CLASS_NAMES = {}\n" in write_description(Schema(features={"n": Int64(source="n")}))
+
+
+@pytest.mark.parametrize("declare", ["every_kind", "a_clip"])
+def test_without_records_the_module_does_not_tell_how_to_read_them(declare):
+    schema = globals()[declare]()
+    with_records, without = (write_description(schema, has) for has in (True, False))
+    assert "TFRecordDataset" in with_records
+    assert "TFRecordDataset" not in without
+    assert without.startswith('"""What this dataset holds, for TensorFlow. ')
+    _, after, code = with_records.partition('"""\n\nimport tensorflow as tf\n')
+    assert without.endswith(after + code)

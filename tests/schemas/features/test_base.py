@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -188,3 +188,20 @@ def test_megabytes_are_not_written_out():
 
     assert shorten([Item()] * 1000) == "[" + "x, " * 26 + "…"
     assert Item.shown == 80
+
+
+def test_a_kind_may_declare_what_its_classes_have():
+    """Annotations are text here; ``type`` in one of them is not the kind's own field."""
+
+    class Owned(OwnedFeature):
+        takes: ClassVar[type | None] = int
+        becomes: ClassVar[type | None] = None
+        type: Literal["owned"] = "owned"
+        more: int = 3
+
+        def specs(self, name):
+            return {name: ValueSpec("int64")}
+
+    owned = Owned(source="x", of="y", more=4)
+    assert (Owned.takes, owned.type, owned.more) == (int, "owned", 4)
+    assert set(Owned.model_fields) == {*OwnedFeature.model_fields, "more"}

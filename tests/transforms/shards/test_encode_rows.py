@@ -55,7 +55,7 @@ def test_a_reject_of_the_owner_is_the_rows(tmp_path):
         }
     )
     rejected = encode(schema, tmp_path, path="gone.jpg", points=[])
-    assert (rejected.feature, rejected.reason) == ("image", "file_not_found")
+    assert (rejected.reject.feature, rejected.reject.reason) == ("image", "file_not_found")
 
 
 class Doubled(Int64):
@@ -74,3 +74,18 @@ def test_a_kind_that_breaks_its_word_fails_the_row_that_it_was_given(tmp_path):
     assert str(caught.value).endswith(
         "TypeError: n: type doubled encoded 'n' as int64 [2], but its specs declare int64 []"
     )
+
+
+class Broken(Int64):
+    """Has a bug."""
+
+    type: Literal["broken"] = "broken"
+
+    def encode(self, name, value):
+        raise ZeroDivisionError("division by zero")
+
+
+def test_a_kind_that_breaks_is_named_with_its_feature(tmp_path):
+    with pytest.raises(RuntimeError) as caught:
+        encode(Schema(features={"n": Broken(source="n")}), tmp_path, n=3)
+    assert str(caught.value).endswith(": feature 'n' (broken): ZeroDivisionError: division by zero")

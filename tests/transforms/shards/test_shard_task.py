@@ -102,7 +102,8 @@ def test_a_bug_is_not_a_reject_and_names_the_row(tmp_path, monkeypatch):
     kind = type(SCHEMA.features["n"])
     monkeypatch.setattr(kind, "encode", lambda self, name, value: 1 // 0)
     with pytest.raises(
-        RuntimeError, match=r"^failed to build the record of m\.csv:\d: ZeroDivisionError: "
+        RuntimeError,
+        match=r"^failed to build the record of m\.csv:\d: feature 'n' \(int64\): ZeroDivisionError: ",
     ):
         run(tmp_path, packed(3))
     assert list(tmp_path.glob("*.tfrecord")) == []

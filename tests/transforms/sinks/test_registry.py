@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import google.protobuf
 import h5py
 import pytest
 from installed import install, plugin_caches
 from pixelbeam.schemas import Schema
-from pixelbeam.schemas.errors import OptionError, PluginError, SchemaError
+from pixelbeam.schemas.dataset.sink import CorruptShard
+from pixelbeam.schemas.errors import OptionError, PluginError, Reject, SchemaError
+from pixelbeam.schemas.plugins import PluginFailure
 from pixelbeam.transforms.sinks.registry import (
     check_sinks,
     find_sink,
     installed_sinks,
+    naming_sink,
     sink_versions,
 )
 
@@ -101,13 +106,15 @@ def test_a_sink_that_is_not_installed():
         ),
         (
             {"name": "rows"},
-            "pixelbeam-lines 1.2: got a sink with the name 'rows' and the suffix 'txt', expected the name "
-            "'lines', that of its entry point, and a suffix",
+            "pixelbeam-lines 1.2: got a sink with the name 'rows', expected 'lines', that of its entry point",
         ),
-        (
-            {"suffix": ""},
-            "pixelbeam-lines 1.2: got a sink with the name 'lines' and the suffix '', expected the name "
-            "'lines', that of its entry point, and a suffix",
+        *(
+            (
+                {"suffix": suffix},
+                f"pixelbeam-lines 1.2: sink 'lines': got the suffix {suffix!r}, expected letters, digits, _ and "
+                "-, in lower case and without a dot",
+            )
+            for suffix in ("", ".txt", "a/b", "a.b", "TXT", None, 3)
         ),
         (
             {"name": "hdf5", "entry": "hdf5"},
@@ -121,3 +128,15 @@ def test_a_sink_that_cannot_stand_beside_the_others(offer, offered, message):
     with pytest.raises(PluginError) as caught:
         installed_sinks()
     assert str(caught.value) == message
+
+
+def test_what_breaks_in_a_sink_of_a_package_is_named(offer):
+    offer()
+    with pytest.raises(PluginFailure) as caught, naming_sink("lines"):
+        find_sink("lines").open(Path("x"), SCHEMA)
+    assert str(caught.value) == "sink 'lines' of pixelbeam-lines 1.2: NotImplementedError: "
+    for error in (CorruptShard(3, "no"), Reject("encode", "no", "no"), OptionError("no")):
+        with pytest.raises(type(error)), naming_sink("lines"):
+            raise error
+    with pytest.raises(ValueError, match=r"^ours$"), naming_sink("hdf5"):
+        raise ValueError("ours")

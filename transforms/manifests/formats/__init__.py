@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copyreg
+import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import cache, partial
 
 from ....schemas.errors import ManifestError, PluginError
-from ....schemas.plugins import FORMATS, find_plugins
+from ....schemas.plugins import FORMATS, Plugin, find_plugins, naming
 from ...storage.streams import GZIP_SUFFIX, read_head
 from .base import ManifestFormat
 from .delimited import Delimited
@@ -15,7 +18,9 @@ from .json_lines import JsonLines
 from .parquet import Parquet
 from .path_list import PathList
 
-__all__ = ["formats_of", "manifest_formats", "recognize_format"]
+__all__ = ["formats_of", "manifest_formats", "naming_format", "recognize_format"]
+
+_ENDING = re.compile(r"(\.[a-z0-9_-]+)+")
 
 _BUILT_IN: dict[str, ManifestFormat] = {
     "csv": Delimited(","),
@@ -37,11 +42,44 @@ def manifest_formats() -> dict[str, ManifestFormat]:
     Raises:
         PluginError: one of another package is broken, or has a name that is taken.
     """
-    plugins = find_plugins(FORMATS, ManifestFormat, _BUILT_IN.keys())  # type: ignore[type-abstract]
+    plugins = _find_plugins()
     for name, plugin in plugins.items():
         # Sent by name, so that a worker that lacks the package can say so in a line.
         copyreg.pickle(plugin.offered, partial(_reduce_plugin, name))  # type: ignore[arg-type]
-    return {name: plugin.offered() for name, plugin in plugins.items()} | _BUILT_IN
+    return {name: _make(name, plugin) for name, plugin in plugins.items()} | _BUILT_IN
+
+
+def _make(name: str, plugin: Plugin[ManifestFormat]) -> ManifestFormat:
+    try:
+        made = plugin.offered()
+    except Exception as error:  # it lacks a method, or whatever a stranger's class raises
+        raise PluginError(
+            f"{plugin}: manifest format {name!r}: {type(error).__name__}: {error}"
+        ) from error
+    endings = getattr(made, "endings", None)
+    if not isinstance(endings, tuple) or not endings or not all(map(_is_ending, endings)):
+        raise PluginError(
+            f"{plugin}: manifest format {name!r}: got the endings {endings!r}, expected a tuple of at least one "
+            "like '.csv', in lower case"
+        )
+    return made
+
+
+def _is_ending(ending: object) -> bool:
+    return isinstance(ending, str) and bool(_ENDING.fullmatch(ending))
+
+
+def naming_format(found: ManifestFormat) -> AbstractContextManager[None]:
+    """Around what a format is asked to do; see ``naming``."""
+    ours = type(found).__module__.startswith(f"{__name__}.")
+    for name, plugin in () if ours else _find_plugins().items():
+        if type(found) is plugin.offered:
+            return naming(f"manifest format {name!r} of {plugin}")
+    return naming("")
+
+
+def _find_plugins() -> Mapping[str, Plugin[ManifestFormat]]:
+    return find_plugins(FORMATS, ManifestFormat, _BUILT_IN.keys())  # type: ignore[type-abstract]
 
 
 def _reduce_plugin(name: str, _: ManifestFormat) -> tuple[object, ...]:
@@ -71,7 +109,9 @@ def recognize_format(path: str) -> ManifestFormat:
     if len(formats) > 1:
         head, _ = read_head(path)
         for found in formats.values():
-            if found.recognizes(head):
+            with naming_format(found):
+                recognized = found.recognizes(head)
+            if recognized:
                 return found
         ending = next(_find_ending(found, path) for found in formats.values())
         raise ManifestError(

@@ -7,7 +7,13 @@ import pytest
 from apache_beam.internal import pickler
 from installed import install, plugin_caches
 from pixelbeam.schemas.errors import ManifestError, PluginError
-from pixelbeam.transforms.manifests.formats import formats_of, manifest_formats, recognize_format
+from pixelbeam.schemas.plugins import PluginFailure
+from pixelbeam.transforms.manifests.formats import (
+    formats_of,
+    manifest_formats,
+    naming_format,
+    recognize_format,
+)
 from pixelbeam.transforms.manifests.formats.base import Projection
 from pixelbeam.transforms.manifests.formats.delimited import Delimited
 from pixelbeam.transforms.manifests.formats.hdf5_table import HDF5Table
@@ -165,3 +171,27 @@ def test_names_of_formats_are_taken_once(tmp_path, monkeypatch):
     install(tmp_path, "other-parquet", "1.0", {"coco_format.py": COCO}, points)
     with plugin_caches(), pytest.raises(PluginError, match="got a name that is taken by pixelbeam"):
         manifest_formats()
+
+
+@pytest.mark.parametrize("endings", [(), ("",), ("xyz",), (".x/y",), (".XYZ",), ".xyz", (3,), None])
+def test_endings_that_no_name_can_have_are_refused(tmp_path, monkeypatch, endings):
+    code = COCO + f"\n    endings = {endings!r}\n"
+    points = {"pixelbeam.formats": {"coco": "coco_format:Coco"}}
+    install(tmp_path, "coco-format", "1.0", {"coco_format.py": code}, points)
+    monkeypatch.syspath_prepend(tmp_path)
+    with plugin_caches(), pytest.raises(PluginError) as caught:
+        manifest_formats()
+    assert str(caught.value) == (
+        f"coco-format 1.0: manifest format 'coco': got the endings {endings!r}, expected a tuple of at least "
+        "one like '.csv', in lower case"
+    )
+
+
+def test_what_breaks_in_a_format_of_a_package_is_named(coco):
+    with pytest.raises(PluginFailure) as caught, naming_format(coco()):
+        raise KeyError("images")
+    assert str(caught.value) == "manifest format 'coco' of coco-format 1.0: KeyError: 'images'"
+    with pytest.raises(ManifestError), naming_format(coco()):
+        raise ManifestError("no rows")
+    with pytest.raises(KeyError), naming_format(Parquet()):
+        raise KeyError("ours")
