@@ -79,7 +79,7 @@ def test_options_of_beam_may_be_given_as_an_object(images, tmp_path):
         call(images, tmp_path, beam_options=given)
     message = r"^--runner=FnApiRunner: no option of pixelbeam's, and beam_options has Beam's$"
     with pytest.raises(OptionError, match=message):
-        call(images, tmp_path, beam_options=given, runner="FnApiRunner")
+        call(images, tmp_path, beam_options=given, runner="FnApiRunner", direct_num_workers=2)
     assert given.view_as(StandardOptions).runner == "NoSuchRunner"
 
 
@@ -142,6 +142,27 @@ def test_verify(images, tmp_path):
         verify(images)
 
 
+def test_verify_asks_for_what_it_was_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(calls, "verify_dataset", lambda *given: given)
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    assert verify(tmp_path) == (str(tmp_path), False, 7)
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert verify("out", quick=True) == ("out", True, 1)
+
+
+def test_keywords_become_the_arguments_of_the_command(tmp_path):
+    given = {
+        "labels": None, "overwrite": False, "verbose": True, "seed": -3, "threads": 0, "text": "a b",
+        "sinks": ["tfrecord", "hdf5"], "empty": [], "splits": {"train": 0.5, "val": np.float64(0.5)},
+        "output": tmp_path, "manifest": {"a": tmp_path, "b": "b.csv"}, "pair": (1, 2.5),
+    }  # fmt: skip
+    assert list(calls._arguments(given)) == [
+        "--verbose", "--seed=-3", "--threads=0", "--text=a b", "--sinks=tfrecord,hdf5", "--empty=",
+        "--splits=train=0.5,val=0.5", f"--output={tmp_path}", f"--manifest=a={tmp_path},b=b.csv",
+        "--pair=1,2.5",
+    ]  # fmt: skip
+
+
 TOLD = """\
 org.apache.flink.SomeError: it failed
 pixelbeam.schemas.errors.BuildError: this worker has pillow 1, expected 2 [while running 'BuildShards']
@@ -154,6 +175,10 @@ def test_an_error_of_ours_is_found_in_what_a_runner_says():
     found = find_ours(RuntimeError(TOLD))
     assert type(found) is BuildError
     assert str(found) == "this worker has pillow 1, expected 2"
+    last = find_ours(RuntimeError(TOLD + TOLD.replace("BuildError: this", "ManifestError: that")))
+    assert (type(last), str(last)) == (ManifestError, "that worker has pillow 1, expected 2")
+    for name in ("annotations", "NoSuchError"):
+        assert find_ours(RuntimeError(f"pixelbeam.schemas.errors.{name}: x")) is None
     assert find_ours(RuntimeError("pixelbeam.schemas.errors.Reject: no error for a user")) is None
     assert find_ours(RuntimeError("out of luck")) is None
     ours = find_ours(ManifestError("no rows [while running 'Read']"))

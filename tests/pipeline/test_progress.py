@@ -81,7 +81,7 @@ class Looks:
 
 def test_a_log_has_a_line_for_every_tenth():
     looks = Looks(None, -1, 0, 3, 4, 7, 8, 8, 23, 40)
-    console = Console(file=StringIO(), width=20)
+    console = Console(file=StringIO(), width=20, force_terminal=True)
     _report_to_log(looks, console, looks)
     said = [f"  0 of 4 shards, {rows} of 40 rows, 0 rejects" for rows in (4, 8, 23, 40)]
     assert console.file.getvalue().splitlines() == said
