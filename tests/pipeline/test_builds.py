@@ -9,9 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pixelbeam.pipeline.commands.build import (
-    build,
-)
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.pipeline.output.state import OutputState
 from pixelbeam.schemas.errors import BuildError, OutputError, TooManyRejects
