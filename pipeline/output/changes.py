@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -15,13 +14,13 @@ from ...schemas.errors import PASSING_REASONS
 from ...transforms.shards.check_inputs import InputCheck
 from ...transforms.storage.input_log import INPUTS_FOLDER, InputState, ShardInputs
 from ...transforms.storage.output_folder import Folder
+from ...transforms.storage.streams import digest_file
 from ..graph.job import BuildJob
 from .own_files import shard_names
 
 __all__ = ["Changes", "find_changes"]
 
 _SHOWN = 3
-_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +86,7 @@ def _other_content(output: Folder, info: DatasetInfo) -> list[str]:
     """The dataset's files whose bytes are not those that were published, sorted."""
 
     def differs(name: str) -> str | None:
-        digest = hashlib.sha256()
-        with output.open(name) as file:
-            while block := file.read(_READ_BYTES):
-                digest.update(block)
-        return None if digest.hexdigest() == info.files[name].sha256 else name
+        return None if digest_file(output.path(name)) == info.files[name].sha256 else name
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return sorted(filter(None, pool.map(differs, info.files)))

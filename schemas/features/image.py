@@ -87,7 +87,8 @@ class Image(Feature):
             to white; one whose profile cannot be read is rejected. ``as_is`` takes the numbers as they
             are, as most code that serves models does.
         strict: whether an image that the decoder warns of, such as a JPEG with bytes that make no sense,
-            is rejected; it is counted either way. Data that end too early are always rejected.
+            is rejected, and a file of several frames or pages (GIF, WebP, PNG, TIFF), of which the first
+            is taken otherwise; both are counted. Data that end too early are always rejected.
         default: a colour that fills the image of a row whose cell is empty; needs a fixed size.
             Without it the row is rejected.
 
@@ -99,7 +100,9 @@ class Image(Feature):
     is_image: ClassVar[bool] = True
     becomes = ImageGeometry
     summary_types: ClassVar[Mapping[str, Statistic]] = {
-        **dict.fromkeys(("count", "sum", "sum_squares", "bytes", "other_profiles"), Sum()),
+        **dict.fromkeys(
+            ("count", "sum", "sum_squares", "bytes", "other_profiles", "first_of_several"), Sum()
+        ),
         **dict.fromkeys(("min_height", "min_width"), Min()),
         **dict.fromkeys(("max_height", "max_width", "max_level"), Max()),
         "decoder_warnings": Counts(),
@@ -170,7 +173,8 @@ class Image(Feature):
 
         Raises:
             Reject: of the stage ``decode``: ``empty_file``, ``unknown_format``, ``truncated_image``,
-                ``corrupt_image``, ``decompression_bomb``, ``unsupported_pixels``, ``bad_colour_profile``,
+                ``corrupt_image``, ``several_frames``, ``decompression_bomb``, ``unsupported_pixels``,
+                ``bad_colour_profile``,
                 ``image_too_small``, ``wrong_size``; of the stage ``encode``: ``missing_value``,
                 ``wrong_type``, ``image_too_large``.
         """
@@ -284,7 +288,7 @@ class Image(Feature):
         }
 
     def warnings(self, name: str, summary: Mapping[str, Any]) -> Iterable[str]:
-        """Other colour profiles, damage that was decoded all the same, levels that are all dark."""
+        """Other colour profiles, damage that was decoded, further frames, levels that are all dark."""
         return warn_of_images(name, summary, converted=self.colour == "srgb")
 
     def _plan_resizing(self, opened: Opened) -> ResizingPlan:
@@ -309,12 +313,20 @@ class Image(Feature):
             raise Reject(
                 "decode", "corrupt_image", f"{got}, expected a sound one with strict: true"
             )
+        if opened.has_more and self.strict:
+            raise Reject(
+                "decode",
+                "several_frames",
+                "got a file of several frames or pages, expected one picture with strict: true",
+            )
         deep = self.dtype == "uint16"
         levels = declared_levels(opened.levels, self.max_value)
         working = to_working(decoded.image, self.channels, deep, self.background, levels, profile)
         resized = resize(working, decoded.region, opened.size, plan, self.filter)
         image = to_final(resized, self.channels)
-        found = tell_image(decoded, opened.levels if self.max_value is None else None, foreign)
+        found = tell_image(
+            decoded, opened.levels if self.max_value is None else None, foreign, opened.has_more
+        )
         if plan.canvas == plan.size:
             return image, found
         canvas = PIL.Image.new(image.mode, plan.canvas, self._fill(self.background))

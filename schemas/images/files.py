@@ -152,8 +152,17 @@ class Opened:
     @property
     def plain(self) -> bool:
         """Whether the file is one picture and its mode says all: no frames, no transparent colour."""
-        frames = getattr(self.image, "is_animated", False)
-        return not frames and "transparency" not in self.image.info
+        return not self.has_more and "transparency" not in self.image.info
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the file has further frames, or pages, behind the first; not of what follows a JPEG."""
+        if self.image.format in ("JPEG", "MPO"):
+            return False
+        try:
+            return bool(getattr(self.image, "is_animated", False))
+        except PILLOW_FAULTS:  # what follows the first one is damaged
+            return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +221,7 @@ def open_frame(animation: Opened, number: int, max_pixels: int) -> Opened:
     """A copy of one frame of an animation, or of one page of a TIFF.
 
     Args:
-        animation: from ``open_image``.
+        animation: from ``open_image``; its orientation is that of all frames.
         number: which, from 0, as Pillow counts them; the next one is the quickest.
         max_pixels: as in ``open_image``.
 
@@ -220,7 +229,7 @@ def open_frame(animation: Opened, number: int, max_pixels: int) -> Opened:
         Reject: ``decompression_bomb`` for a page that is larger than the first, or ``unsupported_pixels``.
         OSError: or another of ``PILLOW_FAULTS``: there is no such frame, or it is damaged.
     """
-    image = animation.image
+    image, orientation = animation.image, animation.orientation
     assert isinstance(image, ImageFile.ImageFile)
     image.seek(number)
     _check_pixels(image.size, max_pixels)
@@ -230,7 +239,8 @@ def open_frame(animation: Opened, number: int, max_pixels: int) -> Opened:
     with collect_messages() as said:  # an animation may be a TIFF of several pages
         frame = image.copy()
     messages = join_messages(said)
-    return Opened(frame, b"", frame.mode, frame.size, 1, levels, messages, turned)
+    size = frame.size[::-1] if orientation in SIDEWAYS else frame.size
+    return Opened(frame, b"", frame.mode, size, orientation, levels, messages, turned)
 
 
 def open_pixels(pixels: NDArray[Any], max_pixels: int, max_value: float | None = None) -> Opened:

@@ -52,7 +52,7 @@ class ClipEncoder:
         steps = self.schema.steps
         sources = {name: self._open(name, feature) for name, feature in steps.items()}
         even = {name: feature for name, feature in steps.items() if not feature.ragged}
-        self.seen = common_length({name: sources[name] for name in even})
+        self.seen = self._count_steps({name: sources[name] for name in even})
         kept = self._choose(self.seen) if even else range(0)
         parts = [self._encode_even(even, sources, kept)] if even else []
         for name, feature in steps.items():
@@ -78,6 +78,23 @@ class ClipEncoder:
         # Beside steps that were listed, and so cut already, lie others that are still whole.
         whole = not self._is_cut(feature)
         return SomeSteps(source, self._in_window(len(source))) if whole else source
+
+    def _count_steps(self, sources: Mapping[str, StepSource]) -> int:
+        """The number of steps that all have; where rows were grouped, those that all have of the chosen rows."""
+        clips = self._clips
+        whole = [name for name in sources if not self._is_cut(self.schema.steps[name])]
+        chooses = clips.key is not None and (clips.every > 1 or clips.max_frames or clips.window)
+        if not chooses or not whole:
+            return common_length(sources)
+        try:
+            count = common_length(sources)
+        except Reject as reject:
+            raise replace(reject, message=f"{reject.message}; {_advise(whole)}") from None
+        later = self.window is not None and self.window.start
+        if later or len(clips.keep(count)) < count:  # of as many, but they are not the same ones
+            got = f"got {count} steps of rows that were chosen, and as many others"
+            raise Reject("clip", "unequal_lengths", f"{got}; {_advise(whole)}")
+        return count
 
     def _choose(self, count: int) -> range:
         """The steps to keep; rows that were grouped or cut into windows have just these already."""
@@ -235,6 +252,13 @@ def _encode_array(
         return feature.encode_steps(name, array)
     except Exception as error:
         raise FeatureFailure.of(name, feature, error) from error
+
+
+def _advise(whole: Sequence[str]) -> str:
+    return (
+        "every, max_frames and window choose among the rows of a clip, not among the steps that "
+        f"{', '.join(map(repr, whole))} names as a whole; name one a row, or give a row a clip without clips.key"
+    )
 
 
 def _any_ragged(features: Mapping[str, Feature]) -> bool:

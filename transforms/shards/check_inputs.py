@@ -29,8 +29,8 @@ class InputCheck:
     Attributes:
         inputs: reads them.
         by: one of ``CHECKS``. Even by ``stat``, content decides where size and time cannot: when the
-            time alone differs, and when the images' root is another one. Array files, which are read
-            in parts, are always compared by size and time, and under another root they are others.
+            time alone differs, and when the images' root is another one. Array files whose content was not
+            noted are always compared by size and time; under another root all of them are others.
     """
 
     inputs: InputFiles
@@ -73,19 +73,21 @@ class InputCheck:
             return noted if self._list(written) == noted else None
         # Whether a file can be read that could not is only seen by reading it.
         doubtful = noted.fault == "unreadable"
-        in_parts = noted.in_parts
+        in_parts = noted.array or noted.in_parts
         inputs, path = self.inputs.find(written)
         now = inputs.look(path, read=doubtful, in_parts=in_parts)
         if noted.fault or now.fault:
             return noted if noted.fault == now.fault else None
         same = noted.stamp is not None and now.stamp == noted.stamp
-        if in_parts:
+        if in_parts and (
+            moved or not noted.sha256
+        ):  # its full path was noted, below the former root
             return noted if same and not moved else None
         if same and not moved and self.by == "stat":
             return noted
         if now.size not in (-1, noted.size):
             return None
-        now = inputs.look(path, read=True)
+        now = replace(inputs.look(path, read=True, in_parts=in_parts), array=noted.array)
         return now if now.sha256 == noted.sha256 else None
 
     def _list(self, written: str) -> InputState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...schemas.errors import Reject
+from ...schemas.features.cell_text import is_missing
 from ...schemas.schema import Schema
 from ..row_order import unpack_row
 from ..rows import ManifestRow
@@ -22,7 +23,8 @@ def explain_nameless(encoder: RowEncoder, name: str, sample: Iterable[bytes]) ->
         sample: packed rows.
 
     Returns:
-        One line; empty where nothing is wrong with the rows, such as with empty lists of classes.
+        One line; empty where nothing is wrong with the rows, such as with empty lists of classes. Rows that
+        are all empty are named too where the feature has a default for them.
     """
     rows = sorted(map(unpack_row, sample), key=lambda row: (row.file, row.row))
     column = encoder.schema.features[name].source
@@ -32,7 +34,13 @@ def explain_nameless(encoder: RowEncoder, name: str, sample: Iterable[bytes]) ->
         if reject is not None:
             found.setdefault(reject.reason, []).append((row, reject))
     if not found:
-        return ""
+        empty = [is_missing(encoder.row_format.cell(row, column)) for row in rows]
+        if not rows or not all(empty):
+            return ""
+        return (
+            f"all {len(rows)} rows looked at are empty, and a default alone is no vocabulary; name the classes "
+            "with vocabulary: […]"
+        )
     reason, rejects = max(found.items(), key=lambda item: len(item[1]))
     row, reject = rejects[0]
     looked = f"{len(rejects)} of the {len(rows)} rows looked at"

@@ -25,6 +25,7 @@ from ..sinks.registry import find_sink, naming_sink, sink_versions
 from ..storage.input_log import InputLog, ShardInputs
 from ..storage.output_folder import Folder
 from ..storage.split_roots import SplitRoots
+from ..storage.streams import digest_file
 from .check_inputs import InputCheck
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
 from .library_versions import codec_versions
@@ -43,7 +44,7 @@ class ShardTask:
         encoder: turns a row into a record; its sinks are the formats to write.
         manifest_root: the folder that manifest file names are relative to, or those of several manifests,
             for inline bytes.
-        check_sources: how the sources of a shard that is there already are compared; see ``CHECKS``.
+        check_sources: how a shard that is there already, and its sources, are compared; see ``CHECKS``.
         inline: SHA-256 of the manifest's files by name, where images lie in them; else empty.
     """
 
@@ -111,8 +112,13 @@ class ShardTask:
             return None
 
     def _is_whole(self, result: ShardResult, fingerprint: str) -> bool:
-        return result.fingerprint == fingerprint and all(
-            self.output.size(file.path) == file.bytes for file in result.files.values()
+        files = result.files.values()
+        if result.fingerprint != fingerprint or any(
+            self.output.size(file.path) != file.bytes for file in files
+        ):
+            return False
+        return self.check_sources != "content" or all(
+            digest_file(self.output.path(file.path)) == file.sha256 for file in files
         )
 
     def _is_current(self, result: ShardResult, rows: list[bytes], pool: RowPool) -> bool:

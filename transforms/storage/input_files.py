@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import BinaryIO
 
 from ...schemas.errors import OptionError, Reject
@@ -25,7 +26,7 @@ from .paths import (
     waits_for_network,
 )
 from .split_roots import SplitRoots
-from .streams import READ_FAILURES, open_file
+from .streams import READ_FAILURES, digest_file, open_file
 
 __all__ = ["MAX_FILE_BYTES", "InputFiles"]
 
@@ -33,6 +34,7 @@ MAX_FILE_BYTES = 1 << 30
 """A file that is larger is no image; it is rejected before it fills the memory."""
 
 _BLOCK_BYTES = 1 << 20
+_HASHES_KEPT = 1024
 _TRIES = 4
 _FRESH_NS = 2_000_000_000  # the coarsest clock of a filesystem, FAT's
 _FIRST_WAIT_SECONDS = 0.5
@@ -136,14 +138,19 @@ class InputFiles:
         return waits_for_network(self.full_root)
 
     def note(self, path: str) -> None:
-        """Takes down what a file is that others open and read in parts: no content is compared.
+        """Takes down what an array file is, which others open and read in parts.
+
+        Its content is hashed once in a process, unless it is larger than ``MAX_FILE_BYTES`` or not local.
 
         Args:
             path: from ``locate``.
         """
         full = absolute(path)
         if self.log is not None and (noted := self.prefix + full) not in self.log:
-            self.log.add(noted, self.look(full, in_parts=True))
+            state = replace(self.look(full, in_parts=True), array=True)
+            if not state.fault and is_local(full) and 0 <= state.size <= MAX_FILE_BYTES:
+                state = replace(state, sha256=_hash_once(full, state.size, state.mtime_ns))
+            self.log.add(noted, state)
 
     def note_listing(self, written: str, names: Sequence[str]) -> None:
         """Takes down what a folder or glob was found to hold."""
@@ -158,14 +165,17 @@ class InputFiles:
         Args:
             written: the path as the manifest writes it.
             read: whether to read it for its hash too.
-            in_parts: whether it is never read as a whole: then it may be large, and its time counts
-                even if it has only just been written.
+            in_parts: whether it is an array file, which is never in memory as a whole: then it may be large,
+                and its time counts even if it has only just been written.
         """
         try:
             path = self.locate(written)
         except Reject as reject:
             return InputState(fault=reject.reason)
         try:
+            if read and in_parts and is_local(path):
+                found = _check(path, sys.maxsize)
+                return replace(_stamp(found, even_fresh=True), sha256=digest_file(path))
             if read:
                 data, state = _read(path, stamped=True)
                 return replace(state, size=len(data), sha256=hashlib.sha256(data).hexdigest())
@@ -272,6 +282,17 @@ def _read(path: str, stamped: bool = False) -> tuple[bytes, InputState]:
     state = _remote_stamp(path) if stamped else InputState()
     with open_file(path) as file:
         return _read_bounded(file), state
+
+
+@lru_cache(_HASHES_KEPT)
+def _hash_once(path: str, size: int, mtime_ns: int) -> str:
+    """The SHA-256 of a local file of that size and time; empty where it is another one meanwhile."""
+    try:
+        digest = digest_file(path)
+        found = os.stat(path)
+    except OSError:
+        return ""
+    return digest if (found.st_size, found.st_mtime_ns) == (size, mtime_ns) else ""
 
 
 def _read_bounded(file: BinaryIO) -> bytes:

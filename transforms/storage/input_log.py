@@ -23,9 +23,11 @@ class InputState:
         mtime_ns: the modification time; 0 where there is none, or where it may hide a change: on a
             file so fresh that it could change again within the resolution of the filesystem's clock.
         tag: an object store's etag or checksum.
-        sha256: of the content, or of the listing's names; empty for array files, which are read in parts.
+        sha256: of the content, or of the listing's names; empty for array files that are too large or too far
+            away to be read for it.
         fault: the reason why it cannot be read.
         listing: whether it is a listing.
+        array: whether it is an array file, which is noted by its full path.
     """
 
     size: int = -1
@@ -34,10 +36,11 @@ class InputState:
     sha256: str = ""
     fault: str = ""
     listing: bool = False
+    array: bool = False
 
     @property
     def in_parts(self) -> bool:
-        """Whether it is an array file, which is read in parts: its content is not compared."""
+        """Whether it is an array file that is read in parts alone: its content is not compared."""
         return not self.sha256 and not self.fault and not self.listing
 
     @property
@@ -99,6 +102,9 @@ class ShardInputs:
         """
         try:
             content = json.loads(data)
+            content.setdefault(
+                "array", [False] * len(content["paths"])
+            )  # not noted in former versions
             columns = [content.get(field.name, ()) for field in fields(InputState)]
             states = map(InputState, *columns)
             return cls(content["root"], dict(zip(content["paths"], states, strict=True)))

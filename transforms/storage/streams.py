@@ -22,6 +22,7 @@ __all__ = [
     "GZIP_SUFFIX",
     "HEAD_BYTES",
     "READ_FAILURES",
+    "digest_file",
     "hash_file",
     "is_gzipped",
     "local_stamp",
@@ -141,6 +142,19 @@ def hash_file(path: str) -> dict[str, Any]:
             digest.update(chunk)
             size += len(chunk)
     return {"bytes": size, "sha256": digest.hexdigest()}
+
+
+def digest_file(path: str) -> str:
+    """The SHA-256, in hex, of the bytes of a file as it lies there.
+
+    Raises:
+        OSError: or another of ``READ_FAILURES``: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    with closing(open_file(path)) as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _read_some(stream: Any) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from number_datasets import SHARDS, files_of, make_root, open_build, publish_by_hand
+from pixelbeam.pipeline.output.own_files import COMMAND_FILE
 from pixelbeam.pipeline.output.replace import finish_replacing, is_replacing, next_folder
 from pixelbeam.transforms.storage.output_folder import Folder
 
@@ -100,7 +101,7 @@ def die_at(monkeypatch, step, job):
             finish_replacing(job.output)
 
 
-@pytest.mark.parametrize("step", range(1, 10))
+@pytest.mark.parametrize("step", range(1, 11))
 def test_it_goes_on_after_a_crash_at_any_step(job, out, monkeypatch, step):
     """From the first step to the last but one there is no ``dataset.json``, for files are of both."""
     new = (out / ".pixelbeam/next/dataset.json").read_bytes()
@@ -113,8 +114,10 @@ def test_it_goes_on_after_a_crash_at_any_step(job, out, monkeypatch, step):
 
 def test_a_crash_before_the_last_step_leaves_a_whole_dataset(job, out, monkeypatch):
     new = (out / ".pixelbeam/next/dataset.json").read_bytes()
-    die_at(monkeypatch, 10, job)
+    next_folder(job.output).write(COMMAND_FILE, b"{}")
+    die_at(monkeypatch, 11, job)
     assert (out / "dataset.json").read_bytes() == new
     assert not is_replacing(job.output)
+    assert not next_folder(job.output).exists(COMMAND_FILE)  # by which it would seem unfinished
     (out / ".pixelbeam/next/stray").unlink()
     assert {name: (out / name).read_bytes() for name in SHARDS} == SHARDS

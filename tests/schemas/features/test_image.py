@@ -850,6 +850,23 @@ def test_damage_is_counted_or_rejected_on_request():
     )
 
 
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_the_first_of_several_frames_is_taken_and_counted_or_rejected_on_request(kind):
+    several = {"save_all": True, "append_images": [picture(seed=5).convert("P")]}
+    data = save(picture().convert("P"), kind, lossless=True, **several)
+    feature = declare(resize="none", encoding="raw")
+    encoded = feature.encode("x", data)
+    first = feature.encode("x", save(picture().convert("P"), "PNG"))
+    np.testing.assert_array_equal(encoded.values["x"], first.values["x"])
+    assert encoded.summary["first_of_several"] == 1
+    assert "first_of_several" not in first.summary
+    (said,) = feature.warnings("x", encoded.summary)
+    assert said.startswith("x: 1 files have several frames or pages, of which the first was taken;")
+    assert str(reject_of(declare(resize="none", strict=True), data)) == (
+        "decode: several_frames: got a file of several frames or pages, expected one picture with strict: true"
+    )
+
+
 def test_a_sound_image_tells_nothing():
     feature = declare(resize="none", strict=True)
     summary = feature.encode("x", save(picture(), "JPEG")).summary

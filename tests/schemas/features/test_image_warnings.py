@@ -33,8 +33,10 @@ def decoded(image: Image.Image = DARK, warning: str = "") -> Decoded:
     ],
 )
 def test_what_is_told_of_an_image(image, levels, foreign, told):
-    assert tell_image(image, levels, foreign) == told
-    assert type(tell_image(decoded(), FULL_RANGE, False)["max_level"]) is int  # goes into JSON
+    assert tell_image(image, levels, foreign, has_more=False) == told
+    assert tell_image(image, levels, foreign, has_more=True) == {"first_of_several": 1, **told}
+    highest = tell_image(decoded(), FULL_RANGE, False, False)["max_level"]
+    assert type(highest) is int  # goes into JSON
 
 
 def warnings(summary, converted=False):
@@ -52,6 +54,14 @@ def test_profiles_that_are_not_applied():
     )
     assert warnings({"other_profiles": 3}) == [said]
     assert warnings({"other_profiles": 3}, converted=True) == []
+
+
+def test_files_of_which_the_first_frame_was_taken():
+    said = (
+        "i: 4 files have several frames or pages, of which the first was taken; a step feature of clips takes "
+        "all of them, and strict: true rejects such files"
+    )
+    assert warnings({"first_of_several": 4}) == [said]
 
 
 def test_images_that_were_decoded_in_spite_of_damage():

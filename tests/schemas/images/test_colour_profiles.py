@@ -1,6 +1,7 @@
 """Colour profiles, against Little CMS called by hand and against published numbers."""
 
 import io
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from types import SimpleNamespace
@@ -24,9 +25,13 @@ def profile(space: bytes, primaries: dict[bytes, tuple[float, ...]], gamma: floa
     curve = b"curv" + bytes(4) + (1).to_bytes(4, "big") + round(gamma * 256).to_bytes(2, "big")
     xyz = {name: b"XYZ " + bytes(4) + b"".join(map(fixed, at)) for name, at in primaries.items()}
     curves = dict.fromkeys([b"kTRC"] if space == b"GRAY" else [b"rTRC", b"gTRC", b"bTRC"], curve)
-    tags = {
-        b"wtpt": b"XYZ " + bytes(4) + b"".join(map(fixed, (0.9642, 1.0, 0.8249))), **xyz, **curves,
-    }  # fmt: skip
+    return assemble(b"mntr" + space + b"XYZ ", xyz | curves)
+
+
+def assemble(kind: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """A profile of version 2 with a white point: class, colours and those that they are told by, and tags."""
+    white = b"XYZ " + bytes(4) + b"".join(map(fixed, (0.9642, 1.0, 0.8249)))
+    tags = {b"wtpt": white, **tags}
     table, body, at = len(tags).to_bytes(4, "big"), b"", 132 + 12 * len(tags)
     for name, data in tags.items():
         table += name + (at + len(body)).to_bytes(4, "big") + len(data).to_bytes(4, "big")
@@ -34,12 +39,35 @@ def profile(space: bytes, primaries: dict[bytes, tuple[float, ...]], gamma: floa
     head = bytearray(128)
     head[0:4] = (at + len(body)).to_bytes(4, "big")
     head[8:12] = bytes([2, 0x40, 0, 0])
-    head[12:24] = b"mntr" + space + b"XYZ "
+    head[12:24] = kind
     head[36:40] = b"acsp"
     head[68:80] = b"".join(map(fixed, (0.9642, 1.0, 0.8249)))
     return bytes(head) + table + body
 
 
+INKS = {  # L*, a*, b* of each of the four inks alone, and of paper
+    (0, 0, 0, 0): (100, 0, 0),
+    (1, 0, 0, 0): (60, -20, -30),
+    (0, 1, 0, 0): (50, 50, 0),
+    (0, 0, 1, 0): (90, 0, 60),
+    (0, 0, 0, 1): (0, 0, 0),
+}
+
+
+def press() -> bytes:
+    """A profile of four inks: a table of Lab for each mixture of all or none of them (``lut8Type``)."""
+    table = b""
+    for mixture in itertools.product((0, 1), repeat=4):
+        light, a, b = INKS.get(mixture, (20, 0, 0))
+        table += bytes([round(light * 2.55), a + 128, b + 128])
+    identity = b"".join(fixed(float(place % 4 == 0)) for place in range(9))
+    straight = bytes(range(256))
+    sizes = bytes([4, 3, 2, 0])  # inks, coordinates of a colour, places along each axis
+    lut = b"mft1" + bytes(4) + sizes + identity + straight * 4 + table + straight * 3
+    return assemble(b"prtrCMYKLab ", {b"A2B0": lut})
+
+
+PRESS = press()
 ADOBE = profile(
     b"RGB ",
     {
@@ -75,19 +103,41 @@ def pixels(data: bytes, **settings) -> np.ndarray:
     return declare(**settings).encode("x", data).values["x"]
 
 
+def srgb_of(xyz: np.ndarray) -> np.ndarray:
+    """sRGB from 0 to 255 of colours relative to D50, by Bruce Lindbloom's matrix."""
+    srgb = np.array(
+        [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
+    )  # fmt: skip
+    linear = (xyz @ np.linalg.inv(srgb).T).clip(0, 1)
+    curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return curved * 255
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_four_inks_by_the_formula_of_lab(kind):
+    """Also from JPEG files, whose inks Photoshop and Pillow write inverted."""
+    ink = np.array([mixture for mixture in INKS for _ in range(8)], np.uint8).repeat(8, 1)
+    ink = (ink.reshape(40, 4, 8).transpose(0, 2, 1) * 255).copy()
+    data = save(Pillow.fromarray(ink, "CMYK"), kind, icc_profile=PRESS)
+    light, a, b = np.array(list(INKS.values()), float).T
+    middle = (light + 16) / 116
+    roots = np.stack([middle + a / 500, middle, middle - b / 200], 1)
+    low = 3 * (6 / 29) ** 2 * (roots - 4 / 29)
+    xyz = np.where(roots > 6 / 29, roots**3, low) * (0.9642, 1.0, 0.8249)
+    got = pixels(data)[4::8, 4].astype(int)
+    assert np.abs(got - srgb_of(xyz)).max() <= 3
+    assert np.abs(got - pixels(data, colour="as_is")[4::8, 4]).max() > 50
+
+
 def test_adobe_rgb_by_the_formula():
     """Each step by hand: gamma, primaries, D50 sRGB's inverse, sRGB's curve; in gamut."""
     levels = np.array([[[128, 128, 128], [150, 120, 100], [90, 130, 140]]], np.uint8)
     to_xyz = np.array(
         [[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]]
     )
-    srgb = np.array(  # Bruce Lindbloom's sRGB, adapted to D50
-        [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
-    )  # fmt: skip
-    linear = (levels / 255.0) ** 2.19921875 @ to_xyz.T @ np.linalg.inv(srgb).T
-    expected = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    expected = srgb_of((levels / 255.0) ** 2.19921875 @ to_xyz.T)
     data = save(Pillow.fromarray(levels), icc_profile=ADOBE)
-    assert np.abs(pixels(data) - expected * 255).max() <= 1.5
+    assert np.abs(pixels(data) - expected).max() <= 1.5
     np.testing.assert_array_equal(pixels(data, colour="as_is"), levels)
 
 

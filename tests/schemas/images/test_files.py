@@ -336,6 +336,31 @@ def test_a_frame_is_a_copy_of_its_animation():
         assert (found.size, found.turned, found.warning, found.levels) == ((31, 24), 1, "", None)
 
 
+@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
+def test_frames_are_turned_as_the_animation_says(kind):
+    frames = [picture(seed=seed) for seed in range(2)]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"save_all": True, "append_images": frames[1:], "lossless": True, "exif": exif}
+    animation = open_image(save(frames[0], kind, **options), LIMIT)
+    assert animation.has_more
+    for number, frame in enumerate(frames):
+        opened = open_frame(animation, number, LIMIT)
+        assert (opened.size, opened.orientation) == (frame.size[::-1], 6)
+        upright = decode(opened, None, grey=False).image.convert("RGB")
+        expected = np.rot90(np.asarray(frame.convert("RGB")), -1)
+        np.testing.assert_array_equal(np.asarray(upright), expected)
+
+
+def test_further_frames_and_pages_are_seen():
+    several = {"save_all": True, "append_images": [picture(seed=1).convert("P")]}
+    for kind in ("GIF", "WEBP", "PNG", "TIFF"):
+        assert open_image(save(picture().convert("P"), kind, **several), LIMIT).has_more, kind
+        assert not open_image(save(picture(), kind), LIMIT).has_more, kind
+    mpo = save(picture(), "MPO", save_all=True, append_images=[picture(seed=1)])
+    assert not open_image(mpo, LIMIT).has_more
+
+
 def test_what_is_known_of_a_file():
     key = open_image(save(picture(), "PNG", transparency=(0, 0, 0), icc_profile=b"p"), LIMIT)
     assert (key.plain, key.profile, key.format, key.mode) == (False, b"p", "png", "RGB")

@@ -186,3 +186,48 @@ def test_steps_are_given_what_their_owner_became_in_the_same_step(tmp_path):
     assert [step.tolist() for step in values["names"].values] == [[2], [6]]
     assert list(summaries) == ["names", "points", "frames"]
     assert [(reject.feature, reject.path) for reject in clip.dropped] == [("frames", "gone.png")]
+
+
+ADVICE = (
+    "every, max_frames and window choose among the rows of a clip, not among the steps that 'pose' names as a "
+    "whole; name one a row, or give a row a clip without clips.key"
+)
+
+
+@pytest.mark.parametrize(
+    ("listed", "clips", "window", "message"),
+    [
+        (
+            4,
+            {"every": 2},
+            None,
+            "got 4 steps of 'n', 7 steps of 'pose', expected as many of each; ",
+        ),
+        (7, {"every": 2}, None, "got 7 steps of rows that were chosen, and as many others; "),
+        (7, {"window": 7}, Window("c", 7, 14), "got 7 steps of rows that were chosen, and as many"),
+        (7, {"window": 7}, Window("c", 0, 7), ""),
+        (7, {"max_frames": 7}, None, ""),
+        (7, {}, None, ""),
+    ],
+)
+def test_steps_that_are_named_as_a_whole_beside_rows_that_were_chosen(
+    tmp_path, listed, clips, window, message
+):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["c"] = NUMBERS
+    steps = {
+        "n": {"type": "int64", "source": "n"},
+        "pose": {**POSE, "source": "a.h5::/{clip}"},
+    }
+    cells = {"clip": "c", "n": list(range(listed))}
+    encoding = encoder(tmp_path, cells, steps, key="clip", **clips)
+    encoding.window = window
+    if not message:
+        values, _ = encoding.encode()
+        np.testing.assert_array_equal(values["pose"].values, NUMBERS)
+        return
+    with pytest.raises(Reject) as caught:
+        encoding.encode()
+    assert caught.value.reason == "unequal_lengths"
+    assert caught.value.message.startswith(message)
+    assert caught.value.message.endswith(ADVICE)

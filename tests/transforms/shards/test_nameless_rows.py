@@ -11,6 +11,7 @@ from pixelbeam.transforms.storage.input_files import InputFiles
 FORMAT = RowFormat(("label",), None)
 LABEL = {"type": "class_label", "source": "label", "vocabulary": "from_manifest"}
 SCHEMA = Schema.from_dict({"features": {"label": LABEL}})
+DEFAULT = Schema.from_dict({"features": {"label": {**LABEL, "default": "none"}}})
 STEPS = Schema.from_dict({"record": "sequence_example", "steps": {"label": LABEL}})
 UNKNOWN = "have unknown_class, such as {}: got {}, expected a class name"
 MISSING = "have missing_value, such as {}: got an empty cell, expected a class"
@@ -23,6 +24,9 @@ MISSING = "have missing_value, such as {}: got an empty cell, expected a class"
         (SCHEMA, ["", " ", ["a"]], f"2 of the 3 rows looked at {MISSING}".format("b.csv:0")),
         (SCHEMA, [None], f"1 of the 1 rows looked at {MISSING}".format("b.csv:0")),
         (SCHEMA, ["a"], ""),
+        (DEFAULT, ["", None], "all 2 rows looked at are empty, and a default alone is no vocabulary; name the "
+         "classes with vocabulary: […]"),
+        (DEFAULT, [], ""),
         (SCHEMA, [], ""),
         (STEPS, [["a"], [["x"]]], f"1 of the 2 rows looked at {UNKNOWN}".format("b.csv:1", "['x']")),
         (STEPS, [[], None], f"2 of the 2 rows looked at {MISSING}".format("b.csv:0")),

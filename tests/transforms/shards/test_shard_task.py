@@ -28,10 +28,9 @@ def packed(count):
     return [pack_row(order_of(0, str(row.row), row), row) for row in rows]
 
 
-def run(folder, rows, schema=SCHEMA):
-    task = ShardTask(
-        Folder(str(folder)), RowEncoder(schema, FORMAT, InputFiles(""), ("tfrecord",)), ""
-    )
+def run(folder, rows, schema=SCHEMA, check_sources="stat"):
+    encoder = RowEncoder(schema, FORMAT, InputFiles(""), ("tfrecord",))
+    task = ShardTask(Folder(str(folder)), encoder, "", check_sources)
     return task.run(NAME, rows, RowPool(2, 60.0))
 
 
@@ -96,6 +95,20 @@ def test_a_file_of_another_size_is_built_again(tmp_path):
     (tmp_path / f"{NAME}.tfrecord").write_bytes(b"half")
     assert run(tmp_path, packed(20)) == first
     assert (tmp_path / f"{NAME}.tfrecord").stat().st_size == first.files["tfrecord"].bytes
+
+
+def test_a_file_of_another_content_is_built_again_where_content_is_compared(tmp_path):
+    first = run(tmp_path, packed(20))
+    path = tmp_path / f"{NAME}.tfrecord"
+    good = path.read_bytes()
+    path.write_bytes(bytes(len(good)))
+    assert run(tmp_path, packed(20)) == first
+    assert path.read_bytes() == bytes(len(good))
+    assert run(tmp_path, packed(20), check_sources="content") == first
+    assert path.read_bytes() == good
+    at = path.stat().st_ino
+    assert run(tmp_path, packed(20), check_sources="content") == first
+    assert path.stat().st_ino == at
 
 
 def test_a_bug_is_not_a_reject_and_names_the_row(tmp_path, monkeypatch):

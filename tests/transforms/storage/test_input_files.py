@@ -296,16 +296,47 @@ def test_array_files_and_listings_are_noted(tmp_path, monkeypatch):
     files = InputFiles(str(tmp_path), log=log)
     write_old(tmp_path / "new", mtime_ns=time.time_ns())
     monkeypatch.chdir(tmp_path)
+    mtime_ns = (tmp_path / "new").stat().st_mtime_ns
     files.note("new")
     files.note_listing("frames", ["b", "a\udce9"])
     digest = hashlib.sha256("b\0a\udce9".encode("utf-8", "surrogatepass")).hexdigest()
     assert log.take() == {
-        str(tmp_path / "new"): InputState(4, (tmp_path / "new").stat().st_mtime_ns),
+        str(tmp_path / "new"): InputState(4, mtime_ns, "", DIGEST, array=True),
         "frames": InputState(2, sha256=digest, listing=True),
     }
     unlogged = InputFiles(str(tmp_path))
     unlogged.note("new")
     unlogged.note_listing("frames", [])
+
+
+def test_array_files_are_hashed_once_and_not_where_they_are_large(tmp_path, monkeypatch):
+    hashed = []
+    digest_file = inputs.digest_file
+    monkeypatch.setattr(
+        inputs, "digest_file", lambda path: hashed.append(path) or digest_file(path)
+    )
+    write_old(tmp_path / "a")
+    (tmp_path / "large").write_bytes(b"large")
+    monkeypatch.setattr(inputs, "MAX_FILE_BYTES", 4)
+    for _ in range(2):
+        log = InputLog()
+        for name in ("a", "large", "none"):
+            InputFiles(str(tmp_path), log=log).note(str(tmp_path / name))
+        noted = [(state.sha256, state.in_parts, state.fault) for state in log.take().values()]
+        assert noted == [(DIGEST, False, ""), ("", True, ""), ("", False, "file_not_found")]
+    assert hashed == [str(tmp_path / "a")]
+
+
+def test_an_array_file_that_changes_while_it_is_hashed_has_no_hash(tmp_path, monkeypatch):
+    def change(path):
+        os.utime(path, ns=(9, 9))
+        return DIGEST
+
+    monkeypatch.setattr(inputs, "digest_file", change)
+    write_old(tmp_path / "a")
+    log = InputLog()
+    InputFiles(str(tmp_path), log=log).note(str(tmp_path / "a"))
+    assert list(log.take().values()) == [InputState(4, 5, array=True)]
 
 
 def test_a_look_at_a_local_file(tmp_path):
@@ -319,6 +350,7 @@ def test_a_look_at_a_local_file(tmp_path):
     assert files.look("old", read=True) == InputState(4, 5, "", DIGEST)
     assert files.look("huge") == InputState(fault="file_too_large")
     assert files.look("huge", in_parts=True) == InputState(MAX_FILE_BYTES + 1, 5)
+    assert files.look("old", read=True, in_parts=True) == InputState(4, 5, "", DIGEST)
     assert files.look("none") == InputState(fault="file_not_found")
     assert files.look("folder") == InputState(fault="not_a_file")
     assert files.look("../x") == InputState(fault="outside_root")

@@ -16,6 +16,7 @@ STATES = st.builds(
     sha256=st.text(max_size=5),
     fault=st.text(max_size=5),
     listing=st.booleans(),
+    array=st.booleans(),
 )
 
 
@@ -29,10 +30,17 @@ def test_golden_bytes():
     states = {"a.jpg": InputState(7, 9, "", "f00"), "d": InputState(2, listing=True)}
     assert ShardInputs("/photos", states).to_bytes() == (
         b'{"root":"/photos","paths":["a.jpg","d"],"size":[7,2],"mtime_ns":[9,0],"tag":["",""],'
-        b'"sha256":["f00",""],"fault":["",""],"listing":[false,true]}'
+        b'"sha256":["f00",""],"fault":["",""],"listing":[false,true],"array":[false,false]}'
     )
     assert ShardInputs("", {}).to_bytes() == b'{"root":"","paths":[]}'
     assert ShardInputs.path("train-00000-of-00001") == ".pixelbeam/sources/train-00000-of-00001"
+
+
+def test_notes_of_former_versions_come_back():
+    content = json.loads(ShardInputs("r", {"a": InputState(7, 9, "", "f00")}).to_bytes())
+    del content["array"]
+    noted = ShardInputs.from_bytes(json.dumps(content).encode())
+    assert noted == ShardInputs("r", {"a": InputState(7, 9, "", "f00")})
 
 
 def test_a_column_that_is_missing_is_a_fault():
