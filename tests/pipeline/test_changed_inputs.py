@@ -21,6 +21,7 @@ from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.pipeline.output.state import OutputState
 from pixelbeam.schemas.errors import BuildError, OptionError, OutputError, TooManyRejects
 from pixelbeam.transforms.shards.plan_shards import ShardSize
+from pixelbeam.transforms.storage import input_files
 from support import (
     IMAGE_SCHEMA,
     contents,
@@ -259,11 +260,24 @@ def test_a_shard_that_was_damaged_at_its_size_is_found_by_content(options, built
     )
 
 
-def test_content_says_which_files_it_did_not_compare(options, tmp_path, roots):
+def test_content_compares_array_files_and_says_which_were_too_large_for_that(
+    options, tmp_path, roots, monkeypatch
+):
     with h5py.File(roots[0] / "a.h5", "w") as file:
         file["im"] = np.zeros((2, 40, 40, 3), np.uint8)
     manifest = str(write_csv(tmp_path / "h5.csv", [(f"a.h5::/im[{n}]", "a") for n in range(2)]))
     build(options(manifest=manifest))
+    built = build(options(manifest=manifest, check_sources="content"))
+    assert "2 records; nothing to do (--overwrite" in describe(built, "out")
+    before = (roots[0] / "a.h5").stat()
+    with h5py.File(roots[0] / "a.h5", "r+") as file:
+        file["im"][0] = 1
+    os.utime(roots[0] / "a.h5", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert build(options(manifest=manifest)).state is OutputState.PUBLISHED
+    refused = refusal(options(manifest=manifest, check_sources="content"))
+    assert f"1 source that has changed: {roots[0] / 'a.h5'}" in refused
+    monkeypatch.setattr(input_files, "MAX_FILE_BYTES", 100)
+    build(options(manifest=manifest, overwrite=True))
     built = build(options(manifest=manifest, check_sources="content"))
     assert describe(built, "out").splitlines()[0] == (
         "out is already built: 2 records; nothing to do, though 1 array file was compared by size and "
