@@ -74,7 +74,7 @@ def test_what_a_source_is_compared_by(state, in_parts, stamp):
 
 
 def test_what_is_not_known_of_a_source():
-    assert astuple(InputState()) == (-1, 0, "", "", "", False)
+    assert astuple(InputState()) == (-1, 0, "", "", "", False, False)
 
 
 def test_the_first_note_of_a_source_counts():
