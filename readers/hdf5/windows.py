@@ -35,7 +35,7 @@ def draw_windows(
     Args:
         generator: what chance is made of.
         blocks: the number of the block of each row ``[count]``.
-        rows: how many rows a window may have; at least one block makes one all the same.
+        rows: how many rows a window may have; a larger block makes one all the same.
 
     Returns:
         The places ``[count]`` of the rows in their new order, and the window ``[count]`` that each row is in, by
@@ -56,6 +56,15 @@ def draw_windows(
     return np.lexsort((chance, windows)), windows
 
 
+def _cut(starts: Rows, count: int, most: int) -> Rows:
+    """The first rows of blocks of so many rows in all, those of more than ``most`` rows cut into pieces."""
+    stops = np.append(starts[1:], count)
+    if (stops - starts).max(initial=0) <= most:
+        return starts
+    pairs = zip(starts.tolist(), stops.tolist(), strict=True)
+    return np.concatenate([np.arange(start, stop, most) for start, stop in pairs])
+
+
 class WindowedTable:
     """A table whose rows are read by windows; see ``RecordTable``.
 
@@ -66,14 +75,16 @@ class WindowedTable:
         table: the rows.
         starts: see ``Table.blocks``.
         row_bytes: by column, of those that lie in blocks; the others are read as they are asked for.
-        most: how many rows a window may have; ``None`` for those that fit ``WINDOW_BYTES``.
+        most: how many rows a window may have; ``None`` for those that fit ``WINDOW_BYTES``. A block that has
+            more is cut, and read once for each piece.
     """
 
     def __init__(
         self, table: Table, starts: Rows, row_bytes: Mapping[str, int], most: int | None = None
     ) -> None:
-        self._table, self._starts, self._columns = table, starts, tuple(row_bytes)
+        self._table, self._columns = table, tuple(row_bytes)
         self._most = most or max(1, WINDOW_BYTES // max(1, sum(row_bytes.values())))
+        self._starts = _cut(starts, len(table), self._most)
         self._others = [name for name in table.arrays() if name not in self._columns]
         self._epoch: tuple[int, Rows] = (0, np.zeros(len(table), np.int64))
         self._forget()

@@ -126,6 +126,22 @@ def test_a_part_of_the_rows(path, inflated):
     assert set(inflated.values()) == {1}
 
 
+def test_blocks_that_do_not_fit_a_window_are_cut(path, inflated):
+    """As those of a file whose chunks hold a part of every row: they would be all of it."""
+    table = Table([path], ["image", "label"])
+    windowed = WindowedTable(table, *table.blocks(), 3)
+    order = windowed.draw(np.random.default_rng(0), 0, np.arange(ROWS))
+    sizes = []
+    read = table.read
+    table.read = lambda rows, columns=None: sizes.append(len(rows)) or read(rows, columns)
+    for start in range(0, ROWS, 4):
+        rows = order[start : start + 4]
+        np.testing.assert_array_equal(windowed.read(rows)["image"], IMAGES[rows])
+    assert max(sizes) == 4  # the labels of a batch
+    assert sorted(order.tolist()) == list(range(ROWS))
+    assert set(inflated.values()) == {3}  # 3, 3 and 2 of its 8 rows
+
+
 def test_an_order_of_all_records_reads_chunks_again_and_again(path, inflated):
     dataset = HDF5Dataset(path, features=FEATURES, batch_size=5, shuffle="all", seed=1)
     inflated.clear()  # of the record whose shapes were looked at
