@@ -223,6 +223,14 @@ def test_a_file_with_another_profile_does_not_pass_through():
     [
         (picture(), b"junk", "got 4 bytes that are no profile (cannot open profile from string)"),
         (picture(), LINEAR_GREY, "got a profile of grey in a file in colour"),
+        *(
+            (
+                Pillow.new("RGB", (1, 1), colour),
+                LINEAR_GREY,
+                "got a profile of grey in a file in colour",
+            )
+            for colour in ((9, 9, 8), (9, 8, 9), (8, 9, 9))
+        ),
         (picture("CMYK"), ADOBE, "got a profile of RGB in a file of CMYK"),
         (picture(), LAB, "got a profile of LAB in a file of RGB"),
     ],
