@@ -63,6 +63,7 @@ def test_settings_that_do_not_go_together(declared, expected):
         ({"window": 4, "stride": 2, "min_frames": 1}, 8, [(0, 4), (2, 6), (4, 8)]),
         ({"window": 2, "stride": 5}, 11, [(0, 2), (5, 7)]),
         ({"window": 9, "min_frames": 2}, 4, [(0, 4)]),
+        ({"window": 4, "stride": 1, "min_frames": 1}, 3, [(0, 3)]),
         ({}, 4, [(0, 4)]),
     ],
 )

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from pixelbeam.schemas.description.reference import (
     Setting,
+    _settings_table,
     describe,
     json_schema,
     overview,
@@ -19,6 +21,7 @@ from pixelbeam.schemas.features.class_labels import ClassLabel
 from pixelbeam.schemas.features.image import Image
 from pixelbeam.schemas.schema import Schema
 from pixelbeam.schemas.schema_files import preset_names, preset_text
+from pydantic import BaseModel, Field
 
 DOCS = Path(__file__).parents[3] / "docs"
 MODELS = [*feature_kinds(), "clips", "schema"]
@@ -129,3 +132,37 @@ def test_the_overview_is_a_table() -> None:
     assert "  string                 Text, stored as UTF-8." in lines
     assert lines[-1].startswith("clips, schema: ")
     assert lines[len(preset_names()) + 1] == ""
+
+
+class Odd(BaseModel):
+    """A model with limits that no setting has.
+
+    Attributes:
+        low: above.
+        high: below,
+            on two lines.
+        both: between.
+        items: several.
+        anything: whatever | it is.
+    """
+
+    low: int = Field(default=1, ge=1)
+    high: float = Field(default=2.5, le=9)
+    both: int | None = Field(default=None, ge=1, le=9)
+    items: list[str] | dict[str, int] = Field(default_factory=dict)
+    anything: Any
+
+
+def test_limits_may_be_on_either_side() -> None:
+    assert settings(Odd) == [
+        Setting("low", "integer, at least 1", "`1`", "Above."),
+        Setting("high", "number, at most 9", "`2.5`", "Below, on two lines."),
+        Setting("both", "integer 1 to 9", "", "Between."),
+        Setting("items", "list of text or mapping", "", "Several."),
+        Setting("anything", "any", "required", "Whatever | it is."),
+    ]
+
+
+def test_bars_do_not_end_a_cell_of_the_table() -> None:
+    rows = _settings_table(settings(Odd)).splitlines()
+    assert rows[-1] == r"| `anything` | any | required | Whatever \| it is. |"

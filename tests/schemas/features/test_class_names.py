@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import Reject, SchemaError
+from pixelbeam.schemas.features.base import Domain
 from pixelbeam.schemas.features.class_labels import ClassLabel
 from pixelbeam.schemas.features.class_names import class_name, flags_hint, is_nan, observed_name
 
@@ -235,3 +236,21 @@ def test_names_that_are_seldom_meant_are_warned_of():
     ]
     assert list(feature(vocabulary="from_manifest").warnings("label", {})) == []
     assert list(feature(num_classes=2).warnings("label", {})) == []
+
+
+def test_what_classes_are_declared_by():
+    """Also to editors, which read the JSON Schema."""
+    assert feature(num_classes=1).is_target
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        feature(num_classes=0)
+    listed, *others = ClassLabel.model_json_schema()["properties"]["vocabulary"]["anyOf"]
+    assert listed == {"type": "array", "minItems": 1, "items": {"type": ["string", "integer"]}}
+    assert [other.get("type", other.get("const")) for other in others] == [
+        "from_manifest", "string", "null",
+    ]  # fmt: skip
+
+
+def test_domains_of_classes():
+    assert feature(num_classes=3).domain == Domain(num_classes=3)
+    assert feature(vocabulary=["a"]).domain == Domain(num_classes=1, class_names=("a",))
+    assert feature(vocabulary="from_manifest").domain is None

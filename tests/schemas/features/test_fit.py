@@ -59,3 +59,10 @@ def test_steps_have_an_axis_of_their_own():
         TypeError, match=r"as float32 \[4, 2\], but its specs declare float32 \[5, 2\]$"
     ):
         check_fit("where", "geo_point", {"where": np.zeros((4, 2), np.float32)}, POINT, steps=5)
+
+
+@pytest.mark.parametrize("first", [(ValueSpec("text"), b"a"), (ValueSpec("int64"), np.array(3))])
+def test_every_value_of_several_has_to_fit(first):
+    specs, values = {"a": first[0], **POINT}, {"a": first[1], "where": np.zeros(3, np.float32)}
+    with pytest.raises(TypeError, match="encoded 'where' as float32"):
+        check_fit("x", "kind", values, specs)

@@ -169,6 +169,15 @@ def test_simplejpeg_decodes_all_but_the_smallest_at_a_scale(data, scale, by_simp
     assert (got is not image, warning) == (by_simplejpeg, "")
 
 
+def test_simplejpeg_decodes_small_images_that_are_not_scaled_after_all():
+    data = save(picture(width=4, height=4))
+    image = opened(data)
+    image.draft(None, (4, 4))
+    assert image.decoderconfig[0] == 1
+    got, _ = decode_jpeg(image, data)
+    assert got is not image
+
+
 def segment(marker: int, content: bytes) -> bytes:
     return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
 

@@ -21,6 +21,12 @@ CASES = [
     ((4, 2), "pad", 10, 10, False, (4, 2), (0, 0, 4, 2), (10, 10)),
     ((4, 2), "pad", 10, 10, True, (10, 5), (0, 0, 4, 2), (10, 10)),
     ((1000, 1), "pad", 10, 10, False, (10, 1), (0, 0, 1000, 1), (10, 10)),
+    ((1, 1000), "pad", 10, 10, False, (1, 10), (0, 0, 1, 1000), (10, 10)),
+    ((10, 20), "crop", 10, 10, False, (10, 10), (0, 5, 10, 15), (10, 10)),
+    ((20, 10), "crop", 10, 10, False, (10, 10), (5, 0, 15, 10), (10, 10)),
+    ((10, 10), "stretch", 10, 10, False, (10, 10), (0, 0, 10, 10), (10, 10)),
+    ((1000, 1), "longest_side", 10, 10, False, (10, 1), (0, 0, 1000, 1), (10, 1)),
+    ((1, 1000), "longest_side", 10, 10, False, (1, 10), (0, 0, 1, 1000), (1, 10)),
     ((40, 20), "stretch", 10, 15, False, (10, 15), (0, 0, 40, 20), (10, 15)),
     ((40, 20), "shortest_side", 10, 10, False, (20, 10), (0, 0, 40, 20), (20, 10)),
     ((40, 20), "longest_side", 10, 10, False, (10, 5), (0, 0, 40, 20), (10, 5)),
@@ -66,7 +72,7 @@ def test_pad_has_the_size_and_place_of_imageops_pad(width, height, target):
     plan = plan_resizing((width, height), "pad", *target, upscale=True)
     image = Image.new("L", (width, height), 255)
     # Where Pillow's rounding leaves no pixel at all, it resizes to zero pixels and fails.
-    if min(width * target[1] / height, height * target[0] / width) < 0.5:
+    if min(width * target[1] / height, height * target[0] / width) <= 0.5:
         assert min(plan.size) == 1
         return
     padded = ImageOps.pad(image, target, Image.Resampling.NEAREST, color=0)
@@ -116,6 +122,13 @@ def test_every_filter_is_pillows(name):
     plan = plan_resizing((31, 24), "stretch", 11, 9, upscale=False)
     got = resize(picture(), (0, 0, 31, 24), (31, 24), plan, name)
     expected = picture().resize((11, 9), Image.Resampling[name.upper()])
+    np.testing.assert_array_equal(np.asarray(got), np.asarray(expected))
+
+
+def test_the_original_may_lie_anywhere_in_what_was_decoded():
+    plan = ResizingPlan((9, 7), (10, 6, 50, 36), (9, 7))
+    got = resize(picture(), (1.0, 2.0, 29.5, 22.5), (57, 41), plan, "bilinear")
+    expected = picture().resize((9, 7), Image.Resampling.BILINEAR, (6.0, 5.0, 26.0, 20.0))
     np.testing.assert_array_equal(np.asarray(got), np.asarray(expected))
 
 
