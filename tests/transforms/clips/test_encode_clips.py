@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -13,11 +14,12 @@ from pixelbeam.schemas import Image as ImageFeature
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.dataset.statistics import merge_all
 from pixelbeam.schemas.errors import Reject
-from pixelbeam.transforms.clips.encode_clips import ClipEncoder
+from pixelbeam.transforms.clips.encode_clips import ClipEncoder, _encode_array
 from pixelbeam.transforms.rows import Window
 from pixelbeam.transforms.storage.input_files import InputFiles
 from pixelbeam.transforms.values.arrays.array_files import ArrayFiles
 from pixelbeam.transforms.values.resolve import ValueResolver
+from pixelbeam.transforms.values.step_sources import ListedSteps
 
 POSE = {"type": "float32", "source": "pose", "shape": [3]}
 FRAME = {"type": "image", "source": "frame", "resize": "none", "encoding": "raw"}
@@ -231,3 +233,26 @@ def test_steps_that_are_named_as_a_whole_beside_rows_that_were_chosen(
     assert caught.value.reason == "unequal_lengths"
     assert caught.value.message.startswith(message)
     assert caught.value.message.endswith(ADVICE)
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps", "is_asked"),
+    [
+        ({}, [0, 1], True),
+        ({}, [], False),
+        ({"encodes_steps": False}, [0, 1], False),
+        ({"owner": "frames"}, [0, 1], False),
+        ({"becomes": object}, [0, 1], False),
+    ],
+)
+def test_arrays_are_for_kinds_that_take_them_and_need_no_owner(settings, steps, is_asked):
+    asked = []
+
+    def note(name, array):
+        asked.append((name, array.tolist()))
+
+    usual = {"encodes_steps": True, "owner": None, "becomes": None, "encode_steps": note}
+    feature = SimpleNamespace(**{**usual, **settings})
+    source = ListedSteps([5, 6, 7], str)
+    assert _encode_array("pose", feature, source, steps) is None
+    assert asked == ([("pose", [5, 6])] if is_asked else [])
