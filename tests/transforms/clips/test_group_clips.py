@@ -155,8 +155,8 @@ def test_a_clip_has_enough_frames_where_it_is_not_cut():
 
 def test_rows_are_grouped_by_their_key():
     day = datetime.date(2020, 1, 2)
-    inline = InlineBytes(0, 0, 0)
-    keys = ["b", 1, "1", None, "", inline, day, "2020-01-02"]
+    inline, named = InlineBytes(0, 0, 0), InlineBytes(0, 0, 0, "b")
+    keys = ["b", 1, "1", None, "", inline, day, "2020-01-02", " ", named]
     found = [
         ManifestRow("m.csv", line, (key, str(line), "cat", "p")) for line, key in enumerate(keys, 2)
     ]
@@ -165,12 +165,12 @@ def test_rows_are_grouped_by_their_key():
         RejectedRow(
             "m.csv",
             line,
-            f"m.csv:{line}",
+            clip_rows().row_format.key(found[line - 2]),
             Reject("clip", "missing_value", message),
             values=(("video", key), ("frame", str(line)), ("label", "cat"), ("path", "p")),
             counts=(("frames", 1),),
         )
-        for line, key in ((5, None), (6, ""), (7, inline))
+        for line, key in ((5, None), (6, ""), (7, inline), (10, " "), (11, named))
     ]
     with beam.Pipeline() as pipeline:
         outputs = pipeline | beam.Create(found) | GroupClips(clip_rows())
@@ -181,6 +181,6 @@ def test_rows_are_grouped_by_their_key():
         ]
         assert_that(outputs.rows, equal_to(merged), "rows")
         assert_that(outputs.rejects, equal_to(rejects), "rejects")
-        assert_that(outputs.counts, equal_to([1, 1, 1, 3]), "counts")
+        assert_that(outputs.counts, equal_to([1, 1, 1, 5]), "counts")
         assert_that(outputs.dropped, equal_to([]), "dropped")
         assert_that(outputs.ledger, equal_to([]), "ledger")
