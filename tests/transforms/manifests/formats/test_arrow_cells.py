@@ -6,6 +6,7 @@ import uuid
 
 import pyarrow as pa
 import pytest
+from pixelbeam.transforms.manifests.formats import arrow_cells
 from pixelbeam.transforms.manifests.formats.arrow_cells import (
     INLINE_FROM,
     LARGE,
@@ -112,6 +113,13 @@ def test_bytes_of_one_size():
     ]
     small = pa.array([b"x" * 4096] * 2, pa.binary(4096))
     assert list_cells(small, "c", keep=True) == [b"x" * 4096] * 2
+
+
+def test_a_list_may_be_as_large_as_the_limit(monkeypatch):
+    array = pa.array([[1, 2], [1, 2, 3]])
+    monkeypatch.setattr(arrow_cells, "LINE_BYTES", array.slice(0, 1).nbytes)
+    first, second = list_cells(array, "c")
+    assert (first, second.reason) == ([1, 2], "cell_too_large")
 
 
 def test_text_never_stays():

@@ -146,6 +146,12 @@ def test_what_is_recognized(head, recognized):
     assert JsonLines().recognizes(head) is recognized
 
 
+def test_a_file_of_several_may_leave_columns_out(tmp_path):
+    for number in (1, 2):
+        (tmp_path / f"{number}.jsonl").write_text(json.dumps({f"c{number}": 1}))
+    assert open_manifest(f"{tmp_path}/*.jsonl").columns == ("c1", "c2")
+
+
 def test_rejects_are_told_by_all_three_of_their_keys(tmp_path, outcomes):
     path = tmp_path / "rows.json"
     for keys in (("stage", "reason"), ("stage", "values"), ("reason", "values")):

@@ -2,7 +2,7 @@ import gzip
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pixelbeam.schemas.errors import BuildError, ManifestError
 from pixelbeam.transforms.manifests.formats import text
@@ -42,6 +42,7 @@ def test_long_lines_are_cut_and_the_next_is_whole(monkeypatch):
 
 
 @given(CONTENT, st.integers(1, 12), st.integers(1, 30))
+@example(b"ab\ncd\n", 3, 2)  # a newline that starts a piece
 def test_ranges_have_each_line_once(tmp_path_factory, content, range_bytes, chunk_bytes):
     path = tmp_path_factory.getbasetemp() / "lines"
     path.write_bytes(content)

@@ -217,6 +217,7 @@ def test_steps_in_one_array_are_the_bytes_of_steps_one_by_one(tmp_path):
     steps = {
         "pose": {"type": "float32", "source": "p", "shape": [2, 3]},
         "tokens": {"type": "int64", "source": "t", "shape": [None]},
+        "boxes": {"type": "int64", "source": "b", "shape": [None, 4]},
     }
     schema = Schema.from_dict({"record": "sequence_example", "context": {}, "steps": steps})
     random = np.random.default_rng(0)
@@ -224,6 +225,7 @@ def test_steps_in_one_array_are_the_bytes_of_steps_one_by_one(tmp_path):
         {
             "pose": random.random((count, 2, 3), np.float32),
             "tokens": random.integers(0, 9, (count, count % 3)),
+            "boxes": random.integers(0, 9, (count, count % 3, 4)),
         }
         for count in range(1, 9)
     ]
