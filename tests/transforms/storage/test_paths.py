@@ -37,10 +37,11 @@ def test_joining_paths():
     assert join_path("", "b.jpg") == "b.jpg"
 
 
-def test_what_s3_needs_is_named(monkeypatch):
+def test_what_s3_needs_is_named(memory_files, monkeypatch):
     check_filesystem("/data/out")
     monkeypatch.setitem(sys.modules, "boto3", None)  # as where it is not installed
     check_filesystem("/data/out")
+    check_filesystem("memory://data/out")
     with pytest.raises(OptionError) as caught:
         check_filesystem("s3://data/out")
     assert str(caught.value) == (
