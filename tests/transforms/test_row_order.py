@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.transforms.row_order import order_of, pack_row, shard_index, stable_hash, unpack_row
 from pixelbeam.transforms.rows import InlineBytes, ManifestRow, Window
+from pixelbeam.transforms.values.arrays.array_files import ArrayBlock
 
 CELLS = st.recursive(
     st.none()
@@ -88,3 +89,16 @@ def test_shards_are_equal_ranges_in_order(orders, count):
     assert 0 <= indices[0] <= indices[-1] < count
     assert shard_index(bytes(8), count) == 0
     assert shard_index(b"\xff" * 8, count) == count - 1
+
+
+def test_an_order_is_20_bytes_with_the_batch_among_them():
+    row = ManifestRow("m.csv", 2, ("x",))
+    inline = ManifestRow("m.csv", 2, (InlineBytes(1, 258, 0),))
+    block = ArrayBlock("a.h5", "x", 1, 258, 8)
+    orders = [order_of(0, "k", row), order_of(0, "k", inline), order_of(0, "k", row, block)]
+    assert [len(order) for order in orders] == [20, 20, 20]
+    own, empty = stable_hash(0, "order", "k", 2), bytes(12)
+    batch = (258).to_bytes(4, "big")
+    assert orders[0] == own + empty
+    assert orders[1] == stable_hash(0, "row group", "m.csv", 1) + batch + own
+    assert orders[2] == stable_hash(0, "array chunk", "a.h5", "x", 1) + batch + own

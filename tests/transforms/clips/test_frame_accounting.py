@@ -72,6 +72,7 @@ def test_a_reject_says_once_how_many_frames_are_lost_with_it():
 def test_a_rejects_frames_are_seen_where_nothing_has_counted_them():
     lost = with_frames(rejected(), 7)
     assert count_rejected(PLAIN, lost) == Ledger({"seen": 7})
+    assert count_rejected(PLAIN, rejected()) == Ledger()
     assert count_rejected(KEYED, lost) == count_rejected(CUT, lost) == Ledger()
 
 
