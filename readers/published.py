@@ -130,20 +130,20 @@ def open_dataset(directory: str | os.PathLike[str]) -> Published:
         DatasetError: the directory is not a published dataset that this version can read, or its
             ``dataset.json`` was changed.
     """
-    place = os.fspath(directory)
-    data = _read(place, DATASET_FILE)
-    info = DatasetInfo.loads(data, place)
+    directory = os.fspath(directory)
+    data = _read(directory, DATASET_FILE)
+    info = DatasetInfo.loads(data, directory)
     if not has_right_checksum(data):
         raise DatasetError(
-            f"{place}: {DATASET_FILE} is not as it was published: its own checksum is wrong; restore "
+            f"{directory}: {DATASET_FILE} is not as it was published: its own checksum is wrong; restore "
             "it or build the dataset again"
         )
     # No checksum helps where a tool has changed the file and then sealed it again.
     named = Counter(name for name, _ in info.named_files())
     twice = sorted(name for name, count in named.items() if count > 1)
     if twice:
-        raise DatasetError(f"{place}: {DATASET_FILE} lists {twice[0]} twice, expected it once")
-    return Published(place, info, info.read_schema(place))
+        raise DatasetError(f"{directory}: {DATASET_FILE} lists {twice[0]} twice, expected it once")
+    return Published(directory, info, info.read_schema(directory))
 
 
 def dataset_info(directory: str | os.PathLike[str]) -> DatasetInfo:
@@ -155,43 +155,43 @@ def dataset_info(directory: str | os.PathLike[str]) -> DatasetInfo:
     return open_dataset(directory).info
 
 
-def read_moments(info: DatasetInfo, split: str, name: str, place: str) -> tuple[Any, Any]:
+def read_moments(info: DatasetInfo, split: str, name: str, directory: str) -> tuple[Any, Any]:
     """Mean and standard deviation that an image feature is standardised by, float32 ``[channels]``.
 
     All splits are scaled alike, by the statistics of ``train`` where there is one: what a model
     learns on one scale is of no use on another.
 
     Raises:
-        DatasetError: the dataset, whose directory is ``place``, does not have them.
+        DatasetError: the dataset does not have them.
     """
     reference = _REFERENCE_SPLIT if _REFERENCE_SPLIT in info.splits else split
     statistics = info.splits[reference].statistics.get(name, {})
     if "mean" not in statistics or "std" not in statistics:
         raise DatasetError(
-            f"{place}: no mean and std of {name!r} in the statistics of split {reference!r}, expected "
+            f"{directory}: no mean and std of {name!r} in the statistics of split {reference!r}, expected "
             "them for scaling='standardize'"
         )
     std = [std or 1.0 for std in statistics["std"]]  # 0: one colour
     return np.array(statistics["mean"], np.float32), np.array(std, np.float32)
 
 
-def is_remote(place: str) -> bool:
+def is_remote(path: str) -> bool:
     """Whether a path is a URL, such as ``s3://bucket/out``."""
-    return "://" in place
+    return "://" in path
 
 
-def explain_remote(place: str, who: str) -> str:
+def explain_remote(path: str, who: str) -> str:
     """A message for who cannot read from there: how to get a copy, which is a dataset too.
 
     Args:
-        place: the dataset's directory, or a file in it.
+        path: the dataset's directory, or a file in it.
         who: such as ``TensorFlow 2.21``.
     """
-    scheme = place.partition("://")[0]
+    scheme = path.partition("://")[0]
     how = ""
     if scheme == "s3":
-        how = f", for instance with `aws s3 sync {place} DIR` (pip install awscli)"
-    return f"{place}: {who} cannot read {scheme}://; copy the dataset to a local directory{how}, and read that"
+        how = f", for instance with `aws s3 sync {path} DIR` (pip install awscli)"
+    return f"{path}: {who} cannot read {scheme}://; copy the dataset to a local directory{how}, and read that"
 
 
 def _read(directory: str, name: str) -> bytes:
@@ -224,11 +224,11 @@ def _read_remote(directory: str, name: str) -> bytes:
         raise DatasetError(f"{directory}: cannot read {name}: {error.message}") from None
 
 
-def _load_tensorflow(place: str) -> Any:
+def _load_tensorflow(directory: str) -> Any:
     try:
         import tensorflow as tf
     except ModuleNotFoundError:
-        raise DatasetError(explain_remote(place, "Python without TensorFlow")) from None
+        raise DatasetError(explain_remote(directory, "Python without TensorFlow")) from None
     return tf
 
 

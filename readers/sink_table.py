@@ -61,18 +61,18 @@ class SinkTable:
         if numbers.size and (numbers.min() < 0 or numbers.max() >= len(self)):
             raise IndexError(f"got rows {numbers.min()} to {numbers.max()} of {len(self)}")
         shards = np.searchsorted(self._starts, numbers, side="right") - 1
-        places = zip(shards.tolist(), (numbers - self._starts[shards]).tolist(), strict=True)
+        located = zip(shards.tolist(), (numbers - self._starts[shards]).tolist(), strict=True)
         with self._lock:
-            records = [self._record(shard, place) for shard, place in places]
+            records = [self._record(shard, number) for shard, number in located]
         return {
             key: _join(spec, [record[key] for record in records], name in self._schema.steps)
             for name, specs in self._schema.specs.items()
             for key, spec in specs.items()
         }
 
-    def _record(self, shard: int, place: int) -> Mapping[str, Any]:
+    def _record(self, shard: int, number: int) -> Mapping[str, Any]:
         try:
-            return self._shards[shard][place]
+            return self._shards[shard][number]
         except CorruptShard as error:
             raise DatasetError(f"{self._files[shard]}: {error}") from error
 

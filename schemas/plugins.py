@@ -102,12 +102,12 @@ def find_plugins(
         if point.name in built_in or point.name in plugins:
             other = plugins[point.name].package if point.name in plugins else "pixelbeam"
             raise PluginError(
-                f"{_place(point)}: got a name that is taken by {other}, expected another; uninstall one of them"
+                f"{_describe(point)}: got a name that is taken by {other}, expected another; uninstall one of them"
             )
         offered = _load(point)
         if not (isinstance(offered, type) and issubclass(offered, base)):
             raise PluginError(
-                f"{_place(point)}: got {point.value}, expected a class that is derived from {base.__name__}"
+                f"{_describe(point)}: got {point.value}, expected a class that is derived from {base.__name__}"
             )
         package, version = _package(point)
         plugins[point.name] = Plugin(offered, package, version)
@@ -127,7 +127,7 @@ def _load(point: EntryPoint) -> Any:
         # Whatever a stranger's module raises when it is imported; the line says whose it is.
         what = f"{type(error).__name__}: {error}".replace("\n", " ")
         raise PluginError(
-            f"{_place(point)}: cannot be imported: {what}; mend or uninstall the package"
+            f"{_describe(point)}: cannot be imported: {what}; mend or uninstall the package"
         ) from error
 
 
@@ -135,5 +135,5 @@ def _package(point: EntryPoint) -> tuple[str, str]:
     return (point.dist.name, point.dist.version) if point.dist else ("an unnamed package", "none")
 
 
-def _place(point: EntryPoint) -> str:
+def _describe(point: EntryPoint) -> str:
     return f"{' '.join(_package(point))}: {point.group}: {point.name}"

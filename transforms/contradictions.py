@@ -234,12 +234,12 @@ def find_contradictions(blocks: Iterable[LabelBlock], by_split: bool = False) ->
     blocks = list(blocks)
     files = sorted({file for block in blocks for file in block.files})
     labels = sorted({label for block in blocks for label in block.labels})
-    places = {file: place for place, file in enumerate(files)}
+    file_numbers = {file: number for number, file in enumerate(files)}
     numbers = {label: number for number, label in enumerate(labels)}
     parts = []
     for block in blocks:
         part = np.frombuffer(block.entries, _ENTRY).copy()
-        part["file"] = np.array([places[file] for file in block.files])[part["file"]]
+        part["file"] = np.array([file_numbers[file] for file in block.files])[part["file"]]
         part["label"] = np.array([numbers[label] for label in block.labels])[part["label"]]
         parts.append(part)
     rows = np.concatenate(parts)

@@ -120,24 +120,24 @@ def take_output(job: BuildJob) -> Iterator[Found]:
 
 
 def _look_at_dataset(job: BuildJob, published: bytes) -> Found:
-    output, place = job.output, repr(job.options.output)
+    output, named = job.output, repr(job.options.output)
     before = _command_in(published, output)
     if job.options.overwrite:
         return Found(OutputState.NEW, job)
     other, softer, inputs = differences(before, job.command)
     if other or softer:
-        raise _refuse(f"{place} holds a dataset of another command", [*other, *softer, *inputs])
+        raise _refuse(f"{named} holds a dataset of another command", [*other, *softer, *inputs])
     changes = Changes(tuple(inputs))
     if not inputs:
         changes = find_changes(job, DatasetInfo.loads(published, output.root))
     if changes.missing:
         raise OutputError(
-            f"--output: {place} holds a dataset that is not whole: {_join(changes.missing)}\n"
+            f"--output: {named} holds a dataset that is not whole: {_join(changes.missing)}\n"
             "build it anew with --overwrite"
         )
     if changes.inputs:
         raise OutputError(
-            f"--output: {place} holds a dataset whose inputs have changed: {_join(changes.inputs)}\n"
+            f"--output: {named} holds a dataset whose inputs have changed: {_join(changes.inputs)}\n"
             "replace it with --overwrite, or name another directory"
         )
     return Found(

@@ -53,7 +53,7 @@ class Array(Protocol):
         ``run`` does jobs that may be done at the same time.
         """
 
-    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
+    def fill(self, rows: Rows, out: NDArray[Any], positions: Rows) -> Iterable[Job]:
         """The jobs that write row ``rows[i]`` to ``out[places[i]]``; not where rows differ in shape."""
 
 
@@ -89,7 +89,7 @@ class _Fixed:
         run(self.fill(rows, out, np.arange(len(rows))))
         return out
 
-    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
+    def fill(self, rows: Rows, out: NDArray[Any], positions: Rows) -> Iterable[Job]:
         raise NotImplementedError
 
     @property
@@ -113,15 +113,15 @@ class _Held(_Fixed):
         # The rows are known to be in range, and any other mode makes a second copy.
         return np.take(self._values, rows, axis=0, out=out, mode="clip")
 
-    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
-        yield lambda: self._copy(rows, out, places)
+    def fill(self, rows: Rows, out: NDArray[Any], positions: Rows) -> Iterable[Job]:
+        yield lambda: self._copy(rows, out, positions)
 
-    def _copy(self, rows: Rows, out: NDArray[Any], places: Rows) -> None:
+    def _copy(self, rows: Rows, out: NDArray[Any], positions: Rows) -> None:
         if self.row_bytes < _ROW_BYTES:
-            out[places] = self._values[rows]
+            out[positions] = self._values[rows]
             return
-        for row, place in zip(rows.tolist(), places.tolist(), strict=True):
-            out[place] = self._values[row]
+        for row, position in zip(rows.tolist(), positions.tolist(), strict=True):
+            out[position] = self._values[row]
 
     def read_ranges(self, starts: Rows, stops: Rows) -> NDArray[Any]:
         """The rows from each start to its stop, one range after the other."""
@@ -147,25 +147,25 @@ class _Slabs(_Fixed):
         self.length, self.row_shape = dataset.shape[0], dataset.shape[1:]
         self.dtype = dataset.dtype.newbyteorder("=")
 
-    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
+    def fill(self, rows: Rows, out: NDArray[Any], positions: Rows) -> Iterable[Job]:
         # One job, since HDF5 does one thing at a time: several would only wait for each other.
-        copies = list(self._copies(rows, out, places))
+        copies = list(self._copies(rows, out, positions))
         yield lambda: self._copy_all(copies)
 
-    def _copies(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterator[Job]:
+    def _copies(self, rows: Rows, out: NDArray[Any], positions: Rows) -> Iterator[Job]:
         order = np.argsort(rows, kind="stable")
-        rows, places = rows[order], places[order]
+        rows, positions = rows[order], positions[order]
         for first, last in self._runs(rows):
-            yield partial(self._copy, rows[first:last], out, places[first:last])
+            yield partial(self._copy, rows[first:last], out, positions[first:last])
 
     def _copy_all(self, copies: Iterable[Job]) -> None:
         with HDF5_LOCK:
             _run_here(copies)
 
-    def _copy(self, rows: Rows, out: NDArray[Any], places: Rows) -> None:
+    def _copy(self, rows: Rows, out: NDArray[Any], positions: Rows) -> None:
         start, stop = int(rows[0]), int(rows[-1]) + 1
         block = self._dataset[start:stop]
-        out[places] = block[rows - start]
+        out[positions] = block[rows - start]
 
     def _runs(self, rows: Rows) -> Iterator[tuple[int, int]]:
         """Ranges of positions whose rows lie in the same chunks, or in chunks beside each other."""
@@ -194,15 +194,15 @@ class _Chunked(_Fixed):
         self.length, self.row_shape = dataset.shape[0], dataset.shape[1:]
         self.dtype = dataset.dtype.newbyteorder("=")
 
-    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
-        copies = self._copies(rows, out, places)
+    def fill(self, rows: Rows, out: NDArray[Any], positions: Rows) -> Iterable[Job]:
+        copies = self._copies(rows, out, positions)
         if not self._chunks.needs_hdf5:
             return copies
         return [partial(_run_here, list(copies))]  # HDF5 does one thing at a time
 
-    def _copies(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterator[Job]:
+    def _copies(self, rows: Rows, out: NDArray[Any], positions: Rows) -> Iterator[Job]:
         order = np.argsort(rows, kind="stable")
-        rows, places = rows[order], places[order]
+        rows, positions = rows[order], positions[order]
         numbers = rows // self._chunks.rows
         limits = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(rows)]
         for first, last in pairwise(limits) if len(rows) else ():
@@ -210,17 +210,19 @@ class _Chunked(_Fixed):
             own = rows[first:last] - number * self._chunks.rows
             for start in range(0, len(self._tiles), _TILES_AT_ONCE):
                 tiles = self._tiles[start : start + _TILES_AT_ONCE]
-                yield partial(self._copy, number, tiles, own, out, places[first:last])
+                yield partial(self._copy, number, tiles, own, out, positions[first:last])
 
-    def _copy(self, number: int, tiles: Any, rows: Rows, out: NDArray[Any], places: Rows) -> None:
+    def _copy(
+        self, number: int, tiles: Any, rows: Rows, out: NDArray[Any], positions: Rows
+    ) -> None:
         # A plain copy of rows that lie side by side, where an index list takes three times as long.
         source: Any = _side_by_side(rows)
-        target: Any = _side_by_side(places)
+        target: Any = _side_by_side(positions)
         if source is None or target is None:
-            source, target = rows, places
-        for place, part in tiles:
+            source, target = rows, positions
+        for tile, part in tiles:
             goal: tuple[Any, ...] = (target, *part)
-            out[goal] = self._chunks.read(number, place, part)[source]
+            out[goal] = self._chunks.read(number, tile, part)[source]
 
 
 class _Points:
@@ -237,16 +239,16 @@ class _Points:
         out = np.empty((len(rows), *self.row_shape), object)
         with HDF5_LOCK:
             if self.row_shape:
-                for place, row in enumerate(rows.tolist()):
-                    out[place] = self._dataset[row]
+                for position, row in enumerate(rows.tolist()):
+                    out[position] = self._dataset[row]
             elif len(rows):
                 space = self._dataset.id.get_space()
                 space.select_elements(rows.astype(np.uint64).reshape(-1, 1))
                 self._dataset.id.read(h5py.h5s.create_simple(out.shape), space, out, self._type)
         return out
 
-    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
-        out[places] = self.read(rows, _run_here)
+    def fill(self, rows: Rows, out: NDArray[Any], positions: Rows) -> Iterable[Job]:
+        out[positions] = self.read(rows, _run_here)
         return ()
 
 
@@ -269,7 +271,7 @@ class _RaggedArray:
         every = np.repeat(starts, lengths) + np.arange(int(lengths.sum())) - before
         return Ragged(self._values.read(every, run), lengths)
 
-    def fill(self, rows: Rows, out: NDArray[Any], places: Rows) -> Iterable[Job]:
+    def fill(self, rows: Rows, out: NDArray[Any], positions: Rows) -> Iterable[Job]:
         raise TypeError("got rows of different shapes, expected rows of one shape")
 
 

@@ -74,42 +74,44 @@ class Chunks:
         self._grid = [
             -(-size // chunk) for size, chunk in zip(dataset.shape, self._shape, strict=True)
         ]
-        self._places = _find_chunks(dataset, self._grid)
+        self._locations = _find_chunks(dataset, self._grid)
         self._mapped: Any = None
         if self._deflated:
             self._file = os.open(path, os.O_RDONLY)
             weakref.finalize(self, os.close, self._file)
         elif not self.needs_hdf5:
             self._mapped = np.asarray(np.memmap(path, np.uint8, "r"))
-            if (self._places[..., 0] + self._places[..., 1]).max(initial=0) > len(self._mapped):
+            if (self._locations[..., 0] + self._locations[..., 1]).max(initial=0) > len(
+                self._mapped
+            ):
                 raise OSError(f"a chunk of {dataset.name!r} lies beyond the end of the file")
 
     def tiles(self) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
         """Where the chunks lie that hold one row: in the grid, and in the row."""
-        for place in itertools.product(*map(range, self._grid[1:])):
+        for tile in itertools.product(*map(range, self._grid[1:])):
             yield (
-                place,
+                tile,
                 tuple(
                     slice(index * chunk, min((index + 1) * chunk, size))
                     for index, chunk, size in zip(
-                        place, self._shape[1:], self._dataset.shape[1:], strict=True
+                        tile, self._shape[1:], self._dataset.shape[1:], strict=True
                     )
                 ),
             )
 
-    def read(self, number: int, place: tuple[int, ...], part: tuple[slice, ...]) -> NDArray[Any]:
+    def read(self, number: int, tile: tuple[int, ...], part: tuple[slice, ...]) -> NDArray[Any]:
         """One chunk ``[rows, …]``; of the last one, more rows than the dataset has.
 
         Args:
             number: which, along the first axis.
-            place: which, along the others; see ``tiles``.
+            tile: which, along the others; see ``tiles``.
             part: the part of a row that it holds.
 
         Raises:
             OSError: the chunk is damaged.
         """
-        index = (number, *place)
-        offset, size, skipped = self._places[index].tolist()
+        index = (number, *tile)
+        offset, size, skipped = self._locations[index].tolist()
         if self.needs_hdf5 or not size or skipped:  # never written, or not filtered as the others
             block = (slice(number * self.rows, (number + 1) * self.rows), *part)
             with HDF5_LOCK:
@@ -142,11 +144,11 @@ class Chunks:
 
 def _find_chunks(dataset: h5py.Dataset, grid: list[int]) -> NDArray[np.int64]:
     """Offset and size in the file, and the filters that were left out ``[*grid, 3]``."""
-    places = np.zeros((*grid, 3), np.int64)
+    locations = np.zeros((*grid, 3), np.int64)
 
     def note(chunk: Any) -> None:
         number = tuple(o // n for o, n in zip(chunk.chunk_offset, dataset.chunks, strict=True))
-        places[number] = chunk.byte_offset, chunk.size, chunk.filter_mask
+        locations[number] = chunk.byte_offset, chunk.size, chunk.filter_mask
 
     dataset.id.chunk_iter(note)
-    return places
+    return locations

@@ -54,19 +54,19 @@ def find_files(path: FilePath | Sequence[FilePath], split: str | None = None) ->
     """
     if not isinstance(path, str | os.PathLike):
         return Found([name for one in path for name in find_files(one).files])
-    place = os.fspath(path)
-    _check_local(place)
-    if os.path.isdir(place):
+    name = os.fspath(path)
+    _check_local(name)
+    if os.path.isdir(name):
         if split is None:
-            raise ValueError(f"split: missing, expected the name of a split of {place!r}")
-        return _split_files(open_dataset(place), split)
-    if split is not None and not os.path.exists(place):
+            raise ValueError(f"split: missing, expected the name of a split of {name!r}")
+        return _split_files(open_dataset(name), split)
+    if split is not None and not os.path.exists(name):
         raise DatasetError(
-            f"{place}: no such directory, expected one that `pixelbeam build` has written"
+            f"{name}: no such directory, expected one that `pixelbeam build` has written"
         )
     if split is not None:
-        raise ValueError(f"split: got {split!r} with {place!r}, expected it with a directory")
-    return _shards_behind(place)
+        raise ValueError(f"split: got {split!r} with {name!r}, expected it with a directory")
+    return _shards_behind(name)
 
 
 def open_file(path: str) -> h5py.File:

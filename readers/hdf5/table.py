@@ -181,14 +181,14 @@ class Table:
         order = np.argsort(owners, kind="stable")
         parts = []
         for owner in np.unique(owners).tolist():
-            places = order[owners[order] == owner]
-            parts.append((owner, rows[places] - opened.starts[owner], places))
+            positions = order[owners[order] == owner]
+            parts.append((owner, rows[positions] - opened.starts[owner], positions))
         row_shape, dtype = opened.rows[column]
         if row_shape is None:
             return _join(
                 [
-                    (self._arrays(opened, f)[column].read(own, run), places)
-                    for f, own, places in parts
+                    (self._arrays(opened, f)[column].read(own, run), positions)
+                    for f, own, positions in parts
                 ]
             )
         shape = (len(rows), *row_shape)
@@ -198,8 +198,8 @@ class Table:
         for start in range(0, len(parts), together):
             run(
                 job
-                for file, own, places in parts[start : start + together]
-                for job in self._arrays(opened, file)[column].fill(own, out, places)
+                for file, own, positions in parts[start : start + together]
+                for job in self._arrays(opened, file)[column].fill(own, out, positions)
             )
         return out
 
@@ -305,8 +305,8 @@ def _run(pool: ThreadPoolExecutor, jobs: Iterable[Job]) -> None:
 def _join(parts: Sequence[tuple[Any, Rows]]) -> Ragged:
     """Ragged rows of several files, each with the places where its rows go."""
     rows: dict[int, Any] = {}
-    for ragged, places in parts:
-        rows.update(zip(places.tolist(), ragged.split(), strict=True))
+    for ragged, positions in parts:
+        rows.update(zip(positions.tolist(), ragged.split(), strict=True))
     return _stack([rows[place] for place in range(len(rows))])
 
 

@@ -130,17 +130,17 @@ class WindowedTable:
         parts = []
         of_rows = windows[numbers]
         for window in np.unique(of_rows).tolist():
-            places = np.flatnonzero(of_rows == window)
+            positions = np.flatnonzero(of_rows == window)
             own, values = self._window(epoch, window, windows)
-            parts.append((places, np.searchsorted(own, numbers[places]), values))
+            parts.append((positions, np.searchsorted(own, numbers[positions]), values))
         for column, array in self._table.arrays().items():
             if column in self._columns:
                 out = empty((len(numbers), *(array.row_shape or ())), array.dtype)
-                for places, inside, values in parts:
+                for positions, inside, values in parts:
                     if len(parts) == 1:
                         np.take(values[column], inside, axis=0, out=out, mode="clip")
                     else:
-                        out[places] = values[column][inside]
+                        out[positions] = values[column][inside]
                 found[column] = out
         return found
 

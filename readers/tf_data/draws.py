@@ -69,8 +69,8 @@ def draw_items(name: str, items: Any, count: int, fewer: str | None, seed: Any) 
     with tf.control_dependencies([] if enough is None else [enough]):
         counts = tf.identity(counts)
     if fewer == "repeat":
-        places = tf.range(count, dtype=tf.int64)[tf.newaxis] % counts[:, tf.newaxis]
-        return tf.gather(items.values, tf.gather(order, starts[:, tf.newaxis] + places))
+        positions = tf.range(count, dtype=tf.int64)[tf.newaxis] % counts[:, tf.newaxis]
+        return tf.gather(items.values, tf.gather(order, starts[:, tf.newaxis] + positions))
     taken = tf.ragged.range(starts, starts + tf.minimum(counts, tf.constant(count, tf.int64)))
     chosen = tf.gather(items.values, tf.gather(order, taken.values))
     shape = [None, count, *items.shape[2:]]

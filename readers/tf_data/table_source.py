@@ -99,8 +99,8 @@ class TableSource:
         @tf.autograph.experimental.do_not_convert
         def in_stored_order(number: Any) -> Any:
             stop = tf.minimum((number + 1) * size, len(rows))
-            places = tf.range(number * size, stop)
-            return tf.ensure_shape(rows.start + rows.step * places, [static])
+            positions = tf.range(number * size, stop)
+            return tf.ensure_shape(rows.start + rows.step * positions, [static])
 
         if self._selection.shuffle is False:
             return numbers.map(in_stored_order)

@@ -10,7 +10,7 @@ Bytes in, pixels out. With the modules beside this one, the steps are, in their 
 
 JPEG, PNG, WebP, GIF (first frame), BMP, TIFF (first page) and MPO (first picture) are opened by
 their own Pillow plug-in; no other plug-in ever sees a byte. Whatever is wrong with a file is a
-``Reject`` of the stage ``decode``. Only the exceptions in ``PILLOW_FAULTS``, and only out of
+``Reject`` of the stage ``decode``. Only the exceptions in ``PILLOW_ERRORS``, and only out of
 Pillow's calls that parse the file, become one: a fault of our own fails the task.
 """
 
@@ -46,7 +46,7 @@ from .resizing import Box, Size, size_text
 from .tiff_messages import collect_messages, join_messages
 
 __all__ = [
-    "PILLOW_FAULTS",
+    "PILLOW_ERRORS",
     "Decoded",
     "Opened",
     "decode",
@@ -55,7 +55,7 @@ __all__ = [
     "open_pixels",
 ]
 
-PILLOW_FAULTS = (
+PILLOW_ERRORS = (
     OSError,  # truncated data, a decoder's error code
     SyntaxError,  # a broken header or chunk
     ValueError,
@@ -208,7 +208,7 @@ def open_image(data: bytes, max_pixels: int) -> Opened:
             image.load()
     except Image.DecompressionBombError as error:
         raise Reject("decode", "decompression_bomb", str(error)) from error
-    except PILLOW_FAULTS as error:
+    except PILLOW_ERRORS as error:
         raise _fault(data, error, said) from error
     orientation = _orientation(image)
     width, height = image.size
@@ -227,7 +227,7 @@ def open_frame(animation: Opened, number: int, max_pixels: int) -> Opened:
 
     Raises:
         Reject: ``decompression_bomb`` for a page that is larger than the first, or ``unsupported_pixels``.
-        OSError: or another of ``PILLOW_FAULTS``: there is no such frame, or it is damaged.
+        OSError: or another of ``PILLOW_ERRORS``: there is no such frame, or it is damaged.
     """
     image, orientation = animation.image, animation.orientation
     assert isinstance(image, ImageFile.ImageFile)
@@ -285,7 +285,7 @@ def decode(opened: Opened, draft: Size | None, grey: bool) -> Decoded:
             if drafted is not None:
                 extent = drafted[1][2:]
         pixels, warning = decode_jpeg(image, opened.data)
-    except PILLOW_FAULTS as error:
+    except PILLOW_ERRORS as error:
         raise _fault(opened.data, error) from error
     return replace(_turn(pixels, extent, orientation), warning=warning)
 
@@ -331,7 +331,7 @@ def _orientation(image: ImageFile.ImageFile) -> int:
         return 1
     try:
         found = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except PILLOW_FAULTS:
+    except PILLOW_ERRORS:
         return 1
     return found if isinstance(found, int) and found in _UPRIGHT else 1
 

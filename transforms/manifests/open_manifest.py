@@ -155,9 +155,9 @@ def _open_folders(spec: str, root: str, leave_out: str) -> Manifest:
     try:
         layout = find_layout(spec, walk_folder(root, leave_out))
     except (OSError, ValueError) as error:
-        place = getattr(error, "filename", None) or spec
+        path = getattr(error, "filename", None) or spec
         reason = getattr(error, "strerror", None) or error
-        raise ManifestError(f"{place}: cannot be read: {reason}") from error
+        raise ManifestError(f"{path}: cannot be read: {reason}") from error
     if not layout.folders:
         raise ManifestError(_describe_empty(spec, layout))
     for folder in layout.folders:

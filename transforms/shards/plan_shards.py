@@ -140,15 +140,15 @@ class RowSummarizer:
     vocabularies: dict[str, str] = field(init=False)
     """The columns of the features whose vocabulary is still to be found, by feature."""
     _wanted: tuple[tuple[str, int], ...] = field(init=False)
-    """The same with the columns' places among the cells."""
+    """The same with the columns' numbers among the cells."""
     named: tuple[str, ...] = field(init=False)
     """The columns that name files or rows."""
 
     def __post_init__(self) -> None:
         wanted = {n: f.source for n, f in self.schema.features.items() if f.needs_vocabulary}
         object.__setattr__(self, "vocabularies", wanted)
-        places = tuple((name, self.row_format.columns.index(c)) for name, c in wanted.items())
-        object.__setattr__(self, "_wanted", places)
+        numbered = tuple((name, self.row_format.columns.index(c)) for name, c in wanted.items())
+        object.__setattr__(self, "_wanted", numbered)
         named = {*self.schema.file_columns(), self.row_format.key_column}
         present = tuple(column for column in self.row_format.columns if column in named)
         object.__setattr__(self, "named", present)

@@ -39,7 +39,7 @@ _TRIES = 4
 _FRESH_NS = 2_000_000_000  # the coarsest clock of a filesystem, FAT's
 _FIRST_WAIT_SECONDS = 0.5
 # What says that the path is at fault, and how that is reported; anything else may pass.
-_PATH_FAULTS = {
+_PATH_ERRORS = {
     errno.ENOENT: ("file_not_found", "no such file"),
     errno.EISDIR: ("not_a_file", "not a file"),
     errno.ENOTDIR: ("not_a_file", "not a file"),
@@ -223,8 +223,8 @@ class InputFiles:
     def _raise_path_fault(self, error: Exception, path: str, written: str) -> None:
         """Raises a reject where trying again would not help."""
         number = _errno_of(error, path)
-        if number in _PATH_FAULTS:
-            reason, said = _PATH_FAULTS[number]
+        if number in _PATH_ERRORS:
+            reason, said = _PATH_ERRORS[number]
             raise Reject("load", reason, f"{said}: {written!r}", path=written) from None
 
 
@@ -244,7 +244,7 @@ def _is_missing(path: str) -> bool:
 
 def _fault_of(error: Exception, path: str) -> str:
     number = _errno_of(error, path)
-    return _PATH_FAULTS[number][0] if number in _PATH_FAULTS else ""
+    return _PATH_ERRORS[number][0] if number in _PATH_ERRORS else ""
 
 
 def _check(path: str, most: int = MAX_FILE_BYTES) -> os.stat_result:

@@ -26,9 +26,9 @@ class _Client(boto3_client.Client):
         if request.parts:
             super().complete_multipart_upload(request)
             return
-        place = {"Bucket": request.bucket, "Key": request.object}
-        self.client.abort_multipart_upload(**place, UploadId=request.upload_id)
-        self.client.put_object(**place, Body=b"")
+        target = {"Bucket": request.bucket, "Key": request.object}
+        self.client.abort_multipart_upload(**target, UploadId=request.upload_id)
+        self.client.put_object(**target, Body=b"")
 
 
 def share_s3_client() -> None:

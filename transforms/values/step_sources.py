@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...schemas.errors import Reject
-from ...schemas.images.files import PILLOW_FAULTS, Opened, open_frame, open_image
+from ...schemas.images.files import PILLOW_ERRORS, Opened, open_frame, open_image
 from ..manifests.formats.class_folders import is_image_name
 from ..storage.input_files import InputFiles
 from ..storage.listings import find_inside, is_hidden
@@ -153,7 +153,7 @@ class Animation:
             return open_frame(self._opened, step + self._hidden, self._max_pixels)
         except Reject as reject:
             raise reject.of(path=self._written) from None
-        except PILLOW_FAULTS as error:
+        except PILLOW_ERRORS as error:
             message = f"{type(error).__name__}: {error}"
             raise Reject("decode", "corrupt_image", message, path=self._written) from error
 
@@ -169,7 +169,7 @@ class Animation:
     def _count(self) -> int:
         try:
             return int(getattr(self._opened.image, "n_frames", 1)) - self._hidden
-        except PILLOW_FAULTS as error:
+        except PILLOW_ERRORS as error:
             message = f"its frames cannot be counted: {type(error).__name__}: {error}"
             raise Reject("decode", "corrupt_image", message, path=self._written) from error
 

@@ -15,7 +15,7 @@ from ....schemas.errors import BuildError, ManifestError, PixelbeamError, Reject
 from ....schemas.features.source import ARRAY_MARK
 from ...values.arrays.array_files import open_hdf5
 from ...values.arrays.hdf5 import find_dataset, open_object
-from ...values.arrays.stored import ARRAY_FAULTS
+from ...values.arrays.stored import ARRAY_ERRORS
 from .base import (
     NOT_UTF8,
     Malformed,
@@ -103,7 +103,7 @@ def _open(path: str, error_type: type[PixelbeamError]) -> Iterator[h5py.File]:
             yield file
     except Reject as reject:
         raise error_type(reject.message) from reject
-    except ARRAY_FAULTS as error:
+    except ARRAY_ERRORS as error:
         reason = str(error).partition("\n")[0]
         raise error_type(f"{path}: not readable as HDF5: {reason}") from error
 

@@ -183,10 +183,10 @@ class _Blobs:
 
 def _write_objects(dataset: h5py.Dataset, start: int, block: Any) -> None:
     """``dataset[start:…] = block``, where h5py would take values of one length for another axis."""
-    place = dataset.id.get_space()
-    place.select_hyperslab((start,), block.shape)
+    space = dataset.id.get_space()
+    space.select_hyperslab((start,), block.shape)
     kind = h5py.h5t.py_create(dataset.dtype)
-    dataset.id.write(h5py.h5s.create_simple(block.shape), place, block, kind)
+    dataset.id.write(h5py.h5s.create_simple(block.shape), space, block, kind)
 
 
 def _batch_lengths(lengths: array[int]) -> Iterator[list[int]]:

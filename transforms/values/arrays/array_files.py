@@ -20,7 +20,7 @@ from ...storage.streams import open_for_library
 from .blocks import BlockCache, BlockedDataset, ChunkedRows, chunked_rows
 from .hdf5 import FoundDataset, find_dataset, matlab_class, read_keys
 from .references import ArrayReference
-from .stored import ARRAY_FAULTS, MAX_VALUE_BYTES, StoredArray, plain_value
+from .stored import ARRAY_ERRORS, MAX_VALUE_BYTES, StoredArray, plain_value
 
 __all__ = ["ArrayBlock", "ArrayFiles", "open_hdf5"]
 
@@ -120,7 +120,7 @@ class ArrayFiles:
             name, key = reference.key
             keys = self._find_key(reference, name, key)
             found.rows = keys.rows[key]
-            _check_place(found, name, key, keys)
+            _check_selection(found, name, key, keys)
         return found
 
     def _find(self, reference: ArrayReference, of_images: bool) -> StoredArray:
@@ -211,9 +211,9 @@ class ArrayFiles:
     def _find_key(self, reference: ArrayReference, name: str, key: str) -> _Keys:
         """The keys of an array, ``key`` among them."""
         with self._lock:
-            place = (self._inputs.prefix + reference.file, name)
+            location = (self._inputs.prefix + reference.file, name)
             keys = _remember(
-                self._keys, place, _KEY_TABLES, lambda: self._read_keys(reference, name)
+                self._keys, location, _KEY_TABLES, lambda: self._read_keys(reference, name)
             )
         if key not in keys.rows:
             message = f"{reference.written}: there is no {key!r} in {name!r}"
@@ -269,7 +269,7 @@ def _choose_columns(stored: StoredArray, of_images: bool) -> StoredArray:
     return stored
 
 
-def _check_place(found: StoredArray, name: str, key: str, keys: _Keys) -> None:
+def _check_selection(found: StoredArray, name: str, key: str, keys: _Keys) -> None:
     """Keys that belong to the other axis would name what is not there, or something else."""
     if not found.axes:
         return
@@ -315,7 +315,7 @@ def open_hdf5(path: str, written: str) -> h5py.File:
         if isinstance(source, str):
             return h5py.File(source, "r", locking="best-effort")
         return h5py.File(source, "r")
-    except ARRAY_FAULTS as error:
+    except ARRAY_ERRORS as error:
         raise _file_fault(error, written, _HDF5_EXPECTED) from error
 
 
@@ -330,7 +330,7 @@ def _read_numpy(path: str, name: str, written: str) -> Any:
         return np.load(
             source, mmap_mode="r" if isinstance(source, str) else None, allow_pickle=False
         )
-    except (*ARRAY_FAULTS, zipfile.BadZipFile) as error:
+    except (*ARRAY_ERRORS, zipfile.BadZipFile) as error:
         raise _file_fault(error, written, "a NumPy file without pickled objects") from error
 
 

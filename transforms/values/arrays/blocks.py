@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from .stored import ARRAY_FAULTS
+from .stored import ARRAY_ERRORS
 
 __all__ = ["BlockCache", "BlockedDataset", "ChunkedRows", "chunked_rows"]
 
@@ -138,7 +138,7 @@ class BlockedDataset:
         try:
             parts = self._parts(wanted, isinstance(rows, int))
             pieces = [self._read(block, (*before, part, *behind)) for block, part in parts]
-        except ARRAY_FAULTS:  # a chunk is damaged, perhaps not one that these rows need
+        except ARRAY_ERRORS:  # a chunk is damaged, perhaps not one that these rows need
             return self._dataset[index]
         if len(pieces) == 1:
             return pieces[0].copy()  # a view would keep the block

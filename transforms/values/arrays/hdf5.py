@@ -10,7 +10,7 @@ import h5py
 
 from ....schemas.errors import Reject
 from ...storage.paths import beside, real_parent
-from .stored import ARRAY_FAULTS
+from .stored import ARRAY_ERRORS
 
 __all__ = ["FoundDataset", "Hdf5Files", "find_dataset", "matlab_class", "open_object", "read_keys"]
 
@@ -46,7 +46,7 @@ def find_dataset(files: Hdf5Files, path: str, name: str, written: str) -> FoundD
     """
     try:
         return _Search(files, written).find(path, name, _MAX_LINKS)
-    except ARRAY_FAULTS as error:
+    except ARRAY_ERRORS as error:
         said = str(error).partition("\n")[0]
         message = f"{written} cannot be read: {said}"
         raise Reject("load", "corrupt_file", message, path=written) from error

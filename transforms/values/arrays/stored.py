@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ....schemas.errors import Reject
 
-__all__ = ["ARRAY_FAULTS", "MAX_VALUE_BYTES", "StoredArray", "plain_value"]
+__all__ = ["ARRAY_ERRORS", "MAX_VALUE_BYTES", "StoredArray", "plain_value"]
 
-ARRAY_FAULTS = (OSError, RuntimeError, ValueError, TypeError, KeyError, EOFError)
+ARRAY_ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError, EOFError)
 """What h5py and NumPy raise on damaged files; ``MemoryError`` is the machine's fault."""
 
 MAX_VALUE_BYTES = 1 << 30
@@ -124,7 +124,7 @@ class StoredArray:
         whole = tuple(index.get(axis, slice(None)) for axis in range(len(self.data.shape)))
         try:
             read = np.asarray(self.data[whole])
-        except ARRAY_FAULTS:  # reading step by step will tell which, and what is wrong with it
+        except ARRAY_ERRORS:  # reading step by step will tell which, and what is wrong with it
             return None
         read = self._turn(read)
         if not isinstance(wanted, range):
@@ -146,7 +146,7 @@ class StoredArray:
             return False
         try:
             self._values = self.data[block.start : block.stop]
-        except ARRAY_FAULTS:  # reading row by row will tell which, and what is wrong with it
+        except ARRAY_ERRORS:  # reading row by row will tell which, and what is wrong with it
             return False
         self._block = block
         return True
@@ -157,7 +157,7 @@ class StoredArray:
         whole = tuple(index.get(axis, slice(None)) for axis in range(len(self.data.shape)))
         try:
             return self._plain(self.data[whole])
-        except ARRAY_FAULTS as error:
+        except ARRAY_ERRORS as error:
             message = f"{self.written} cannot be read: {_first_line(error)}"
             raise self._reject("corrupt_file", message) from error
 
