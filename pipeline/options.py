@@ -97,6 +97,7 @@ class BuildOptions:
     verbose: bool = False
 
     def __post_init__(self) -> None:
+        # An empty path is the working folder to some functions and an error to others.
         for name in ("manifest", "output", "labels", "join_on", "image_root"):
             value = getattr(self, name)
             if value is not None and not value.strip():
@@ -115,8 +116,10 @@ class BuildOptions:
             raise OptionError(
                 f"--threads: got {self.threads}, expected 1 or more (0: chosen by runner)"
             )
+        # True is an int to Python; other seeds, such as 1.0, would hash as other texts.
         if isinstance(self.seed, bool) or not isinstance(self.seed, int):
             raise OptionError(f"--seed: got {self.seed!r}, expected an integer")
+        # Said so, NaN is refused too.
         if not self.row_timeout > 0:
             raise OptionError(
                 f"--row_timeout: got {self.row_timeout:g}, expected more than 0 seconds"
@@ -244,6 +247,7 @@ def parse_build_options(arguments: argparse.Namespace) -> BuildOptions:
     if arguments.split_column and arguments.splits:
         raise OptionError("--split_column: got it beside --splits, expected one of the two")
     fractions = {"fractions": Splits.parse(arguments.splits)} if arguments.splits else {}
+    # From pb.build it may be one already; from the command line it is a name.
     schema = arguments.schema
     if not isinstance(schema, Schema):
         schema = load_schema(schema)
@@ -288,6 +292,7 @@ def parse_size(text: str) -> int:
     if match is None:
         raise OptionError(f"--shard_size: got {text!r}, expected a size like 128MB")
     size = float(match[1]) * _UNITS[(match[2] or "").upper()]
+    # Beyond it arithmetic on sizes fails far from here, and says nothing of the option.
     if size > sys.maxsize:
         raise OptionError(f"--shard_size: got {text[:20]!r}, expected a size like 128MB")
     return int(size)

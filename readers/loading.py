@@ -112,6 +112,7 @@ def load(
         DatasetError: the directory is not a published dataset, has no such split, or is not whole.
         ValueError: an argument has a value that it cannot have.
     """
+    # First, while these are the arguments alone: named once, they cannot be passed on under a wrong name.
     arguments = locals()
     options = ReadOptions(**{field.name: arguments[field.name] for field in fields(ReadOptions)})
     reading = _open(directory, split, options, input_context)
@@ -144,6 +145,7 @@ def input_fn(
     checked = ReadOptions(**options)
     reading = _open(directory, split, checked, None)
     warn_of_text(reading.published, reading.dataset.schema, checked.features)
+    # Chosen for all pipelines at once; without it each of them would choose, and warn, again.
     options["features"] = list(reading.dataset.schema.features)  # what is left out is said once
 
     def fn(input_context: Any = None) -> Any:

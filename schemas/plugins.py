@@ -99,6 +99,7 @@ def find_plugins(
     """
     plugins: dict[str, Plugin[_T]] = {}
     for point in _entry_points(group):
+        # Before it is loaded: what cannot be used need not run.
         if point.name in built_in or point.name in plugins:
             other = plugins[point.name].package if point.name in plugins else "pixelbeam"
             raise PluginError(

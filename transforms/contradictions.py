@@ -142,6 +142,7 @@ class LabelCollector:
         values = row.values
         cells = values[self._labels[0][0]] if len(self._labels) == 1 else self._cells(values)
         try:
+            # Cells as they are written are looked up first: few are new, and parsing them anew takes longer.
             label = self._known.get(cells)
         except TypeError:  # a list, as JSON and Parquet have them
             cells = repr(cells)
@@ -173,6 +174,7 @@ class LabelCollector:
         files, labels = tuple(self._files), tuple(self._texts)
         self.start()
         buckets = (entries["image"] >> np.uint64(64 - _BUCKET_BITS)).astype(np.int64)
+        # Stable, so that rows of a bucket stay in the order in which they came.
         entries = entries[order := np.argsort(buckets, kind="stable")]
         starts = np.flatnonzero(np.diff(buckets[order], prepend=-1))
         for part in np.split(entries, starts[1:]) if len(entries) else ():
@@ -234,6 +236,7 @@ def find_contradictions(blocks: Iterable[LabelBlock], by_split: bool = False) ->
     blocks = list(blocks)
     files = sorted({file for block in blocks for file in block.files})
     labels = sorted({label for block in blocks for label in block.labels})
+    # Each block numbers files and labels by itself; here all get the numbers that the sorted names have.
     file_numbers = {file: number for number, file in enumerate(files)}
     numbers = {label: number for number, label in enumerate(labels)}
     parts = []
@@ -243,6 +246,7 @@ def find_contradictions(blocks: Iterable[LabelBlock], by_split: bool = False) ->
         part["label"] = np.array([numbers[label] for label in block.labels])[part["label"]]
         parts.append(part)
     rows = np.concatenate(parts)
+    # Equal images lie side by side then, whichever workers they came from; the example is the same one.
     rows = rows[np.lexsort((rows["row"], rows["file"], rows["image"]))]
     same = rows["image"][1:] == rows["image"][:-1]
 

@@ -152,6 +152,7 @@ def assign_split(
                 f"column {splits.column!r}: got {name[:80]!r}, {EXPECTED_SPLIT}",
             )  # fmt: skip
         return name
+    # Nothing to decide, so not even a hash for each row.
     if len(splits.fractions) == 1:
         return splits.fractions[0][0]
     if splits.group_by:
@@ -164,6 +165,7 @@ def assign_split(
     for name, bound in _bounds(splits.fractions):
         if point < bound:
             return name
+    # Fractions add up to 1 only nearly, so the last bound may lie a little under the range's end.
     return splits.fractions[-1][0]
 
 
@@ -256,6 +258,7 @@ class _AssignSplitFn(beam.DoFn):
         except Reject as reject:
             yield beam.pvalue.TaggedOutput("rejects", reject_row(self._row_format, row, reject))
             return
+        # The key is hashed here once; all later steps compare and cut the packed bytes.
         packed = pack_row(order_of(self._seed, key, row, self._find_block(row)), row)
         self._blocks.setdefault(split, []).append(packed)
         self._bytes += len(packed)

@@ -103,6 +103,7 @@ def verify(directory: str, quick: bool = False, threads: int = 4) -> Verified:
             "interrupted, run the same `pixelbeam build` command again"
         )
     verified = Verified(files=1)
+    # A fault and not the end: what can still be read of the dataset is checked as well.
     if not has_right_checksum(text):
         fault = Fault(DATASET_FILE, "the checksum is wrong: the file is not as it was written")
         verified.faults.append(fault)
@@ -191,6 +192,7 @@ class _Checker:
             first: the format and file that were checked before it.
         """
         number, faults = 0, list[Fault]()
+        # Two formats hold the same records: what is checked against the schema once is only compared then.
         twins = None if first is None else self._values(*first)
         with self._folder.local(file.path) as path:
             with path.open("rb") as content:
@@ -210,6 +212,7 @@ class _Checker:
                 faults.append(Fault(file.path, str(corrupt), at, corrupt.offset))
             except PluginFailure as failure:
                 faults.append(Fault(file.path, str(failure), number))
+        # After a fault the count is no news.
         if not faults:
             faults += self._check_count(shard, file, number)
         return number, faults + ([Fault(file.path, _CHANGED)] if changed else [])

@@ -53,6 +53,7 @@ def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
         for name, file in info.files.items()
         if name not in present or file.bytes not in (None, present[name])
     ]
+    # Of a dataset that is not whole, its sources say nothing that helps.
     if lost:
         said = f"{_count(len(lost), 'file')} missing or of another size: {_list(sorted(lost))}"
         return Changes(missing=(said,))
@@ -69,6 +70,7 @@ def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
         if noted is None:
             unseen += 1
             continue
+        # What a shard noted as unreadable is looked at with the shard's notes; the list of rejects has it too.
         known.update(written for written, state in noted.states.items() if state.fault)
         in_parts.update(written for written, state in noted.states.items() if state.in_parts)
         changed.update(check.changed(noted))
@@ -109,6 +111,7 @@ def _early(job: BuildJob, known: set[str]) -> dict[str, InputState]:
         for reject in rejects
         if reject["path"]
         and reject["manifest"] in job.manifest_files
+        # Only files that lie outside of arrays, and reasons that are a file's own: a slow row is no change.
         and (noted := job.inputs.of(reject["manifest"]).prefix + reject["path"]) not in known
         and reject["reason"] in PASSING_REASONS - {"time_limit", "no_frames"}
         and "::" not in reject["path"]

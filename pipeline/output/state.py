@@ -75,6 +75,7 @@ def look_at_output(job: BuildJob) -> Found:
     """
     output = job.output
     try:
+        # What is there is half of the old dataset and half of the new one; to finish that needs the lock.
         if is_replacing(output):
             return Found(OutputState.NEW, job)
         published = output.read(DATASET_FILE)
@@ -102,14 +103,17 @@ def take_output(job: BuildJob) -> Iterator[Found]:
     """
     output = job.output
     with _lock(output):
+        # First of all, so that the folder holds one dataset, and looking at it means something.
         replaced = is_replacing(output)
         finish_replacing(output)
         found = (_look_at_replaced(job) if replaced else None) or look_at_output(job)
+        # By another process since this one looked without the lock; or by one that was killed right after.
         if found.state is OutputState.PUBLISHED:
             clear_state(output)
             yield replace(found, replaced=replaced)
             return
         if output.exists(DATASET_FILE):
+            # The published dataset stays readable until the new one is complete beside it.
             found = _look_at_next(job)
         elif job.options.overwrite:
             remove_build(output)
@@ -125,9 +129,11 @@ def _look_at_dataset(job: BuildJob, published: bytes) -> Found:
     if job.options.overwrite:
         return Found(OutputState.NEW, job)
     other, softer, inputs = differences(before, job.command)
+    # A dataset is complete, so nothing of it can be taken over by a command that differs, be it in little.
     if other or softer:
         raise _refuse(f"{named} holds a dataset of another command", [*other, *softer, *inputs])
     changes = Changes(tuple(inputs))
+    # To compare thousands of images would tell nothing new where the manifest itself differs.
     if not inputs:
         changes = find_changes(job, DatasetInfo.loads(published, output.root))
     if changes.missing:
@@ -204,6 +210,8 @@ def _check_empty(job: BuildJob) -> None:
     if output.is_empty():
         return
     names = output.sizes()
+    # Leftovers of a killed build have names of ours and a state folder; names alone, as of somebody's
+    # own train-*.tfrecord files, are no licence to delete.
     own = output.exists(STATE_FOLDER) and all(is_ours(name, names) for name in names)
     if not own or output.folders() - {STATE_FOLDER}:
         raise OutputError(

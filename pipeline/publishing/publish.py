@@ -76,6 +76,7 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
         results = read_results(output, plan, statistics_file)
         rejects_file = scratch / REJECTS_FILE
         by_reason, early, examples = _collect_rejects(output, results, rejects_file)
+        # Before the rejects are judged: where rows are lost, too few rejects are no good news.
         _balance(plan, results, early, by_reason.total())
         said = _refusal(max_rejects, by_reason, plan.rows_seen)
         if said:
@@ -99,12 +100,15 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
         listed,
         command,
     )
+    # Shards of an earlier plan or overwritten build; after all files of this dataset are there, and before
+    # dataset.json vouches for the folder.
     names = output.sizes().keys()
     stale = sorted(names - dataset.files.keys())
     output.delete_files([name for name in stale if is_ours(name, names)])
     shards = {shard.name for found in results.values() for shard in found.shards}
     unknown = sorted(output.sizes(INPUTS_FOLDER).keys() - shards)
     output.delete_files([f"{INPUTS_FOLDER}/{name}" for name in unknown])
+    # Last of all: its presence is what says that the dataset is whole.
     output.write(DATASET_FILE, fill_checksum(dataset.dumps()))
     clear_state(output)
 
@@ -155,6 +159,7 @@ def _collect_rejects(
             for line in lines.splitlines():
                 reject = json.loads(line)
                 by_reason[reject["reason"]] += 1
+                # The first in the files' order, so that the same build always shows the same ones.
                 examples.setdefault(reject["reason"], reject)
                 early += is_early
     return by_reason, early, examples
@@ -233,6 +238,7 @@ def _describe(
     listed: dict[str, PublishedFile],
     command: dict[str, Any],
 ) -> DatasetInfo:
+    # Of what decides the bytes, not of the bytes: known for each shard, however it was built or kept.
     fingerprints = [shard.fingerprint for split in results.values() for shard in split.shards]
     return DatasetInfo.model_validate(
         {

@@ -54,6 +54,7 @@ def read_elements(
     else:
         batches = _expect(source.batches(options.batch_size, options.drop_remainder), steps)
     batches = _repeat(batches, options)
+    # Where values are but copied, more threads than read make it slower, and so does tuning them.
     if source.most_parses is None or reader.decodes or not elements.only_copies:
         return reader.decode(batches, elements.arrange, parallel).prefetch(tf.data.AUTOTUNE)
     parallel["num_parallel_calls"] = source.most_parses

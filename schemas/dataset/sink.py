@@ -181,6 +181,7 @@ def flatten_value(value: FeatureValue | np.generic) -> FeatureValue:
         return value
     array: Any = np.asarray(value)
     if array.dtype.kind == "u":
+        # What tf.train.Feature has no type for goes as bytes, in the order that tf.io.decode_raw takes for given.
         return [array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()]
     flat: FeatureValue = array.ravel()
     return flat

@@ -154,6 +154,7 @@ def _merge_functions(sources: Iterable[DecodeSource]) -> list[str]:
     functions: dict[str, str] = {}
     for source in sources:
         for name, code in source.functions.items():
+            # They stand in one module, where the second definition would silently take the first one's place.
             if functions.setdefault(name, code) != code:
                 raise ValueError(f"got two different functions {name!r}, expected one")
     return list(functions.values())

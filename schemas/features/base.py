@@ -395,7 +395,6 @@ class SettingError(ValueError):
 def shorten(value: Any, limit: int = 80) -> str:
     """A value as messages show it: its ``repr``, cut to ``limit`` characters."""
     if isinstance(value, str | bytes | list | tuple) and len(value) > limit:
-        # Cut before repr, which would write out megabytes.
-        return repr(value[:limit])[: limit - 1] + "…"
+        return repr(value[:limit])[: limit - 1] + "…"  # repr of all would write out megabytes
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

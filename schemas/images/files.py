@@ -161,7 +161,7 @@ class Opened:
             return False
         try:
             return bool(getattr(self.image, "is_animated", False))
-        except PILLOW_FAULTS:  # what follows the first one is damaged
+        except PILLOW_ERRORS:  # what follows the first one is damaged
             return True
 
 

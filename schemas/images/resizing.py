@@ -113,6 +113,7 @@ def resize(
         resample: a key of ``FILTERS``.
     """
     left, top, right, bottom = region
+    # A decoder may have scaled the image already, so the box is in its pixels, not the file's.
     x, y = (right - left) / size[0], (bottom - top) / size[1]
     a, b, c, d = plan.box
     # Rounding of floats must not put the box outside of the image.
@@ -122,6 +123,7 @@ def resize(
         min(left + c * x, image.width),
         min(top + d * y, image.height),
     )
+    # Resampling to the same size would still cost time, and round.
     if plan.size == image.size and box == (0, 0, *image.size):
         return image
     return image.resize(plan.size, FILTERS[resample], box)
@@ -152,6 +154,7 @@ def _cover(size: Size, target: Size) -> Box:
     """The largest centred part with the target's shape; the same numbers as ``ImageOps.fit``."""
     width, height = size
     shape = target[0] / target[1]
+    # Exactly equal: computed, the box might miss an edge by a rounding.
     if width / height == shape:
         return (0, 0, width, height)
     if width / height > shape:

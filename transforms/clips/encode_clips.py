@@ -53,6 +53,7 @@ class ClipEncoder:
         sources = {name: self._open(name, feature) for name, feature in steps.items()}
         even = {name: feature for name, feature in steps.items() if not feature.ragged}
         self.seen = self._count_steps({name: sources[name] for name in even})
+        # Ragged features are not chosen among: their steps are not those of the others.
         kept = self._choose(self.seen) if even else range(0)
         parts = [self._encode_even(even, sources, kept)] if even else []
         for name, feature in steps.items():
@@ -185,6 +186,7 @@ class ClipEncoder:
             for name, one in encoded.items():
                 part.add(name, one)
             good.append(step)
+            # Else the memory of a clip would be that of all its frames.
             self.reader.forget()
         return good
 

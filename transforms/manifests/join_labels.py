@@ -118,12 +118,9 @@ def join_rows(
     return Joined((*rejects, *_unmatched(join, key, image, label)))
 
 
-def _order(row: ManifestRow) -> tuple[str, int]:
-    return row.file, row.row
-
-
 def _first(rows: Iterable[ManifestRow]) -> tuple[ManifestRow | None, list[ManifestRow]]:
-    ordered = sorted(rows, key=_order)
+    # Beam's groups have no order, and which row is kept must not depend on chance.
+    ordered = sorted(rows, key=lambda row: (row.file, row.row))
     return (ordered[0], ordered[1:]) if ordered else (None, [])
 
 
@@ -261,6 +258,7 @@ class _JoinRowsFn(beam.DoFn):
         self._matched = 0
 
     def start_bundle(self) -> None:
+        # One number a bundle is enough, where an element a row would be as many as there are rows.
         self._matched = 0
 
     def process(self, group: tuple[str, dict[str, Iterable[ManifestRow]]]) -> Iterator[Any]:

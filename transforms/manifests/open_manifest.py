@@ -104,6 +104,7 @@ def open_manifest(spec: str, leave_out: str = "") -> Manifest:
         raise ManifestError(f"{spec}: cannot be read: {error}") from error
     if found:
         return _open_files(spec, found)
+    # A file whose name has an asterisk in it was found above; what is left is a pattern.
     if glob.has_magic(spec):
         raise ManifestError(f"{spec}: no file matches")
     if folder is False:
@@ -127,6 +128,7 @@ def _relative(path: str, root: str) -> str:
 def _one_format(files: Sequence[ManifestFile]) -> ManifestFormat:
     with ThreadPoolExecutor(_HEADS_AT_ONCE) as pool:
         formats = list(pool.map(recognize_format, [file.path for file in files]))
+    # One format reads all files, so that tasks need not look at the heads again.
     for file, other in zip(files, formats, strict=True):
         if other != formats[0]:
             raise ManifestError(
@@ -140,6 +142,7 @@ def _same_columns(
 ) -> tuple[str, ...]:
     with ThreadPoolExecutor(_HEADS_AT_ONCE) as pool, naming_format(manifest_format):
         headers = list(pool.map(manifest_format.columns, [file.path for file in files]))
+    # In the order of the first file; a set would have another one in each process.
     every = tuple(dict.fromkeys(name for header in headers for name in header))
     if manifest_format.optional_columns:
         return every

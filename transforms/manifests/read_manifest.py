@@ -87,6 +87,7 @@ class ReadManifest(beam.PTransform):
         read = (
             pbegin
             | "CreateFiles" >> beam.Create(self._manifest.files, reshuffle=False)
+            # Without these, a runner fuses the steps, and one worker reads the whole manifest.
             | "SpreadFiles" >> beam.Reshuffle()
             | "SplitFiles" >> beam.ParDo(_SplitFileFn(manifest_format, self._range_bytes))
             | "SpreadParts" >> beam.Reshuffle()

@@ -75,6 +75,7 @@ class ShardTask:
             packed: its rows from ``pack_row``, in any order.
             pool: runs the rows' decoding and encoding.
         """
+        # Beam gives them in any order. A packed row begins with its order in the split, so bytes sort as rows do.
         rows = sorted(packed)
         fingerprint = self._fingerprint(name, rows)
         stored = self._stored(name)
@@ -99,6 +100,7 @@ class ShardTask:
             files = sorted({row.file for row in map(unpack_row, rows) if has_inline(row)})
             decisive |= {"inline": {file: self.inline.get(file) for file in files}} if files else {}
         digest = hashlib.sha256(f"{json.dumps(decisive, sort_keys=True)}\0{name}\0".encode())
+        # With the lengths, no two lists of rows are one text.
         for row in rows:
             digest.update(len(row).to_bytes(8, "big"))
             digest.update(row)
@@ -132,6 +134,7 @@ class ShardTask:
         now = InputCheck(self.encoder.inputs, self.check_sources).renew(noted) if noted else None
         if now is None or not self._rejects_again(result, rows, pool):
             return False
+        # Touched, or in another folder: with the new times the next look need not hash the files again.
         if now != noted:
             self.output.write(path, now.to_bytes())
         return True
@@ -199,6 +202,8 @@ class ShardTask:
         ):
             if lost:
                 self.output.write(path(name), "".join(map(reject_line, lost)).encode())
+        # The result comes last, for it vouches for all the others: after a crash before it, the shard is
+        # built again.
         inputs = ShardInputs(encoder.inputs.full_root, log.take())
         self.output.write(ShardInputs.path(name), inputs.to_bytes())
         reasons = count_reasons(rejects)

@@ -104,6 +104,7 @@ class InputFiles:
             data, state = self._read(written)
         except Reject as reject:
             if self.log is not None:
+                # That it could not be read is noted as well: when it can be, the row's shard is built again.
                 self.log.add(self.prefix + written, InputState(fault=reject.reason))
             raise
         if self.log is not None:
@@ -184,6 +185,7 @@ class InputFiles:
                 missing = state.stamp is None and _is_missing(path)
                 return InputState(fault="file_not_found") if missing else state
             found = _check(path, sys.maxsize if in_parts else MAX_FILE_BYTES)
+            # A file's size and time can be had of files that may not be read, too.
             if not os.access(path, os.R_OK):
                 return InputState(fault="permission_denied")
             return _stamp(found, in_parts)
@@ -217,6 +219,7 @@ class InputFiles:
         if is_local(self.root) and is_local(path):
             # With symbolic links resolved, so that none of them leads out either.
             return real_path(path).startswith(real_folder(self.root).rstrip(os.sep) + os.sep)
+        # Object stores take .. for a name like any other, yet what serves them may resolve it.
         inside = path.startswith(self.root.rstrip("/") + "/")
         return inside and ".." not in path.split("/")
 
@@ -230,6 +233,7 @@ class InputFiles:
 
 def _errno_of(error: Exception, path: str) -> int | None:
     number = getattr(error, "errno", None)
+    # Beam's filesystems wrap the store's errors in one of their own, without a number.
     if number is None and not is_local(path) and _is_missing(path):
         return errno.ENOENT
     return number
@@ -259,6 +263,7 @@ def _check(path: str, most: int = MAX_FILE_BYTES) -> os.stat_result:
 
 
 def _stamp(found: os.stat_result, even_fresh: bool = False) -> InputState:
+    # A file may be written again within the resolution of its time; without one, content decides.
     age = time.time_ns() - found.st_mtime_ns
     settled = even_fresh or age > _FRESH_NS
     return InputState(found.st_size, found.st_mtime_ns if settled else 0)

@@ -191,6 +191,7 @@ class Folder:
             return
         path = self.path(name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
+        # The kernel lets go of it when the process ends, however it ends: no lock is ever left behind.
         with open(path, "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -210,6 +211,7 @@ class Folder:
                 digest.update(block)
             size = file.tell()
             if is_local(self.root):
+                # Content before name: a crash must not leave the final name with no content behind it.
                 os.fsync(file.fileno())
         if is_local(self.root):
             _rename(local, Path(self.path(name)))
@@ -267,6 +269,7 @@ class Folder:
             filesystems().delete(left)
 
     def _upload(self, local: Path, name: str) -> None:
+        # Under another name first, for not every filesystem shows a file only once it is whole.
         temporary = self.path(f"{TEMPORARY_FOLDER}/{uuid.uuid4().hex}")
         for folder in (self.path(TEMPORARY_FOLDER), os.path.dirname(self.path(name))):
             if not filesystems().exists(folder):
@@ -284,6 +287,7 @@ class Folder:
 def _rename(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(source, target)
+    # The new name is in the folder's own blocks, which are flushed apart from the file's.
     folder = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -51,6 +51,7 @@ class Delimited(TextFormat):
                 f"{path}: line 1: got {line[1].decode(errors='replace')!r}, which only Excel knows, expected "
                 f"the header; remove the line, and put {wanted} between the cells"
             )
+        # The header may go over several lines, if a name in quotes has a line break.
         left = iter(lines)
         number, cells = next(split_cells(left, self.delimiter), (1, None))
         if cells is None:
@@ -75,6 +76,7 @@ class Delimited(TextFormat):
                 yield number, cells
             elif len(cells) == width:
                 values = keep(cells)
+                # Most rows have no empty cell, and looking is quicker than building the tuple again.
                 if "" in values:
                     values = tuple(value or None for value in values)
                 yield number, values
@@ -107,12 +109,14 @@ def split_cells(
     again: deque[tuple[int, bytes]] = deque()
     while (numbered := again.popleft() if again else next(lines, _NO_LINE)) is not _NO_LINE:
         number, line = numbered
+        # Where nothing is quoted, str.split does what a CSV reader would, in less time.
         if b'"' in line:
             cells: list[str] | Malformed | None = _split_alone(line, delimiter)
             if cells is None:
                 taken = _Taken(numbered, again, lines)
                 cells = _split_joined(taken, delimiter)
                 if isinstance(cells, Malformed) and cells.reason == MALFORMED_ROW:
+                    # A stray quote takes in all lines up to the next one; they are rows of their own.
                     again.extendleft(reversed(taken.lines[1:]))
         else:
             cells = _split_plain(line, delimiter)
@@ -171,6 +175,7 @@ class _Taken:
             return text + "\n"
         if text.reason == MALFORMED_ROW:
             raise csv.Error(text.message)
+        # So that the row still ends where it ends; _check_text then says which byte it was.
         return line.decode(errors="surrogateescape") + "\n"
 
 

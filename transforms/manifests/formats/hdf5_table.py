@@ -110,6 +110,7 @@ def _open(path: str, error_type: type[PixelbeamError]) -> Iterator[h5py.File]:
 
 def _hard_links(group: h5py.Group, kind: int) -> Iterator[str]:
     for name in group:
+        # Soft and external links may lead anywhere, also to other files; only what lies here is taken.
         link = group.get(name, getlink=True)
         if isinstance(link, h5py.HardLink) and _kind_of(group, name) == kind:
             yield name
@@ -132,6 +133,7 @@ def _datasets_of_rows(file: h5py.File, path: str) -> dict[str, int]:
             lengths[name] = len(dataset)
     if not lengths:
         return {}
+    # The length that most of them share, so that a lone dataset, such as one of names, hides no table.
     common = Counter(lengths.values())
     rows = max(common, key=lambda length: (common[length], length))
     return {name: rows for name, length in lengths.items() if length == rows}
@@ -217,6 +219,7 @@ def _is_inline(dataset: h5py.Dataset, count: int, of_files: bool) -> bool:
 
 def _holds_paths(dataset: h5py.Dataset) -> bool:
     """Whether strings are paths rather than files, by the first of them: they may be large."""
+    # Fixed-size strings are as long as the longest: such a column holds files.
     if not dataset.size or dataset.dtype.itemsize > _PATH_BYTES:
         return False
     first = dataset[(0,) * dataset.ndim]

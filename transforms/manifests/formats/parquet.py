@@ -57,6 +57,7 @@ class Parquet(ManifestFormat):
             return check_names(file.schema_arrow.names, path)
 
     def parts(self, part: Part, size: int, range_bytes: int) -> list[Part]:  # noqa: D102
+        # A row group is the least that can be read without its neighbours.
         parts, row = [], 1
         with _open(part.path, BuildError) as file:
             for group in range(file.num_row_groups):
@@ -105,6 +106,7 @@ def _read_batches(
     with _open(path, BuildError) as file:
         rows = _rows_within(file, row_group, BATCH_BYTES)
         read_rows = min(_READ_ROWS, _rows_within(file, row_group, _READ_BYTES))
+        # Rows are counted out by how many make a batch, whatever number the library decodes at a time.
         values = _values(_record_batches(file, row_group, [column], read_rows), first * rows)
         while batch := _share_equal(islice(values, rows)):
             yield batch
@@ -135,6 +137,7 @@ def _share_equal(values: Iterator[bytes | str | None]) -> list[bytes | str | Non
     for value in values:
         size += len(value or b"")
         if size > BATCH_BYTES:
+            # Hashing all values would cost every dataset what only the odd one needs.
             seen = seen if seen is not None else {known: known for known in batch}
             value = seen.setdefault(value, value)
         batch.append(value)
@@ -175,6 +178,7 @@ def _rows_at_once(file: Any, row_group: int, names: tuple[str, ...]) -> int:
 def _rows_of_size(file: Any, row_group: int, wanted: Callable[[str], bool], size: int) -> int:
     group = file.metadata.row_group(row_group)
     chunks = [group.column(index) for index in range(group.num_columns)]
+    # What the footer says, so nothing is read to find out; at least one row, however large it is.
     used = sum(c.total_uncompressed_size for c in chunks if wanted(c.path_in_schema))
     return max(1, group.num_rows * size // max(1, used))
 
@@ -243,5 +247,6 @@ def _column(file: Any, part: Part, name: str, projection: Projection) -> _Column
 def _rows(batch: Any, columns: list[_Column], position: int, first: int) -> Iterator[Record]:
     cells = [column.cells(batch, position) for column in columns]
     for numbered in zip(range(first, first + batch.num_rows), *cells, strict=True):
+        # One cell that cannot be read costs its row alone.
         bad = [value for value in numbered if isinstance(value, Malformed)]
         yield numbered[0], bad[0] if bad else numbered[1:]

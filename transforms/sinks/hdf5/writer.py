@@ -48,6 +48,8 @@ class HDF5Writer:
         self._path = path
         self._schema = schema
         self._columns = {column.key: column for column in columns(schema)}
+        # A dataset that grows would have to be chunked, and contiguous ones can be memory-mapped; so values wait
+        # in temporary files until their number is known.
         self._spools = {key: _open_spool(c, path.parent) for key, c in self._columns.items()}
 
     def write(self, values: Mapping[str, RecordValue]) -> None:
@@ -58,6 +60,7 @@ class HDF5Writer:
     def close(self) -> None:
         """Completes the file."""
         with create_file(self._path) as file:
+            # No time and no library's name: the same records give the same bytes.
             file.attrs["format"] = FORMAT
             file.attrs["shard"] = self._path.stem
             for name in ("name", "version"):
@@ -154,6 +157,7 @@ class _Blobs:
 
     def __init__(self, folder: Path, dtype: Any, labels: tuple[str, ...]):
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by finish
+        # 8 bytes a value, where a list of ints takes 36.
         self._lengths = array("q")
         self._dtype, self._labels = dtype, labels
 
@@ -170,6 +174,7 @@ class _Blobs:
         self._file.seek(0)
         start = 0
         for lengths in _batch_lengths(self._lengths):
+            # Of a list of values of one length, NumPy would make fixed-size strings, or a second axis.
             block = np.empty(len(lengths), object)
             for index, length in enumerate(lengths):
                 block[index] = self._convert(self._file.read(length))

@@ -86,6 +86,7 @@ class ArrayFiles:
         """The same open files, with paths that are relative to another manifest's folder."""
         if inputs is self._inputs:
             return self
+        # Shallow: the open files, caches and the lock stay the same objects.
         other = copy(self)
         other._inputs = inputs
         return other
@@ -156,6 +157,7 @@ class ArrayFiles:
         Raises:
             Reject: stage ``load``: it cannot be found, or must not be read.
         """
+        # Of these formats HDF5 alone has chunks, and a whole array is no row that could share one.
         whole = reference.index is None and reference.rows is None and reference.key is None
         if whole or reference.file.lower().endswith((".npy", ".npz")):
             return None
