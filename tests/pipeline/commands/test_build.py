@@ -13,6 +13,7 @@ from apache_beam.runners.runner import PipelineState
 from number_datasets import NUMBERS, make_root, open_build, publish_by_hand
 from pixelbeam.pipeline.commands import build as build_module
 from pixelbeam.pipeline.commands.build import (
+    Built,
     _check_image_root,
     _describe_manifest,
     _introduce,
@@ -167,6 +168,7 @@ def test_what_a_build_led_to(numbers):
     built = build(options, PipelineOptions(["--runner=FnApiRunner"]), console)
     assert (built.state, built.dataset.rows, built.looked_in) == (OutputState.NEW, 3, "")
     assert 0 < built.seconds < 600
+    assert replace(built, seconds=1.0) == Built(OutputState.NEW, built.dataset, 1.0)
     assert console.file.getvalue().splitlines()[-1] == "  runner    local, 1 thread a task"
     again = build(options)
     assert (again.state, again.dataset) == (OutputState.PUBLISHED, built.dataset)
