@@ -35,6 +35,7 @@ DEV = [
     *HDF5,
     *MUTATION,
     *S3,
+    "duckdb>=1.1",
     "hypothesis>=6.100",
     "mypy>=1.13",
     "pre-commit>=3.7",

@@ -30,6 +30,7 @@ __all__ = [
     "parse_size",
 ]
 
+INDEXES = ("parquet", "none")
 _DEFAULT_SHARD_BYTES = 128_000_000
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
@@ -84,6 +85,7 @@ class BuildOptions:
     image_root: str | None = None
     allow_outside: bool = False
     sinks: tuple[str, ...] = ("tfrecord",)
+    index: str = "parquet"
     splits: Splits = field(default_factory=Splits)
     shard_size: ShardSize = field(
         default_factory=lambda: ShardSize(shard_bytes=_DEFAULT_SHARD_BYTES)
@@ -112,6 +114,8 @@ class BuildOptions:
             raise OptionError(
                 f"--check_sources: got {self.check_sources!r}, expected one of {', '.join(CHECKS)}"
             )
+        if self.index not in INDEXES:
+            raise OptionError(f"--index: got {self.index!r}, expected {' or '.join(INDEXES)}")
         if self.threads < 0:
             raise OptionError(
                 f"--threads: got {self.threads}, expected 1 or more (0: chosen by runner)"
@@ -194,6 +198,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help=f"{', '.join(installed_sinks())}; comma-separated (default: tfrecord)",
     )
+    add("--index", default="parquet", metavar="HOW", help="parquet: a row a record beside each shard, with where "
+        "it lies, what it was made from and its labels (default); or none")  # fmt: skip
     add(
         "--splits",
         metavar="FRACTIONS",
@@ -262,6 +268,7 @@ def parse_build_options(arguments: argparse.Namespace) -> BuildOptions:
         schema=schema,
         output=arguments.output,
         sinks=tuple(name.strip() for name in arguments.sinks.split(",")),
+        index=arguments.index,
         splits=Splits(column=arguments.split_column, group_by=arguments.group_by, **fractions),
         shard_size=_shard_size(arguments),
         seed=arguments.seed,

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import pyarrow as pa
 
 from ...schemas.dataset.checksum import has_right_checksum
-from ...schemas.dataset.file_names import DATASET_FILE, DROPPED_FILE, REJECTS_FILE
+from ...schemas.dataset.file_names import DATASET_FILE, DROPPED_FILE, REJECTS_FILE, index_file
+from ...schemas.dataset.index import read_index
 from ...schemas.dataset.info import DatasetInfo, ShardFile, ShardInfo
 from ...schemas.dataset.packages import describe_changes
 from ...schemas.dataset.sink import CorruptShard, Sink
@@ -29,7 +31,7 @@ from ...transforms.sinks.check_records import check_record
 from ...transforms.sinks.registry import installed_sinks, naming_sink
 from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.paths import check_filesystem, has_folder
-from ..output.own_files import is_ours
+from ..output.own_files import is_ours, list_files
 
 __all__ = ["Fault", "Verified", "verify"]
 
@@ -127,7 +129,7 @@ class _Checker:
     def __init__(self, folder: Folder, info: DatasetInfo, quick: bool):
         self._folder, self._info, self._quick = folder, info, quick
         self.schema: Schema = info.read_schema(folder.root)
-        self._sizes = folder.sizes()
+        self._sizes = list_files(folder)
         self._used = {n for split in info.splits.values() for s in split.shards for n in s.files}
 
     def check_books(self) -> Iterator[Fault]:
@@ -191,7 +193,7 @@ class _Checker:
             file: the file.
             first: the format and file that were checked before it.
         """
-        number, faults = 0, list[Fault]()
+        number, faults, offsets = 0, list[Fault](), list[int | None]()
         # Two formats hold the same records: what is checked against the schema once is only compared then.
         twins = None if first is None else self._values(*first)
         with self._folder.local(file.path) as path:
@@ -199,6 +201,7 @@ class _Checker:
                 changed = _sha256(content) != file.sha256
             try:
                 for offset, values in self._read(sink, path):
+                    offsets.append(offset)
                     if first is None or twins is None:
                         messages = check_record(self.schema, values)
                     else:
@@ -215,6 +218,9 @@ class _Checker:
         # After a fault the count is no news.
         if not faults:
             faults += self._check_count(shard, file, number)
+            faults += self._check_index(
+                file, offsets if _is_addressed(shard, sink) else None, number
+            )
         return number, faults + ([Fault(file.path, _CHANGED)] if changed else [])
 
     def _values(self, sink: Sink, file: ShardFile) -> Iterator[Mapping[str, RecordValue]]:
@@ -232,6 +238,27 @@ class _Checker:
     def _check_count(self, shard: ShardInfo, file: ShardFile, number: int) -> Iterator[Fault]:
         if number != shard.num_records:
             yield Fault(file.path, f"got {number} records, expected {shard.num_records}")
+
+    def _check_index(
+        self, file: ShardFile, offsets: list[int | None] | None, number: int
+    ) -> Iterator[Fault]:
+        """Checks that the index has a row for each record, with where it lies in the file."""
+        name = index_file(file.path.rpartition(".")[0])
+        if name not in self._info.files or name not in self._sizes:
+            return
+        with self._folder.open(name) as content:
+            try:
+                table = read_index(content.read(), ["index", "offset"])
+            except (pa.ArrowException, OSError) as error:
+                yield Fault(name, f"cannot be read: {error}")
+                return
+        rows = table.column("index").to_pylist()
+        if rows != list(range(number)):
+            yield Fault(
+                name, f"got rows for {len(rows)} records, expected one for each of {number}"
+            )
+        elif offsets is not None and table.column("offset").to_pylist() != offsets:
+            yield Fault(name, f"the offsets are not those of {file.path}")
 
     def _check_presence(self, name: str, size: int | None) -> Iterator[Fault]:
         if name not in self._sizes:
@@ -257,6 +284,12 @@ class _Checker:
                     yield Fault(name, f"line {number} is not a reject")
         if by_reason != expected:
             yield Fault(name, f"the rejects differ from those that {DATASET_FILE} counts")
+
+
+def _is_addressed(shard: ShardInfo, sink: Sink) -> bool:
+    """Whether the offsets in the index are those of this format's files: the first that has such."""
+    sinks = (installed_sinks().get(name) for name in shard.files)
+    return sink == next((s for s in sinks if s is not None and s.has_addresses), None)
 
 
 def _compare(

@@ -46,7 +46,7 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
     plan = split.rows | "PlanShards" >> PlanShards(planner, read.counts, read.ledger, split.labels)
     task = ShardTask(
         job.output,
-        replace(job.encoder, sinks=options.sinks),
+        replace(job.encoder, sinks=options.sinks, index=options.index != "none"),
         job.manifest_root,
         options.check_sources,
         job.inline_hashes,

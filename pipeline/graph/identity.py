@@ -77,6 +77,7 @@ def describe_command(
         "manifest": {name: file.content for name, file in manifest.items()},
         "schema": options.schema.to_dict(),
         "sinks": list(options.sinks),
+        "index": options.index,
         "splits": dict(options.splits.fractions) if not options.splits.column else None,
         "split_column": options.splits.column,
         "group_by": options.splits.group_by,

@@ -16,7 +16,7 @@ from ...transforms.storage.input_log import INPUTS_FOLDER, InputState, ShardInpu
 from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.streams import digest_file
 from ..graph.job import BuildJob
-from .own_files import shard_names
+from .own_files import list_files, shard_names
 
 __all__ = ["Changes", "find_changes"]
 
@@ -47,7 +47,7 @@ def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
         job: the command that made it.
         info: the dataset in the job's output folder.
     """
-    present = job.output.sizes()
+    present = list_files(job.output)
     lost = [
         name
         for name, file in info.files.items()

@@ -8,8 +8,11 @@ from contextlib import suppress
 from ...schemas.dataset.file_names import (
     DATASET_FILE,
     FIXED_FILES,
+    INDEX_FOLDER,
     STATE_FOLDER,
     ShardName,
+    address_file,
+    index_file,
     split_file,
 )
 from ...schemas.dataset.info import DatasetInfo
@@ -24,6 +27,7 @@ __all__ = [
     "clear_state",
     "has_state",
     "is_ours",
+    "list_files",
     "remove_build",
     "shard_names",
     "written_files",
@@ -68,15 +72,22 @@ def remove_build(output: Folder) -> None:
     written = written_files(output)
     output.delete([DATASET_FILE])
     output.delete_files([name for name in written if name != DATASET_FILE])
+    output.delete_empty(INDEX_FOLDER)
     output.delete([*_state_files(output), *_STATE_FOLDERS, INPUTS_FOLDER])
 
 
+def list_files(output: Folder) -> dict[str, int]:
+    """The files where those of a dataset lie, the user's own among them, with their sizes in bytes."""
+    index = {f"{INDEX_FOLDER}/{name}": size for name, size in output.sizes(INDEX_FOLDER).items()}
+    return output.sizes() | index
+
+
 def written_files(output: Folder) -> list[str]:
-    """The files directly in the output folder that builds have written, in an order to delete them in.
+    """The files in the output folder that builds have written, in an order to delete them in.
 
     Those of a sink that is no longer installed are known by ``dataset.json`` alone.
     """
-    names, listed = output.sizes(), set[str]()
+    names, listed = list_files(output), set[str]()
     if (data := output.read(DATASET_FILE)) is not None:
         with suppress(DatasetError):  # one that cannot be read lists nothing
             info = DatasetInfo.loads(data, output.root)
@@ -88,14 +99,17 @@ def written_files(output: Folder) -> list[str]:
 
 
 def is_ours(name: str, names: Collection[str]) -> bool:
-    """Whether a file directly in the output folder is one that builds write.
+    """Whether a file is one that builds write.
 
     Args:
-        name: the file.
-        names: all files of the folder: ``train.h5`` is a user's own unless there are shards of train.
+        name: the file, one of ``list_files``.
+        names: all of these: ``train.h5`` is a user's own unless there are shards of train.
     """
     if name in FIXED_FILES:
         return True
+    folder, _, stem = name.rpartition(".")[0].rpartition("/")
+    if folder == INDEX_FOLDER:
+        return _is_shard(stem) and name in (index_file(stem), address_file(stem))
     suffix = name.rpartition(".")[2]
     if suffix not in {sink.suffix for sink in installed_sinks().values()}:
         return False
@@ -104,6 +118,13 @@ def is_ours(name: str, names: Collection[str]) -> bool:
     return any(
         name == split_file(split, suffix) for other in names if (split := _split_of(other, suffix))
     )
+
+
+def _is_shard(name: str) -> bool:
+    try:
+        return bool(ShardName.parse(name))
+    except ValueError:
+        return False
 
 
 def _split_of(name: str, suffix: str | None = None) -> str | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ...schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
+from ...schemas.dataset.file_names import DATASET_FILE, INDEX_FOLDER, STATE_FOLDER
 from ...schemas.dataset.info import DatasetInfo
 from ...transforms.storage.input_log import INPUTS_FOLDER
 from ...transforms.storage.output_folder import Folder
-from .own_files import COMMAND_FILE, shard_names, written_files
+from .own_files import COMMAND_FILE, list_files, shard_names, written_files
 
 __all__ = ["finish_replacing", "is_replacing", "next_folder"]
 
@@ -38,8 +38,9 @@ def finish_replacing(output: Folder) -> None:
     old = [name for name in written_files(output) if name not in new]
     output.delete([DATASET_FILE])
     output.delete_files([name for name in old if name != DATASET_FILE])
+    output.delete_empty(INDEX_FOLDER)
     following = next_folder(output)
-    _move(output, sorted(name for name in following.sizes() if name in new))
+    _move(output, sorted(name for name in list_files(following) if name in new))
     if (noted := following.sizes(INPUTS_FOLDER)) or following.exists(INPUTS_FOLDER):
         # After a crash some are in their place already: what is the new one's is known by its shards.
         gone = output.sizes(INPUTS_FOLDER).keys() - set(shard_names(info))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from ...schemas.dataset.file_names import DATASET_FILE, STATE_FOLDER
+from ...schemas.dataset.file_names import DATASET_FILE, INDEX_FOLDER, STATE_FOLDER
 from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import OutputError
 from ...transforms.shards.library_versions import codec_versions
@@ -25,6 +25,7 @@ from .own_files import (
     clear_state,
     has_state,
     is_ours,
+    list_files,
     remove_build,
 )
 from .replace import finish_replacing, is_replacing, next_folder
@@ -209,11 +210,11 @@ def _check_empty(job: BuildJob) -> None:
     output = job.output
     if output.is_empty():
         return
-    names = output.sizes()
+    names = list_files(output)
     # Leftovers of a killed build have names of ours and a state folder; names alone, as of somebody's
     # own train-*.tfrecord files, are no licence to delete.
     own = output.exists(STATE_FOLDER) and all(is_ours(name, names) for name in names)
-    if not own or output.folders() - {STATE_FOLDER}:
+    if not own or output.folders() - {STATE_FOLDER, INDEX_FOLDER}:
         raise OutputError(
             f"--output: {job.options.output!r} holds files that are not a dataset's; "
             "name an empty or a new directory"

@@ -14,6 +14,7 @@ from ...schemas.dataset.checksum import BLANK, fill_checksum
 from ...schemas.dataset.file_names import (
     DATASET_FILE,
     DESCRIPTION_FILE,
+    INDEX_FOLDER,
     REJECTS_FILE,
     STATISTICS_FILE,
     split_file,
@@ -46,7 +47,7 @@ from ...transforms.sinks.registry import (
 from ...transforms.storage.input_log import INPUTS_FOLDER
 from ...transforms.storage.output_folder import Folder, PublishedFile
 from ..options import MaxRejects
-from ..output.own_files import clear_state, is_ours
+from ..output.own_files import clear_state, is_ours, list_files
 from ..terminal import printable
 from .frames import publish_frames
 from .shard_results import SplitResults, read_results
@@ -89,7 +90,14 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
     text = write_description(plan.schema, has_records)
     description = output.write(DESCRIPTION_FILE, text.encode())
     whole = _publish_whole(output, plan.schema, results)
-    listed = {"statistics": statistics}  # what no other key of dataset.json names
+    # What no other key of dataset.json names.
+    listed = [("statistics", statistics)]
+    listed += [
+        (kind, file)
+        for found in results.values()
+        for shard in found.shards
+        for kind, file in shard.index.items()
+    ]
     dataset = _describe(
         plan,
         results,
@@ -102,9 +110,10 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
     )
     # Shards of an earlier plan or overwritten build; after all files of this dataset are there, and before
     # dataset.json vouches for the folder.
-    names = output.sizes().keys()
+    names = list_files(output).keys()
     stale = sorted(names - dataset.files.keys())
     output.delete_files([name for name in stale if is_ours(name, names)])
+    output.delete_empty(INDEX_FOLDER)
     shards = {shard.name for found in results.values() for shard in found.shards}
     unknown = sorted(output.sizes(INPUTS_FOLDER).keys() - shards)
     output.delete_files([f"{INPUTS_FOLDER}/{name}" for name in unknown])
@@ -235,7 +244,7 @@ def _describe(
     rejects: RejectsInfo,
     frames: FramesInfo | None,
     description: PublishedFile,
-    listed: dict[str, PublishedFile],
+    listed: list[tuple[str, PublishedFile]],
     command: dict[str, Any],
 ) -> DatasetInfo:
     # Of what decides the bytes, not of the bytes: known for each shard, however it was built or kept.
@@ -259,7 +268,7 @@ def _describe(
             | sink_versions(_sinks(results), plan.schema),
             "files": {
                 file.path: DatasetFile(kind=kind, bytes=file.bytes, sha256=file.sha256)
-                for kind, file in listed.items()
+                for kind, file in listed
             },
             "checksum": BLANK,
         }

@@ -10,11 +10,14 @@ __all__ = [
     "DESCRIPTION_FILE",
     "DROPPED_FILE",
     "FIXED_FILES",
+    "INDEX_FOLDER",
     "REJECTS_FILE",
     "SPLIT_NAME",
     "STATE_FOLDER",
     "STATISTICS_FILE",
     "ShardName",
+    "address_file",
+    "index_file",
     "split_file",
 ]
 
@@ -26,6 +29,9 @@ DROPPED_FILE = "dropped_frames.jsonl"
 
 STATISTICS_FILE = "statistics.jsonl"
 """The summaries of each shard, a line a shard in the order of ``dataset.json``, to be merged as one likes."""
+
+INDEX_FOLDER = "index"
+"""What is known of each record lies there, a file or two for each shard."""
 
 FIXED_FILES = frozenset(
     {DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE, DROPPED_FILE, STATISTICS_FILE}
@@ -46,6 +52,16 @@ _SHARD_NAME = re.compile(
 def split_file(split: str, suffix: str) -> str:
     """The file over all shards of a split in a sink's format, such as ``train.h5``."""
     return f"{split}.{suffix}"
+
+
+def index_file(shard: str) -> str:
+    """A row for each record of a shard, such as ``index/train-00003-of-00016.parquet``."""
+    return f"{INDEX_FOLDER}/{shard}.parquet"
+
+
+def address_file(shard: str) -> str:
+    """Where each record of a shard lies, as NVIDIA DALI reads it: ``index/train-00003-of-00016.idx``."""
+    return f"{INDEX_FOLDER}/{shard}.idx"
 
 
 @dataclass(frozen=True, slots=True, order=True)

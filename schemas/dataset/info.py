@@ -22,7 +22,7 @@ from ..errors import DatasetError, SchemaError
 from ..features import missing_kinds
 from ..features.base import shorten
 from ..schema import Schema
-from .file_names import DATASET_FILE
+from .file_names import DATASET_FILE, INDEX_FOLDER
 
 __all__ = [
     "FORMAT",
@@ -42,6 +42,12 @@ FORMAT = "pixelbeam/1"
 _FAMILY = "pixelbeam/"
 
 
+def _check_listed_name(name: str) -> str:
+    """The same for files that may lie in the index's folder."""
+    _check_file_name(name.removeprefix(f"{INDEX_FOLDER}/"))
+    return name
+
+
 def _check_file_name(name: str) -> str:
     """Refuses what could lead out of the dataset's directory, on any system."""
     if not name or name in (".", "..") or any(mark in name for mark in "/\\:\0"):
@@ -50,6 +56,7 @@ def _check_file_name(name: str) -> str:
 
 
 _FileName = Annotated[str, AfterValidator(_check_file_name)]
+_ListedName = Annotated[str, AfterValidator(_check_listed_name)]
 _Count = Annotated[int, Field(ge=0)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -74,7 +81,7 @@ class DatasetFile(_OptionalKeys):
 
     Attributes:
         kind: what it is: ``shard``, ``joined`` (over the shards of a split), ``description``, ``rejects``,
-            ``dropped_frames``, ``statistics``, or one that a later version names.
+            ``dropped_frames``, ``statistics``, ``index``, ``addresses``, or one that a later version names.
         bytes: its size; not known of the generated module in the oldest datasets.
         sha256: of its content, in hex.
     """
@@ -205,7 +212,7 @@ class DatasetInfo(_OptionalKeys):
     frames: FramesInfo | None = None
     command: dict[str, Any] | None = None
     versions: dict[str, str] | None = None
-    files: dict[_FileName, DatasetFile] = Field(default_factory=dict)
+    files: dict[_ListedName, DatasetFile] = Field(default_factory=dict)
     checksum: _Sha256 | None = None
 
     @model_validator(mode="after")

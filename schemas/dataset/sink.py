@@ -50,8 +50,13 @@ class CorruptShard(Exception):
 class ShardWriter(Protocol):
     """One shard's file while it is written."""
 
-    def write(self, values: Mapping[str, RecordValue]) -> None:
-        """Appends a record."""
+    def write(self, values: Mapping[str, RecordValue]) -> tuple[int, int] | None:
+        """Appends a record.
+
+        Returns:
+            Where it lies in the file: the offset at which it begins, and its length, in bytes. ``None`` where
+            the format has no such place.
+        """
 
     def close(self) -> None:
         """Completes the file; without it the file is worthless and will be deleted."""
@@ -67,11 +72,13 @@ class Sink(ABC):
         suffix: ending of its files, without the dot: lower-case letters, digits, ``_`` and ``-``; no other
             sink's.
         holds_examples: whether its files are TFRecords of what the generated module parses.
+        has_addresses: whether ``ShardWriter.write`` tells where each record lies.
     """
 
     name: ClassVar[str]
     suffix: ClassVar[str]
     holds_examples: ClassVar[bool] = False
+    has_addresses: ClassVar[bool] = False
 
     def check(self, schema: Schema) -> None:  # noqa: B027 - everything goes, unless it says otherwise
         """Checks, before any work starts, that files of the format can hold what a schema declares.

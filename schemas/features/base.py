@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -22,6 +22,7 @@ __all__ = [
     "Encoded",
     "Feature",
     "FeatureValue",
+    "IndexType",
     "OwnedFeature",
     "RecordValue",
     "SettingError",
@@ -30,6 +31,7 @@ __all__ = [
     "shorten",
 ]
 
+IndexType: TypeAlias = Literal["int32", "int64", "uint64", "float32", "text"]
 FeatureValue: TypeAlias = (
     "bytes | list[bytes] | NDArray[np.int64] | NDArray[np.float32] "
     "| NDArray[np.uint8] | NDArray[np.uint16]"
@@ -66,11 +68,13 @@ class Encoded:
             ``summary_types`` say.
         became: what is handed on to the features that are ``of`` this one and never stored, such as how an
             image was turned and scaled: an instance of the kind's ``becomes``.
+        indexed: gives what the index says of the value, by the names of the kind's ``index_columns``.
     """
 
     values: dict[str, FeatureValue]
     summary: dict[str, Any] = field(default_factory=dict)
     became: Any = None
+    indexed: Callable[[], Mapping[str, Any]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,9 @@ class Feature(BaseModel):
 
     is_text: ClassVar[bool] = False
     """True when values are text or bytes, which are no input of a network beside others."""
+
+    index_columns: ClassVar[Mapping[str, IndexType]] = {}
+    """What the index says of each value beside where it comes from: types by name."""
 
     summary_types: ClassVar[Mapping[str, Statistic]] = {}
     """How two summaries are merged: a ``Sum``, ``Min``, ``Counts``, … for each key that they may have."""

@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from ..images.files import Opened, decode, open_image, open_pixels
 from ..images.geometry import ImageGeometry
 from ..images.levels import declared_levels
 from ..images.modes import final_mode, parse_colour, to_final, to_working
+from ..images.perceptual_hash import dhash
 from ..images.pixel_sums import sum_pixels
 from ..images.resizing import (
     Filter,
@@ -34,7 +36,7 @@ from ..images.resizing import (
     size_text,
 )
 from ..images.tensorflow_source import DECODE_IMAGES, DECODE_ONE, DECODE_RAW, DECODE_RAW_RAGGED
-from .base import Encoded, Feature, FeatureValue, ValueSpec, shorten
+from .base import Encoded, Feature, FeatureValue, IndexType, ValueSpec, shorten
 from .image_checks import check_colours, check_depth, check_encoding, check_size
 from .image_warnings import tell_image, warn_of_images
 from .python_source import DecodeSource, literal
@@ -99,6 +101,11 @@ class Image(Feature):
     reads_arrays: ClassVar[bool] = True
     is_image: ClassVar[bool] = True
     becomes = ImageGeometry
+    # Sizes are those of the upright image, in pixels; the hash is of the record's, without padding.
+    index_columns: ClassVar[Mapping[str, IndexType]] = {
+        **dict.fromkeys(("source_width", "source_height", "width", "height"), "int32"),
+        "dhash": "uint64",
+    }
     summary_types: ClassVar[Mapping[str, Statistic]] = {
         **dict.fromkeys(
             ("count", "sum", "sum_squares", "bytes", "other_profiles", "first_of_several"), Sum()
@@ -183,7 +190,9 @@ class Image(Feature):
             encoded = self._finish(name, image)
             # It has no source, so points are those of the record.
             whole = ResizingPlan(image.size, (0, 0, *image.size), image.size)
-            return replace(encoded, became=ImageGeometry(image.size, 1, whole))
+            became = ImageGeometry(image.size, 1, whole)
+            size = {"width": image.width, "height": image.height}
+            return replace(encoded, became=became, indexed=lambda: size)
         if isinstance(value, Opened):  # the frame of an animation
             opened = value
         elif isinstance(value, np.ndarray):
@@ -198,7 +207,9 @@ class Image(Feature):
         passes = not self.reencode and self._already_fits(opened, plan)
         encoded = self._finish(name, image, value if passes else None)
         became = ImageGeometry(opened.size, opened.stored_orientation, plan)
-        return Encoded(encoded.values, encoded.summary | found, became)
+        return Encoded(
+            encoded.values, encoded.summary | found, became, partial(_index, image, became)
+        )
 
     @property
     def pixel_limit(self) -> int:
@@ -385,3 +396,14 @@ class Image(Feature):
                 lossless=self.lossless,
             )
         return Encoded({name: encoded}, summary | {"bytes": len(encoded)})
+
+
+def _index(image: PIL.Image.Image, became: ImageGeometry) -> dict[str, Any]:
+    """What the index says of an image in a record."""
+    plan = became.plan
+    left, top = pad_offset(plan)
+    padded = plan.canvas != plan.size
+    seen = image.crop((left, top, left + plan.size[0], top + plan.size[1])) if padded else image
+    sizes = (*became.displayed_size, *became.record_size)
+    names = ("source_width", "source_height", "width", "height")
+    return {**dict(zip(names, sizes, strict=True)), "dhash": dhash(seen)}

@@ -15,6 +15,7 @@ from ...schemas.features.fit import check_fit
 from ...schemas.schema import Schema
 from ..ledger import Ledger
 from ..rows import Window
+from ..values.indexed import index_value
 from ..values.resolve import ValueResolver
 from ..values.step_sources import SomeSteps, StepSource, common_length
 from .frame_accounting import DROPPED, IN_RECORDS, SEEN, count_skipped
@@ -33,6 +34,8 @@ class ClipEncoder:
         seen: the frames that the row was found to have; 0 until that is known.
         ledger: counts of its frames; see ``frame_accounting.py``.
         dropped: the frames that were left out because something is wrong with them.
+        index: whether to find out what the index says of them.
+        indexed: by feature and name, what the index says of each step.
     """
 
     schema: Schema
@@ -41,6 +44,8 @@ class ClipEncoder:
     seen: int = 0
     ledger: Ledger = field(default_factory=Ledger)
     dropped: list[Reject] = field(default_factory=list)
+    index: bool = False
+    indexed: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
 
     def encode(self) -> tuple[dict[str, Steps], dict[str, dict[str, Any]]]:
         """The record's values by key, and the statistics' shares by feature.
@@ -172,9 +177,12 @@ class ClipEncoder:
         for step in kept:
             encoded: dict[str, Encoded] = {}
             became: dict[str, Any] = {}
+            indexed: dict[str, Mapping[str, Any]] = {}
             try:
                 for name in order:
-                    one = self._encode_step(name, features[name], sources[name], step, became)
+                    one, indexed[name] = self._encode_step(
+                        name, features[name], sources[name], step, became
+                    )
                     encoded[name], became[name] = one, one.became
             except Reject as reject:
                 # A step that others do not wait for cannot be left out of them.
@@ -185,6 +193,9 @@ class ClipEncoder:
                 continue
             for name, one in encoded.items():
                 part.add(name, one)
+                of_feature = self.indexed.setdefault(name, {})
+                for what, said in indexed[name].items():
+                    of_feature.setdefault(what, []).append(said)
             good.append(step)
             # Else the memory of a clip would be that of all its frames.
             self.reader.forget()
@@ -197,9 +208,14 @@ class ClipEncoder:
         source: StepSource,
         step: int,
         became: Mapping[str, Any],
-    ) -> Encoded:
+    ) -> tuple[Encoded, Mapping[str, Any]]:
         try:
-            return feature.encode_after(name, source[step], became)
+            value = source[step]
+            encoded = feature.encode_after(name, value, became)
+            if not self.index:
+                return encoded, {}
+            origin = self.reader.origin(feature, source.describe(step), value)
+            return encoded, index_value(feature, encoded, origin)
         except Reject as reject:
             known = reject.of(feature=name, path=source.describe(step))
             raise replace(known, message=f"frame {step}: {known.message}") from None
@@ -243,8 +259,8 @@ def _encode_array(
     name: str, feature: Feature, source: StepSource, steps: Sequence[int]
 ) -> Encoded | None:
     """Some steps of a feature at once; ``None`` where they have to be encoded one by one."""
-    # What a step hands on to another feature, or takes from one, goes from step to step.
-    alone = feature.owner is None and feature.becomes is None
+    # What a step hands on to another feature or to the index, or takes from one, goes from step to step.
+    alone = feature.owner is None and feature.becomes is None and not feature.index_columns
     if not feature.encodes_steps or not alone or not steps:
         return None
     array = source.read_steps(steps)

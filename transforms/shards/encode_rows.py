@@ -15,10 +15,11 @@ from ...schemas.schema import Schema
 from ..clips.encode_clips import ClipEncoder
 from ..clips.frame_accounting import count_frames, count_lost, with_frames
 from ..ledger import Ledger
-from ..rows import ManifestRow, RejectedRow, RowFormat, reject_row
+from ..rows import InlineBytes, ManifestRow, RejectedRow, RowFormat, reject_row
 from ..sinks.registry import find_sink, naming_sink
 from ..storage.input_files import InputFiles
 from ..values.arrays.array_files import ArrayFiles
+from ..values.indexed import index_value
 from ..values.resolve import ValueResolver
 from .thread_pool import RowPool
 
@@ -34,12 +35,16 @@ class EncodedRow:
         summaries: its features' shares of the statistics.
         ledger: counts that publishing adds up: of a clip, of its frames.
         dropped: of a clip, the frames that were left out because something is wrong with them.
+        name: what names the row, its file and its number there: ``key``, ``file`` and ``row`` of the index.
+        indexed: what the index says of features: by feature, then as ``index_value`` has it; lists of steps.
     """
 
     values: dict[str, RecordValue]
     summaries: dict[str, dict[str, Any]]
     ledger: Ledger = field(default_factory=Ledger)
     dropped: tuple[RejectedRow, ...] = ()
+    name: tuple[str, str, int] = ("", "", 0)
+    indexed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +56,14 @@ class RowEncoder:
         row_format: what the rows' cells are.
         inputs: reads the files that rows name.
         sinks: the formats, by name, that have to be able to hold each record.
+        index: whether to find out what the index says of each record.
     """
 
     schema: Schema
     row_format: RowFormat
     inputs: InputFiles
     sinks: tuple[str, ...] = ()
+    index: bool = False
 
     def encode(
         self, row: ManifestRow, inline: Mapping[str, Any], arrays: ArrayFiles | None = None
@@ -75,7 +82,7 @@ class RowEncoder:
         cells = {**dict(zip(self.row_format.columns, row.values, strict=True)), **inline}
         inputs = self.inputs.of(row.file)
         reader = ValueResolver(cells, inputs, (arrays or ArrayFiles(inputs)).under(inputs))
-        clip = ClipEncoder(self.schema, reader, row.window)
+        clip = ClipEncoder(self.schema, reader, row.window, index=self.index)
         try:
             encoded = self._encode(row, reader, clip)
             for sink in self.sinks:
@@ -97,34 +104,62 @@ class RowEncoder:
         values: dict[str, RecordValue] = {}
         summaries: dict[str, dict[str, Any]] = {}
         became: dict[str, Any] = {}
+        indexed: dict[str, dict[str, Any]] = {}
         is_clip = self.schema.clips is not None
         for name in self.schema.encoding_order["context" if is_clip else "features"]:
             feature = self.schema.features[name]
-            encoded = _encode_feature(name, feature, reader, became)
+            encoded, path, value = _encode_feature(name, feature, reader, became)
+            if self.index:
+                origin = reader.origin(feature, path or self._inline_path(row, feature), value)
+                indexed[name] = index_value(feature, encoded, origin)
             check_fit(name, feature.type, encoded.values, self.schema.specs[name])
             values.update(encoded.values)
             summaries[name], became[name] = encoded.summary, encoded.became
         # As they are declared, whatever order they were encoded in.
         summaries = {name: summaries[name] for name in self.schema.features if name in summaries}
+        called = (self.row_format.key(row), row.file, row.row)
         if not is_clip:
-            return EncodedRow(values, summaries)
+            indexed = self._spell(row, indexed)
+            return EncodedRow(values, summaries, name=called, indexed=indexed)
         steps, of_steps = clip.encode()
+        indexed = self._spell(row, indexed | clip.indexed)
         dropped = tuple(
             with_frames(
                 replace(reject_row(self.row_format, row, reject), values=(), window=None), 1
             )
             for reject in clip.dropped
         )
-        return EncodedRow({**values, **steps}, {**summaries, **of_steps}, clip.ledger, dropped)
+        return EncodedRow(
+            {**values, **steps}, {**summaries, **of_steps}, clip.ledger, dropped, called, indexed
+        )
+
+    def _inline_path(self, row: ManifestRow, feature: Feature) -> str:
+        """The path that stands beside bytes in the manifest."""
+        cells = dict(zip(self.row_format.columns, row.values, strict=True))
+        cell = cells.get(feature.source)
+        return cell.path if isinstance(cell, InlineBytes) else ""
+
+    def _spell(
+        self, row: ManifestRow, indexed: dict[str, dict[str, Any]]
+    ) -> dict[str, dict[str, Any]]:
+        """Paths into the image root as relative ones, so that the index knows no folder of this machine."""
+        for said in indexed.values():
+            if isinstance(source := said.get("source"), list):
+                said["source"] = [p and self.row_format.relative(row, p) for p in source]
+            elif source:
+                said["source"] = self.row_format.relative(row, source)
+        return indexed
 
 
 def _encode_feature(
     name: str, feature: Feature, reader: ValueResolver, became: Mapping[str, Any]
-) -> Encoded:
+) -> tuple[Encoded, str, Any]:
+    """What a value became, the path that it was read from, and the value."""
     path = ""
     try:
         path = reader.describe(feature)
-        return feature.encode_after(name, reader.value(feature), became)
+        value = reader.value(feature)
+        return feature.encode_after(name, value, became), path, value
     except Reject as reject:
         raise reject.of(feature=name, path=path) from None
     except Exception as error:

@@ -28,6 +28,7 @@ class ShardResult:
         rejects: number of rejects by reason.
         summaries: the merged summaries of the records by feature.
         ledger: what was counted beside rows and records, for publishing to add up.
+        index: the published files of the index by what ``dataset.json`` calls them.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ShardResult:
     rejects: dict[str, int] = field(default_factory=dict)
     summaries: dict[str, dict[str, Any]] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
+    index: dict[str, PublishedFile] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """The result as its file in the state folder holds it."""
@@ -56,9 +58,12 @@ class ShardResult:
             raise ValueError("not a whole result")
         fields = json.loads(data)
         try:
-            files = {sink: PublishedFile(**file) for sink, file in fields.pop("files").items()}
+            files, index = (
+                {name: PublishedFile(**file) for name, file in fields.pop(key).items()}
+                for key in ("files", "index")
+            )
             ledger = Ledger.from_json(fields.pop("ledger"))
-            return cls(**fields, files=files, ledger=ledger)
+            return cls(**fields, files=files, ledger=ledger, index=index)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a result: {error}") from error
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...schemas.dataset.file_names import ShardName
+from ...schemas.dataset.file_names import ShardName, address_file, index_file
 from ...schemas.dataset.sink import ShardWriter
 from ...schemas.dataset.statistics import add_summaries
 from ...schemas.errors import PASSING_REASONS
@@ -28,6 +28,7 @@ from ..storage.split_roots import SplitRoots
 from ..storage.streams import digest_file
 from .check_inputs import InputCheck
 from .encode_rows import EncodedRow, RowEncoder, encode_rows
+from .index_writer import IndexWriter
 from .library_versions import codec_versions
 from .shard_result import ShardResult
 from .thread_pool import RowPool
@@ -94,6 +95,7 @@ class ShardTask:
             "schema": schema.to_dict(),
             "sinks": self.encoder.sinks,
             "versions": self.versions(),
+            "index": self.encoder.index,
         }
         if self.inline:
             # A row then names its bytes by where they lie alone, which stays when the file is another.
@@ -114,7 +116,7 @@ class ShardTask:
             return None
 
     def _is_whole(self, result: ShardResult, fingerprint: str) -> bool:
-        files = result.files.values()
+        files = (*result.files.values(), *result.index.values())
         if result.fingerprint != fingerprint or any(
             self.output.size(file.path) != file.bytes for file in files
         ):
@@ -178,6 +180,7 @@ class ShardTask:
         for sink in sinks:
             with naming_sink(sink.name):
                 writers[sink.name] = sink.open(local[sink.name], self.encoder.schema)
+        index = self._open_index(scratch, name)
         log = InputLog()
         encoder = replace(self.encoder, inputs=replace(self.encoder.inputs, log=log))
         for outcome in self._encode_all(rows, pool, encoder):
@@ -186,9 +189,12 @@ class ShardTask:
                 ledger.merge(count_rejected(self.encoder.schema, outcome))
                 continue
             ledger.merge(outcome.ledger)
+            addresses = []
             for sink_name, writer in writers.items():
                 with naming_sink(sink_name):
-                    writer.write(outcome.values)
+                    addresses.append(writer.write(outcome.values))
+            if index is not None:
+                index.add(outcome, next(filter(None, addresses), None))
             add_summaries(summaries, outcome.summaries, self.encoder.schema.features)
             dropped += outcome.dropped
             num_records += 1
@@ -196,6 +202,13 @@ class ShardTask:
             with naming_sink(sink_name):
                 writer.close()
         files = {sink: self.output.publish(path, path.name) for sink, path in local.items()}
+        index_files = {}
+        if index is not None:
+            index.close()
+            index_files = {
+                kind: self.output.publish(scratch / Path(file).name, file)
+                for kind, file in self._index_files(name).items()
+            }
         for path, lost in (
             (ShardResult.rejects_path, rejects),
             (ShardResult.dropped_path, dropped),
@@ -208,10 +221,34 @@ class ShardTask:
         self.output.write(ShardInputs.path(name), inputs.to_bytes())
         reasons = count_reasons(rejects)
         result = ShardResult(
-            name, fingerprint, len(rows), num_records, files, reasons, summaries, ledger
+            name,
+            fingerprint,
+            len(rows),
+            num_records,
+            files,
+            reasons,
+            summaries,
+            ledger,
+            index_files,
         )
         self.output.write(ShardResult.path(name), result.to_json())
         return result
+
+    def _open_index(self, scratch: Path, name: str) -> IndexWriter | None:
+        files = self._index_files(name)
+        if not files:
+            return None
+        local = {kind: scratch / Path(file).name for kind, file in files.items()}
+        return IndexWriter(local["index"], local.get("addresses"), self.encoder.schema)
+
+    def _index_files(self, name: str) -> dict[str, str]:
+        """The files of a shard's index by what they are."""
+        if not self.encoder.index:
+            return {}
+        has_addresses = any(find_sink(sink).has_addresses for sink in self.encoder.sinks)
+        return {"index": index_file(name)} | (
+            {"addresses": address_file(name)} if has_addresses else {}
+        )
 
     def _encode_all(
         self, rows: list[bytes], pool: RowPool, encoder: RowEncoder

@@ -26,6 +26,7 @@ class TFRecordSink(Sink):
     name = "tfrecord"
     suffix = "tfrecord"
     holds_examples = True
+    has_addresses = True
 
     def versions(self, schema: Schema) -> dict[str, str]:
         """See ``Sink.versions``: protobuf serializes the records; the frames are this package's own."""
@@ -46,11 +47,13 @@ class TFRecordSink(Sink):
 
 class _TFRecordWriter:
     def __init__(self, file: BinaryIO, record: str):
-        self._file, self._record = file, record
+        self._file, self._record, self._size = file, record, 0
 
-    def write(self, values: Mapping[str, RecordValue]) -> None:
+    def write(self, values: Mapping[str, RecordValue]) -> tuple[int, int]:
+        start = self._size
         for part in frame_record(serialize_record(values, self._record)):
-            self._file.write(part)
+            self._size += self._file.write(part)
+        return start, self._size - start
 
     def close(self) -> None:
         self._file.close()

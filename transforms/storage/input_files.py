@@ -89,11 +89,14 @@ class InputFiles:
         inputs = self.of(noted)
         return inputs, noted[len(inputs.prefix) :]
 
-    def read(self, written: str) -> bytes:
+    def read(self, written: str) -> tuple[bytes, str]:
         """Reads a file.
 
         Args:
             written: the path as the manifest writes it; backslashes separate folders, as on Windows.
+
+        Returns:
+            Its content, and the SHA-256 of that in hex.
 
         Raises:
             Reject: stage ``load``: ``file_not_found``, ``not_a_file``, ``permission_denied``,
@@ -107,11 +110,10 @@ class InputFiles:
                 # That it could not be read is noted as well: when it can be, the row's shard is built again.
                 self.log.add(self.prefix + written, InputState(fault=reject.reason))
             raise
+        sha256 = hashlib.sha256(data).hexdigest()
         if self.log is not None:
-            digest = hashlib.sha256(data).hexdigest()
-            noted = replace(state, size=len(data), sha256=digest)
-            self.log.add(self.prefix + written, noted)
-        return data
+            self.log.add(self.prefix + written, replace(state, size=len(data), sha256=sha256))
+        return data, sha256
 
     def _read(self, written: str) -> tuple[bytes, InputState]:
         path = self.locate(written)

@@ -247,6 +247,12 @@ class Folder:
         elif paths:
             filesystems().delete(paths)
 
+    def delete_empty(self, name: str) -> None:
+        """Deletes a sub-folder if nothing lies in it."""
+        if is_local(self.root):
+            with suppress(OSError):
+                os.rmdir(self.path(name))
+
     def move(self, names: list[str], to: list[str]) -> None:
         """Gives files of the folder other names, durably; replaces what stands there."""
         sources, targets = [self.path(name) for name in names], [self.path(name) for name in to]

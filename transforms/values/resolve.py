@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,28 @@ from ...schemas.errors import Reject
 from ...schemas.features.base import Feature
 from ...schemas.features.cell_text import is_missing, parse_list
 from ...schemas.features.source import ARRAY_MARK, fill_source, is_column
+from ...schemas.images.files import Opened
 from ..storage.input_files import InputFiles
 from .arrays.array_files import ArrayFiles
 from .arrays.references import parse_reference, suggest_reference
 from .arrays.stored import StoredArray
 from .step_sources import Animation, ListedSteps, StepSource, list_frames
 
-__all__ = ["ValueResolver"]
+__all__ = ["Origin", "ValueResolver"]
+
+
+class Origin(NamedTuple):
+    """What a value was read from.
+
+    Attributes:
+        source: the file's path, or the array's, as the manifest has it; empty for bytes that lie in the manifest.
+        bytes: how many they are.
+        sha256: of them, in hex; of an array, of its elements in C order.
+    """
+
+    source: str
+    bytes: int
+    sha256: str
 
 
 @dataclass(slots=True)
@@ -37,6 +53,7 @@ class ValueResolver:
     inputs: InputFiles
     arrays: ArrayFiles
     _files: dict[str, bytes] = field(default_factory=dict, init=False)
+    _origins: dict[str, Origin] = field(default_factory=dict, init=False)
 
     def value(self, feature: Feature) -> Any:
         """What a feature that a record has once is encoded from.
@@ -51,6 +68,24 @@ class ValueResolver:
         value = fill_source(feature.source, self.cells)
         named = feature.reads_files or not is_column(feature.source)
         return value if named and isinstance(value, str) else ""
+
+    def origin(self, feature: Feature, written: str, value: Any) -> Origin | None:
+        """What a value was read from; ``None`` where it stands in the manifest.
+
+        Args:
+            feature: what was encoded from it.
+            written: from ``describe``, the resolver's or a step source's.
+            value: the value, or one of its steps.
+        """
+        if value is None or not feature.reads_files:
+            return None
+        if written in self._origins:
+            return self._origins[written]
+        if isinstance(value, Opened):  # a frame of what lies in the manifest
+            value = value.data
+        # What a package's step source gives may be anything.
+        data = value if isinstance(value, bytes) else np.asarray(value).tobytes()
+        return Origin(written, len(data), hashlib.sha256(data).hexdigest())
 
     def steps(self, feature: Feature, clips: Clips) -> StepSource:
         """What a step feature is encoded from.
@@ -135,7 +170,8 @@ class ValueResolver:
 
     def _file(self, path: str) -> bytes:
         if path not in self._files:
-            self._files[path] = self.inputs.read(path)
+            data, sha256 = self.inputs.read(path)
+            self._files[path], self._origins[path] = data, Origin(path, len(data), sha256)
         return self._files[path]
 
 

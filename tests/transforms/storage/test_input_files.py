@@ -65,7 +65,7 @@ def test_reading_a_file(tmp_path):
         "a/../a/b c.jpg",
         f"{tmp_path}/a/b c.jpg",
     ):
-        assert InputFiles(str(tmp_path)).read(written) == b"data"
+        assert InputFiles(str(tmp_path)).read(written)[0] == b"data"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_paths_that_lead_out_of_the_root(tmp_path, written):
         "--image_root, or trust the manifest with --allow_outside"
     )
     if written != "/dev/zero":
-        assert InputFiles(str(root), allow_outside=True).read(written) == b"secret"
+        assert InputFiles(str(root), allow_outside=True).read(written)[0] == b"secret"
 
 
 @pytest.mark.parametrize("allow_outside", [False, True])
@@ -142,9 +142,9 @@ def test_links_that_stay_inside_are_followed(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "a.jpg").write_bytes(b"data")
     os.symlink("real", tmp_path / "link")
-    assert InputFiles(str(tmp_path)).read("link/a.jpg") == b"data"
+    assert InputFiles(str(tmp_path)).read("link/a.jpg")[0] == b"data"
     os.symlink(tmp_path, tmp_path.parent / f"{tmp_path.name}-link")
-    assert InputFiles(f"{tmp_path}-link").read("link/a.jpg") == b"data"
+    assert InputFiles(f"{tmp_path}-link").read("link/a.jpg")[0] == b"data"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_flaky_read_is_tried_again_with_growing_waits(flaky):
     waits = []
     flaky.failures = 3
     root = InputFiles("flaky://bucket", sleep=waits.append)
-    assert root.read("a.jpg") == b"remote data"
+    assert root.read("a.jpg")[0] == b"remote data"
     assert waits == [0.5, 1.0, 2.0]
 
 

@@ -1,0 +1,135 @@
+"""The index: beside each shard, a row for each record that says where it lies and what it was made from.
+
+Its columns follow from the schema:
+
+* ``index`` (the record's number in the shard), ``offset`` and ``bytes`` (its frame in the shard's file, where the
+  format has such), ``key``, ``file`` and ``row`` (what the manifest calls it);
+* of each feature that comes from files ``source`` (its path, as the manifest has it), ``source_bytes`` and
+  ``source_sha256``, and what the kind adds: of images ``source_width``, ``source_height``, ``width``, ``height``
+  and ``dhash``. The first such feature has these names, others their own name and a slash before. Those of a
+  clip's steps are lists with an item for each step;
+* each label and each single number under the feature's name, with ``features/`` before it where a column above
+  has the name: classes by their names.
+
+What is not known is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..features.base import IndexType
+from ..schema import Schema
+
+__all__ = ["FILE_COLUMNS", "OWN_COLUMNS", "IndexColumn", "IndexLayout", "read_index"]
+
+OWN_COLUMNS: Mapping[str, IndexType] = {
+    "index": "int64",
+    "offset": "int64",
+    "bytes": "int64",
+    "key": "text",
+    "file": "text",
+    "row": "int64",
+}
+FILE_COLUMNS: Mapping[str, IndexType] = {
+    "source": "text",
+    "source_bytes": "int64",
+    "source_sha256": "text",
+}
+_TYPES = {
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "uint64": pa.uint64(),
+    "float32": pa.float32(),
+    "text": pa.string(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IndexColumn:
+    """A column that says something of a feature.
+
+    Attributes:
+        name: the column's.
+        feature: the feature's.
+        says: what it says of it: ``source``, ``width``, …; empty for the value itself, of a label or number.
+        type: of its values.
+        is_list: whether there is a list of them for each record, with an item for each step.
+        names: of classes, in the order of their numbers.
+    """
+
+    name: str
+    feature: str
+    says: str
+    type: IndexType
+    is_list: bool = False
+    names: tuple[str, ...] | None = None
+
+
+class IndexLayout:
+    """The columns of a dataset's index.
+
+    Args:
+        schema: the schema, its vocabularies filled in.
+
+    Attributes:
+        columns: those that say something of features, in order; they follow ``OWN_COLUMNS``.
+    """
+
+    def __init__(self, schema: Schema):
+        self.columns: list[IndexColumn] = []
+        taken = set(OWN_COLUMNS)
+        for name, feature in schema.features.items():
+            said = {**(FILE_COLUMNS if feature.reads_files else {}), **feature.index_columns}
+            prefix = f"{name}/" if self.columns else ""
+            for what, type_ in said.items():
+                column = _take(f"{prefix}{what}", taken)
+                self.columns.append(IndexColumn(column, name, what, type_, name in schema.steps))
+        for name in schema.features:
+            spec = schema.specs[name].get(name) if name not in schema.steps else None
+            if spec is not None and spec.shape == () and spec.dtype in ("int64", "float32"):
+                names = spec.domain.class_names if spec.domain is not None else None
+                label: IndexType = "text" if names else spec.dtype
+                self.columns.append(IndexColumn(_take(name, taken), name, "", label, names=names))
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Parquet files' schema."""
+        own = [pa.field(name, _TYPES[type_]) for name, type_ in OWN_COLUMNS.items()]
+        return pa.schema([*own, *(pa.field(c.name, _type_of(c)) for c in self.columns)])
+
+    @property
+    def few_values(self) -> list[str]:
+        """The columns in which most values are those of other rows."""
+        return ["file", *(column.name for column in self.columns if column.names)]
+
+
+def read_index(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of an index file.
+
+    Args:
+        data: the file's content.
+        columns: those to read; all of them by default.
+
+    Raises:
+        pyarrow.ArrowException: the file is damaged, or lacks a column.
+    """
+    # Without Arrow's threads, which may outlive the interpreter.
+    file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
+    return file.read(columns, use_threads=False)
+
+
+def _take(name: str, taken: set[str]) -> str:
+    """The name, or one like it where another column has it already; SQL does not tell ``Row`` from ``row``."""
+    while name.casefold() in taken:
+        name = f"features/{name}"
+    taken.add(name.casefold())
+    return name
+
+
+def _type_of(column: IndexColumn) -> pa.DataType:
+    return pa.list_(_TYPES[column.type]) if column.is_list else _TYPES[column.type]
