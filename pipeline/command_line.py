@@ -1,4 +1,4 @@
-"""The commands of ``pixelbeam``: ``build``, ``verify`` and ``schema``."""
+"""The commands of ``pixelbeam``: ``build``, ``verify``, ``show`` and ``schema``."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from ..schemas.features.class_spelling import describe_names
 from .calls import find_ours
 from .commands.build import Built, build
 from .commands.schema import add_schema_command
+from .commands.show import add_show_command
 from .commands.verify import verify
 from .options import (
     add_build_options,
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     verify_parser.add_argument("--quick", action="store_true", help="sizes and counts alone")
     verify_parser.add_argument("--verbose", action="store_true", help="show every traceback")
     verify_parser.set_defaults(run=_verify)
+    add_show_command(commands)
     add_schema_command(commands)
     return parser
 

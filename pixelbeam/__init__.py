@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .readers import (
         HDF5Dataset,
         HDF5Records,
+        Records,
         dataset_info,
         input_fn,
         load,
@@ -86,6 +87,7 @@ __all__ = [
     "PlanShards",
     "PluginError",
     "ReadManifest",
+    "Records",
     "Schema",
     "SchemaError",
     "TooManyRejects",
@@ -113,6 +115,8 @@ _NAMES_IN = {
     ".readers": (
         "HDF5Dataset",
         "HDF5Records",
+        "Records",
+        "Records",
         "dataset_info",
         "input_fn",
         "load",

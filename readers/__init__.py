@@ -1,7 +1,7 @@
 """The training side: tf.data, Keras, random access.
 
-``load``, ``input_fn`` and ``steps_per_epoch`` need TensorFlow, ``HDF5Dataset`` Keras; ``HDF5Records`` and
-``dataset_info`` need neither, and h5py is for HDF5 files alone. So each is imported when it is first asked for.
+``load``, ``input_fn`` and ``steps_per_epoch`` need TensorFlow, ``HDF5Dataset`` Keras; ``Records``, ``HDF5Records``
+and ``dataset_info`` need neither, and h5py is for HDF5 files alone. So each is imported when it is first asked for.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from .loading import input_fn, load, steps_per_epoch
     from .published import dataset_info
     from .random_access.hdf5_records import HDF5Records
+    from .random_access.records import Records
 
 __all__ = [
     "HDF5Dataset",
     "HDF5Records",
+    "Records",
     "dataset_info",
     "input_fn",
     "load",
@@ -27,6 +29,7 @@ __all__ = [
 _MODULES = {
     "HDF5Dataset": ".keras_dataset",
     "HDF5Records": ".random_access.hdf5_records",
+    "Records": ".random_access.records",
     "dataset_info": ".published",
     "input_fn": ".loading",
     "load": ".loading",

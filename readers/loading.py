@@ -11,13 +11,14 @@ import tensorflow as tf
 from typing_extensions import Unpack
 
 from ..schemas import Schema
+from .formats import choose_source
 from .options import LoadOptions, ReadOptions
 from .published import Published, open_dataset
 from .selection import choose_features, warn_of_packages, warn_of_text
 from .tf_data.batching import count_batches, read_elements
 from .tf_data.inputs_targets import Elements
 from .tf_data.selection import Selection
-from .tf_data.sources import choose_source, open_source, select_records
+from .tf_data.sources import open_source, select_records
 
 __all__ = ["input_fn", "load", "steps_per_epoch"]
 

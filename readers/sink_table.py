@@ -19,7 +19,7 @@ from ..schemas.features.base import FeatureValue, Steps, ValueSpec
 from .published import explain_remote, is_remote
 from .record_table import Ragged, Values, identify
 
-__all__ = ["SinkTable", "open_sink_table"]
+__all__ = ["SinkTable", "join_records", "open_sink_table"]
 
 _TABLES_KEPT = 4
 
@@ -39,7 +39,7 @@ class SinkTable:
     """
 
     def __init__(self, sink: Sink, files: Sequence[str], schema: Schema) -> None:
-        self._files, self._schema = list(files), schema
+        self._name, self._files, self._schema = sink.name, list(files), schema
         # What a package's sequences do with several threads, nobody knows.
         self._lock = threading.Lock()
         self._shards: list[Sequence[Mapping[str, Any]]] = []
@@ -64,11 +64,12 @@ class SinkTable:
         located = zip(shards.tolist(), (numbers - self._starts[shards]).tolist(), strict=True)
         with self._lock:
             records = [self._record(shard, number) for shard, number in located]
-        return {
-            key: _join(spec, [record[key] for record in records], name in self._schema.steps)
-            for name, specs in self._schema.specs.items()
-            for key, spec in specs.items()
-        }
+        return join_records(self._schema, records)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by what it was opened with: no file and no lock goes along."""
+        declared = json.dumps(self._schema.to_dict())
+        return open_sink_table, (self._name, tuple(self._files), declared)
 
     def _record(self, shard: int, number: int) -> Mapping[str, Any]:
         try:
@@ -95,6 +96,20 @@ def open_sink_table(name: str, files: tuple[str, ...], schema: str) -> SinkTable
 def _keep_table(name: str, files: tuple[str, ...], schema: str, identities: Any) -> SinkTable:
     sink, _ = offered_sinks()[name]
     return SinkTable(sink, files, Schema.from_dict(json.loads(schema)))
+
+
+def join_records(schema: Schema, records: Sequence[Mapping[str, Any]]) -> dict[str, Values]:
+    """Records as ``Sink.read`` gives them, by key.
+
+    Args:
+        schema: what of them is wanted.
+        records: each has at least the keys of the schema.
+    """
+    return {
+        key: _join(spec, [record[key] for record in records], name in schema.steps)
+        for name, specs in schema.specs.items()
+        for key, spec in specs.items()
+    }
 
 
 def _join(spec: ValueSpec, values: Sequence[Any], is_steps: bool) -> Values:

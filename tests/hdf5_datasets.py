@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions
@@ -41,7 +42,7 @@ SCHEMA = Schema.from_dict(
 FIXED = ("raw", "packed", "deep", "label", "tags", "box", "text/name", "blob")
 
 
-def build_all_kinds(folder: Path) -> Path:
+def build_all_kinds(folder: Path, **options: Any) -> Path:
     """Publishes the dataset in a folder, as one split of three shards; returns where it lies."""
     images = folder / "images"
     images.mkdir()
@@ -61,12 +62,13 @@ def build_all_kinds(folder: Path) -> Path:
     manifest = write_csv(
         images / "m.csv", rows, ("path", "label", "tags", "box", "tokens", "boxes")
     )
-    options = BuildOptions(
+    built = BuildOptions(
         manifest=str(manifest),
         schema=SCHEMA,
         output=str(folder / "out"),
         sinks=("tfrecord", "hdf5"),
         shard_size=ShardSize(num_shards=3),
+        **options,
     )
-    build(options)
+    build(built)
     return folder / "out"

@@ -8,18 +8,16 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from ...schemas import Schema
-from ...schemas.dataset.sink import offered_sinks
-from ...schemas.errors import DatasetError
 from ..options import ReadOptions
 from ..published import Published
 from ..sink_table import open_sink_table
 from .selection import Selection
 from .table_source import TableSource
 
-__all__ = ["RecordSource", "choose_source", "open_source", "select_records"]
+__all__ = ["RecordSource", "open_source", "select_records"]
 
-# Each is imported when a dataset is read from it: who reads TFRecords needs no h5py. The first one that is there
-# is read where nobody says which. Sinks of other packages are read through ``SinkTable``.
+# Each is imported when a dataset is read from it: who reads TFRecords needs no h5py. Sinks of other packages are
+# read through ``SinkTable``.
 _MODULES = {"tfrecord": ".tfrecord", "hdf5": ".hdf5"}
 
 
@@ -51,40 +49,6 @@ class RecordSource(Protocol):
 
     def parse(self, records: Any) -> dict[str, Any]:
         """The stored values of an element of ``batches``, by Example key."""
-
-
-def choose_source(dataset: Published, split: str, chosen: str | None) -> str:
-    """The format that a split is read from: the one asked for, else the first that is there.
-
-    Formats of other packages are looked for only where it takes them.
-
-    Raises:
-        DatasetError: there is no such split, or it has only formats that are not installed.
-        PluginError: a package that offers a format is broken.
-        ValueError: there is no such format.
-    """
-    if chosen is None:
-        shards = dataset.shards(split)
-        if not shards:
-            return next(iter(_MODULES))
-        there = [name for name in shards[0].files if all(name in s.files for s in shards)]
-        own = [name for name in _MODULES if name in there]
-        if own:
-            return own[0]
-        for name in there:
-            if name in offered_sinks(tuple(_MODULES)):
-                return name
-        raise DatasetError(
-            f"{dataset.directory}: split {split!r} has {', '.join(there)} files alone, for which no sink is "
-            "installed here; install the package that offers it"
-        )
-    if chosen not in _MODULES and chosen not in offered_sinks(tuple(_MODULES)):
-        names = [*_MODULES, *offered_sinks(tuple(_MODULES))]
-        expected = " or ".join(map(repr, names))
-        raise ValueError(
-            f"source: got {chosen!r}, expected {expected}; or install the package that offers it"
-        )
-    return chosen
 
 
 def select_records(

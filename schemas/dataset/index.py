@@ -25,7 +25,14 @@ import pyarrow.parquet as pq
 from ..features.base import IndexType
 from ..schema import Schema
 
-__all__ = ["FILE_COLUMNS", "OWN_COLUMNS", "IndexColumn", "IndexLayout", "read_index"]
+__all__ = [
+    "FILE_COLUMNS",
+    "OWN_COLUMNS",
+    "IndexColumn",
+    "IndexLayout",
+    "read_index",
+    "source_columns",
+]
 
 OWN_COLUMNS: Mapping[str, IndexType] = {
     "index": "int64",
@@ -121,6 +128,17 @@ def read_index(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     # Without Arrow's threads, which may outlive the interpreter.
     file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
     return file.read(columns, use_threads=False)
+
+
+def source_columns(data: bytes) -> list[str]:
+    """The columns of an index file that hold paths of sources.
+
+    Raises:
+        pyarrow.ArrowException: the file is damaged.
+    """
+    names = pq.read_schema(pa.BufferReader(data)).names
+    of_files = (name for name in names if f"{name}_sha256" in names)
+    return [name for name in of_files if name.rpartition("/")[2] == "source"]
 
 
 def _take(name: str, taken: set[str]) -> str:

@@ -26,6 +26,7 @@ __all__ = [
     "Readable",
     "frame_record",
     "masked_crc",
+    "parse_frame",
     "read_frames",
     "read_records",
 ]
@@ -105,6 +106,28 @@ def read_records(path: Path, record: str) -> Iterator[tuple[int, dict[str, Recor
             yield offset, _parse(data, record, offset)
 
 
+def parse_frame(frame: bytes, size: int, record: str, offset: int) -> dict[str, RecordValue]:
+    """The values of a record, from its frame as it was read.
+
+    Args:
+        frame: header, data and footer.
+        size: how many bytes they have to be.
+        record: ``example`` or ``sequence_example``.
+        offset: where the frame begins in its file.
+
+    Raises:
+        CorruptShard: the frame is not whole, is another record's, or holds no ``tf.train.Example``.
+    """
+    if len(frame) < size:
+        raise CorruptShard(offset, "the file ends inside a record")
+    if _length(frame[:HEADER_BYTES], offset) != size - HEADER_BYTES - FOOTER_BYTES:
+        raise CorruptShard(offset, "the record has another length than expected")
+    data = frame[HEADER_BYTES:-FOOTER_BYTES]
+    if frame[-FOOTER_BYTES:] != masked_crc(data):
+        raise CorruptShard(offset, "the checksum of a record's data is wrong")
+    return _parse(data, record, offset)
+
+
 def _parse(data: bytes, record: str, offset: int) -> dict[str, RecordValue]:
     try:
         return parse_record(data, record)
@@ -143,10 +166,7 @@ class IndexedRecords(Sequence[dict[str, RecordValue]]):
         index %= len(self)
         offset, stop = self.offsets[index], self.offsets[index + 1]
         frame = os.pread(self._file.fileno(), stop - offset, offset)
-        data, footer = frame[HEADER_BYTES:-FOOTER_BYTES], frame[-FOOTER_BYTES:]
-        if footer != masked_crc(data):
-            raise CorruptShard(offset, "the checksum of a record's data is wrong")
-        return _parse(data, self._record, offset)
+        return parse_frame(frame, stop - offset, self._record, offset)
 
 
 def _find_offsets(file: BinaryIO) -> array[int]:

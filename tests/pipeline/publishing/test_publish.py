@@ -36,6 +36,8 @@ def test_every_file_is_listed_with_its_size_and_hash(build_images):
         "statistics.jsonl": "statistics",
         "train.h5": "joined",
         **dict.fromkeys(shards, "shard"),
+        **{f"index/train-0000{i}-of-00002.parquet": "index" for i in range(2)},
+        **{f"index/train-0000{i}-of-00002.idx": "addresses" for i in range(2)},
     }
 
 

@@ -9,8 +9,7 @@ from hdf5_datasets import RECORDS
 from pixelbeam.readers.options import ReadOptions
 from pixelbeam.readers.published import open_dataset
 from pixelbeam.readers.tf_data.description import make_description
-from pixelbeam.readers.tf_data.sources import choose_source, open_source, select_records
-from pixelbeam.schemas.errors import DatasetError
+from pixelbeam.readers.tf_data.sources import open_source, select_records
 
 SOURCES = ["tfrecord", "hdf5"]
 RAW = {"raw", "packed", "ragged"}
@@ -110,16 +109,3 @@ def test_pipelines_read_files_or_records_of_their_own(all_kinds, name, count):
         None if count == 3 else (count, index) for index in range(count)
     ]
     assert sum(selection.count for selection in selections) == RECORDS
-
-
-def test_the_first_format_that_is_there_is_read(all_kinds):
-    dataset = open_dataset(all_kinds)
-    assert choose_source(dataset, "train", None) == "tfrecord"
-    assert choose_source(dataset, "train", "hdf5") == "hdf5"
-    with pytest.raises(
-        ValueError,
-        match=r"^source: got 'zarr', expected 'tfrecord' or 'hdf5'; or install ",
-    ):
-        choose_source(dataset, "train", "zarr")
-    with pytest.raises(DatasetError, match="no split 'val'; its splits are: train"):
-        choose_source(dataset, "val", None)

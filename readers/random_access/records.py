@@ -1,0 +1,139 @@
+"""``Records``: random access to the records of a split, and to what they were made from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...schemas.dataset.file_names import index_file
+from ...schemas.errors import DatasetError
+from ..formats import choose_source
+from ..published import explain_remote, is_remote, open_dataset
+from ..record_table import RecordTable
+from ..selection import check_features, choose_features
+from ..sink_table import open_sink_table
+from .table_records import TableRecords
+
+__all__ = ["Records"]
+
+
+class Records(TableRecords):
+    """The records of a split as a sequence: ``records[i]`` is a dict of NumPy arrays by feature name.
+
+    It is what PyTorch's ``DataLoader`` (which uses ``__getitems__``) and Grain take as a data source. Needs no
+    TensorFlow, and may be pickled. Encoded images are decoded to ``uint8`` or ``uint16``
+    ``[height, width, channels]``, lists of classes to ``float32`` ``[classes]`` of zeros and ones, UTF-8 text to
+    ``str``.
+
+    Attributes:
+        schema: what is read of the records.
+        info: the dataset's ``dataset.json``.
+        split: their split in it.
+        folder: the dataset's directory.
+
+    Args:
+        directory: a published dataset's, local.
+        split: the name of the split.
+        features: reads and decodes these alone. By default all features.
+        source: the format of the files that are read, as ``load`` has it; by default TFRecords where there are
+            some.
+
+    Raises:
+        DatasetError: the directory is not a published dataset, has no such split, or is not whole.
+        ValueError: an argument has a value that it cannot have.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        split: str,
+        *,
+        features: Sequence[str] | None = None,
+        source: str | None = None,
+    ) -> None:
+        check_features(features)
+        self.folder, self.split = os.fspath(directory), split
+        if is_remote(self.folder):
+            raise DatasetError(explain_remote(self.folder, "Records"))
+        published = open_dataset(directory)
+        self.info = published.info
+        schema = choose_features(published.schema, features, [])
+        name = choose_source(published, split, source)
+        files = published.shard_files(split, name)
+        published.check_description()
+        paths = [published.path(file.path) for _, file in files]
+        counts = [shard.num_records for shard, _ in files]
+        self._shards = [file.path.rpartition(".")[0] for _, file in files]
+        self._starts = np.cumsum([0, *counts])
+        self._indexes: dict[int, Any] = {}
+        table: RecordTable
+        if name == "tfrecord":
+            from .tfrecord_table import TFRecordTable
+
+            table = TFRecordTable(paths, counts, schema)
+        elif name == "hdf5":
+            from ...schemas.dataset.hdf5_layout import columns
+            from ..hdf5.table import Table
+
+            table = Table(paths, [column.key for column in columns(schema)])
+        else:
+            table = open_sink_table(name, tuple(paths), json.dumps(published.schema.to_dict()))
+        super().__init__(table, schema)
+
+    def __repr__(self) -> str:
+        return f"Records({self.folder!r}, {self.split!r}): {len(self):,} records"
+
+    def origin(self, index: int) -> dict[str, Any]:
+        """Where a record lies and what it was made from, as docs/records.md has the columns.
+
+        Args:
+            index: the record's number in the split; negative ones count from the end.
+
+        Returns:
+            ``shard``, such as ``train-00003-of-00016``, and what the index says of the record: ``index`` is its
+            number in the shard.
+
+        Raises:
+            DatasetError: the dataset was built without an index, or it is damaged.
+            IndexError: there is no such record.
+        """
+        number = int(index)
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"got record {number} of {len(self)}")
+        number %= len(self)
+        shard = int(np.searchsorted(self._starts, number, side="right")) - 1
+        (row,) = self._index(shard).slice(number - int(self._starts[shard]), 1).to_pylist()
+        return {"shard": self._shards[shard], **row}
+
+    def _index(self, shard: int) -> Any:
+        if shard not in self._indexes:
+            self._indexes[shard] = self._read_index(shard)
+        return self._indexes[shard]
+
+    def _read_index(self, shard: int) -> Any:
+        import pyarrow
+
+        from ...schemas.dataset.index import read_index
+
+        name = index_file(self._shards[shard])
+        if name not in self.info.files:
+            raise DatasetError(f"{self.folder}: has no index, since it was built without")
+        try:
+            with open(os.path.join(self.folder, name), "rb") as file:
+                table = read_index(file.read())
+        except OSError as error:
+            raise DatasetError(f"{self.folder}: cannot read {name}: {error.strerror}") from None
+        except pyarrow.ArrowException as error:
+            raise DatasetError(f"{self.folder}: {name} is damaged: {error}") from None
+        expected = int(self._starts[shard + 1] - self._starts[shard])
+        if table.num_rows != expected:
+            got = f"got {table.num_rows} rows, expected {expected}"
+            raise DatasetError(f"{self.folder}: {name} is damaged: {got}")
+        return table
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_indexes": {}}

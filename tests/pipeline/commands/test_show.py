@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from clips import build_clips, clip_schema, png, write_rows
+from pixelbeam.pipeline.commands.show import show
+from pixelbeam.pipeline.main import main
+from pixelbeam.schemas.errors import DatasetError
+from pixelbeam.transforms.shards.plan_shards import ShardSize
+from pixelbeam.transforms.splits import Splits
+from support import write_csv
+
+HALVES = Splits((("train", 0.5), ("val", 0.5)))
+
+
+@pytest.fixture
+def out(images, build_images):
+    """Two splits of two shards, and a reject."""
+    rows = [line.split(",") for line in (images / "images.csv").read_text().split()[1:]]
+    manifest = write_csv(images / "show.csv", [*rows, ("gone.jpg", "cat")])
+    return build_images(manifest=str(manifest), splits=HALVES, shard_size=ShardSize(num_shards=2))
+
+
+def test_every_record_is_found_by_key_and_by_source(out):
+    shards = set()
+    for number in range(40):
+        name = f"{number:02d}.{'png' if number % 5 == 0 else 'jpg'}"
+        (by_key,), (by_source,) = show(str(out), key=name), show(str(out), source=f"./{name}")
+        assert by_key == by_source
+        assert (by_key.row["source"], by_key.row["row"]) == (name, number + 2)
+        shards.add(by_key.shard)
+    assert len(shards) == 4
+    assert list(show(str(out), key="99.jpg")) == []
+
+
+def test_one_split_is_looked_in(out):
+    found = {split: list(show(str(out), key="07.jpg", split=split)) for split in ("train", "val")}
+    assert sorted(map(len, found.values())) == [0, 1]
+    with pytest.raises(DatasetError, match="no split 'test'; its splits are: train, val"):
+        list(show(str(out), key="07.jpg", split="test"))
+
+
+def test_the_command_prints_what_is_known(out, capsys):
+    assert main(["show", str(out), "--key", "07.jpg"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{out}: record ")
+    assert "  source         07.jpg\n" in said
+    assert "  label          dog\n" in said
+    assert main(["show", str(out), "--source", "07.jpg", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["split"], found["key"]) == (found["shard"].split("-")[0], "07.jpg")
+    assert f"  dhash          {found['dhash']:016x}\n" in said
+
+
+def test_a_rejected_row_is_told_of(out, capsys):
+    for option in ("--key", "--source"):
+        assert main(["show", str(out), option, "gone.jpg"]) == 1
+        said = capsys.readouterr().out.splitlines()
+        assert said[0] == f"{out}: no record has the {option[2:]} 'gone.jpg'"
+        assert said[1].startswith("  rejected: show.csv:42: file_not_found: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "--key: expected it or --source, one of the two"),
+        (["--key", "a", "--source", "a"], 2, "--key: expected it or --source, one of the two"),
+        (["--key", "a", "--sample"], 2, "--sample: no such option"),
+    ],
+)
+def test_bad_usage(tmp_path, capsys, arguments, code, said):
+    assert main(["show", str(tmp_path), *arguments]) == code
+    assert said in capsys.readouterr().err
+
+
+def test_what_is_no_dataset_or_has_no_index(build_images, tmp_path, capsys):
+    assert main(["show", str(tmp_path), "--key", "a"]) == 1
+    assert "no dataset.json" in capsys.readouterr().err
+    out = build_images(index="none")
+    assert main(["show", str(out), "--key", "00.png"]) == 1
+    assert "has no index, since it was built without" in capsys.readouterr().err
+
+
+def test_a_damaged_index_is_named(out):
+    path = out / "index" / "train-00000-of-00002.parquet"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(DatasetError, match=r"train-00000-of-00002\.parquet cannot be read"):
+        list(show(str(out), key="x"))
+    path.unlink()
+    with pytest.raises(DatasetError, match=r"train-00000-of-00002\.parquet is missing"):
+        list(show(str(out), key="x"))
+
+
+def test_a_frame_leads_to_its_clip(tmp_path, capsys):
+    rows = []
+    for clip in range(2):
+        for frame in range(5):
+            (tmp_path / f"{clip}_{frame}.png").write_bytes(png(clip, frame))
+            path = f"{clip}_{frame}.png"
+            rows.append({"path": path, "video": f"v{clip}", "frame": frame, "label": "a"})
+    schema = clip_schema(key="video", order="frame")
+    build_clips(write_rows(tmp_path / "m.csv", rows), schema, tmp_path / "out")
+    (shown,) = show(str(tmp_path / "out"), source="1_3.png")
+    assert shown.row["key"] == "v1"
+    assert main(["show", str(tmp_path / "out"), "--key", "v1"]) == 0
+    assert "  source         1_0.png, 1_1.png, 1_2.png, … (5)\n" in capsys.readouterr().out
+
+
+def test_many_records_of_one_file_are_counted(images, build_images, capsys):
+    manifest = write_csv(images / "many.csv", [("01.jpg", "cat")] * 30)
+    out = build_images("many", manifest=str(manifest))
+    assert main(["show", str(out), "--source", "01.jpg"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("record ") == 20
+    assert said.endswith("and 10 more; --json prints them all\n")
+    assert main(["show", str(out), "--source", "01.jpg", "--json"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 30
