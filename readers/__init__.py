@@ -1,7 +1,7 @@
 """The training side: tf.data, Keras, random access.
 
 ``load``, ``input_fn`` and ``steps_per_epoch`` need TensorFlow, ``HDF5Dataset`` Keras; ``Records``, ``HDF5Records``
-and ``dataset_info`` need neither, and h5py is for HDF5 files alone. So each is imported when it is first asked for.
+and ``dataset_info`` need neither, and h5py is for HDF5 files alone. So each is imported when it is first touched.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from .published import Published, open_dataset
 from .selection import choose_features, warn_of_packages, warn_of_text
 from .tf_data.batching import count_batches, read_elements
 from .tf_data.inputs_targets import Elements
+from .tf_data.keys import find_keys, with_key
 from .tf_data.selection import Selection
 from .tf_data.sources import open_source, select_records
 
@@ -46,6 +47,7 @@ def load(
     pad_to: int | str | None = None,
     buckets: Sequence[int] | None = None,
     mask: bool = False,
+    keys: bool = False,
     input_context: Any = None,
 ) -> Any:
     """A split of a published dataset as a ``tf.data.Dataset`` of ``(inputs, targets)``.
@@ -105,6 +107,8 @@ def load(
         buckets: rising numbers of steps; batches are then of clips between two of them, so that little
             is filled up. The number of batches is not known then.
         mask: adds the input ``mask``, bool [batch, steps]: which frames are real.
+        keys: yields ``(element, keys)``, with the key of each record, strings [batch]: what names its row in the
+            index, in rejects and for ``pixelbeam show``. The dataset needs an index.
         input_context: a ``tf.distribute.InputContext``: each input pipeline reads files of its own, or
             records of its own where there are fewer files than pipelines. The pipelines' epochs then
             differ in length by some batches, so train with ``repeat=True`` and ``steps_per_epoch``.
@@ -118,8 +122,12 @@ def load(
     options = ReadOptions(**{field.name: arguments[field.name] for field in fields(ReadOptions)})
     reading = _open(directory, split, options, input_context)
     schema = reading.dataset.schema
-    records = open_source(reading.source, reading.selection, schema, reading.published)
-    dataset = read_elements(records, reading.selection.count, schema, reading.elements, options)
+    found = None
+    if keys:
+        found = find_keys(reading.dataset, split, reading.source, reading.selection.files)
+    records = open_source(reading.source, reading.selection, schema, reading.published, found)
+    read = schema if found is None else with_key(schema)
+    dataset = read_elements(records, reading.selection.count, read, reading.elements, options)
     warn_of_text(reading.published, schema, options.features)
     warn_of_packages(reading.dataset.info, schema)
     return dataset.with_options(_distribution(input_context))

@@ -46,6 +46,7 @@ class LoadOptions(TypedDict, total=False):
     pad_to: int | str | None
     buckets: Sequence[int] | None
     mask: bool
+    keys: bool
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class ReadOptions:
     pad_to: int | str | None = None
     buckets: Sequence[int] | None = None
     mask: bool = False
+    keys: bool = False
 
     def __post_init__(self) -> None:
         # ``False`` and ``None`` stand for none, ``True`` for the usual.

@@ -27,6 +27,7 @@ __all__ = [
     "explain_remote",
     "is_remote",
     "open_dataset",
+    "read_file",
     "read_moments",
 ]
 
@@ -105,7 +106,7 @@ class Published:
             DatasetError: it is missing, or its bytes are others.
         """
         file = self.info.description
-        if hashlib.sha256(_read(self.directory, file.path)).hexdigest() != file.sha256:
+        if hashlib.sha256(read_file(self.directory, file.path)).hexdigest() != file.sha256:
             raise DatasetError(
                 f"{self.directory}: {file.path} is not the file that was published: its SHA-256 "
                 f"differs from the one in {DATASET_FILE}; restore it or build the dataset again"
@@ -131,7 +132,7 @@ def open_dataset(directory: str | os.PathLike[str]) -> Published:
             ``dataset.json`` was changed.
     """
     directory = os.fspath(directory)
-    data = _read(directory, DATASET_FILE)
+    data = read_file(directory, DATASET_FILE)
     info = DatasetInfo.loads(data, directory)
     if not has_right_checksum(data):
         raise DatasetError(
@@ -194,7 +195,12 @@ def explain_remote(path: str, who: str) -> str:
     return f"{path}: {who} cannot read {scheme}://; copy the dataset to a local directory{how}, and read that"
 
 
-def _read(directory: str, name: str) -> bytes:
+def read_file(directory: str, name: str) -> bytes:
+    """The content of one of a dataset's files.
+
+    Raises:
+        DatasetError: it is missing, or cannot be read.
+    """
     if is_remote(directory):
         return _read_remote(directory, name)
     try:

@@ -14,6 +14,7 @@ from ..draws import check_drawn
 from ..elements import Conversion, arrange, check_applicable, plan_conversions
 from ..options import ReadOptions
 from ..published import Published, read_moments
+from .keys import KEY
 
 __all__ = ["Elements"]
 
@@ -54,10 +55,13 @@ class Elements:
 
     def convert(self, features: Mapping[str, Any]) -> dict[str, Any]:
         """Scales images and one-hot encodes classes of a batch; nothing moves."""
-        return {name: self._convert(name, value) for name, value in features.items()}
+        return {
+            name: value if name == KEY else self._convert(name, value)
+            for name, value in features.items()
+        }
 
     def arrange(self, features: Mapping[str, Any]) -> Any:
-        """Lays out a batch, or one element, and splits it into inputs and targets."""
+        """Lays out a batch, or one element, and splits it into inputs and targets; keys stand beside them."""
         size = self._options.batch_size
         if self._options.drop_remainder and size is not None:
             features = {name: _fix_size(value, size) for name, value in features.items()}
@@ -65,9 +69,12 @@ class Elements:
             name: _move_channels(value) if self._moves_channels(name) else value
             for name, value in features.items()
         }
+        key = features.pop(KEY, None)
         if self._options.targets is not None and not self._targets:
-            return features
-        return arrange(features, self._targets)
+            arranged: Any = features
+        else:
+            arranged = arrange(features, self._targets)
+        return arranged if key is None else (arranged, key)
 
     def _moves_channels(self, name: str) -> bool:
         return name in self._conversions and self._conversions[name].channels_first

@@ -11,8 +11,9 @@ from ...schemas import Schema
 from ..options import ReadOptions
 from ..published import Published
 from ..sink_table import open_sink_table
+from .keys import Keys
 from .selection import Selection
-from .table_source import TableSource
+from .table_source import open_table_source
 
 __all__ = ["RecordSource", "open_source", "select_records"]
 
@@ -82,7 +83,9 @@ def select_records(
     return Selection(paths, total, size, part, options.shuffle, options.seed)
 
 
-def open_source(name: str, selection: Selection, schema: Schema, stored: Schema) -> RecordSource:
+def open_source(
+    name: str, selection: Selection, schema: Schema, stored: Schema, keys: Keys | None = None
+) -> RecordSource:
     """The source of a format.
 
     Args:
@@ -90,6 +93,7 @@ def open_source(name: str, selection: Selection, schema: Schema, stored: Schema)
         selection: what is read.
         schema: the features that are read.
         stored: all features of the records.
+        keys: those of the records, where they are read too: as one more feature, ``KEY``.
 
     Raises:
         DatasetError: a file is not whole.
@@ -97,7 +101,7 @@ def open_source(name: str, selection: Selection, schema: Schema, stored: Schema)
     source: RecordSource
     if name in _MODULES:
         module = import_module(_MODULES[name], __package__)
-        source = module.open_source(selection, schema)
+        source = module.open_source(selection, schema, keys)
         return source
     arguments = name, tuple(selection.files), json.dumps(stored.to_dict())
-    return TableSource(partial(open_sink_table, *arguments), schema, selection)
+    return open_table_source(partial(open_sink_table, *arguments), schema, selection, keys)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ import tensorflow as tf
 from ...schemas import Schema
 from ...schemas.features.base import ValueSpec
 from ..record_table import Ragged, RecordTable, Values
+from .keys import Keys, keyed_table, with_key
 from .selection import Selection
 
-__all__ = ["TableSource"]
+__all__ = ["TableSource", "open_table_source"]
 
 _READS_AHEAD = 4  # batches of values that are only copied: more do not make it faster
 
@@ -136,6 +138,15 @@ class TableSource:
     def _read(self, records: Any) -> list[Any]:
         values = self._open_table().read(records)
         return [part for value in self._values for part in _to_parts(value, values[value.key])]
+
+
+def open_table_source(
+    open_table: Callable[[], RecordTable], schema: Schema, selection: Selection, keys: Keys | None
+) -> TableSource:
+    """A source of a table's records, or of these with their keys."""
+    if keys is None:
+        return TableSource(open_table, schema, selection)
+    return TableSource(partial(keyed_table, open_table, keys), with_key(schema), selection)
 
 
 def _to_parts(value: _Value, values: Values) -> list[Any]:

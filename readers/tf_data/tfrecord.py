@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from ...schemas import Schema
 from .description import make_description
+from .keys import Keys, keyed_records, with_key
 from .selection import Selection
 
 __all__ = ["TFRecordSource", "open_source"]
@@ -23,9 +24,9 @@ class TFRecordSource:
     decoded: frozenset[str] = frozenset()
     most_parses: int | None = None
 
-    def __init__(self, selection: Selection, schema: Schema) -> None:
-        self._selection = selection
-        module = make_description(schema)
+    def __init__(self, selection: Selection, schema: Schema, keys: Keys | None = None) -> None:
+        self._selection, self._keys = selection, keys
+        module = make_description(schema if keys is None else with_key(schema))
         is_clips = schema.record == "sequence_example"
         self._parse = module.parse_sequence_example if is_clips else module.parse_example
 
@@ -43,14 +44,14 @@ class TFRecordSource:
         files = tf.constant(selection.files, tf.string)
         if selection.part is not None:
             # Where it is shuffled, every pipeline has to see the same order to take its part of it.
-            serialized = tf.data.TFRecordDataset(files).shard(*selection.part)
+            serialized = self._in_order(files).shard(*selection.part)
         elif selection.shuffle is False:
-            serialized = tf.data.TFRecordDataset(files)
+            serialized = self._in_order(files)
         else:
             shuffled = tf.data.Dataset.from_tensor_slices(files)
             shuffled = shuffled.shuffle(max(len(selection.files), 1), selection.seed)
             serialized = shuffled.interleave(
-                tf.data.TFRecordDataset,
+                self._open,
                 cycle_length=_FILES_AT_ONCE,
                 num_parallel_calls=tf.data.AUTOTUNE,
                 deterministic=selection.deterministic,
@@ -59,10 +60,21 @@ class TFRecordSource:
             return serialized
         return serialized.shuffle(_buffer_size(selection), selection.seed)
 
+    def _in_order(self, files: Any) -> Any:
+        if self._keys is None:
+            return tf.data.TFRecordDataset(files)
+        return tf.data.Dataset.from_tensor_slices(files).flat_map(self._open)
 
-def open_source(selection: Selection, schema: Schema) -> TFRecordSource:
+    @tf.autograph.experimental.do_not_convert
+    def _open(self, file: Any) -> Any:
+        return (
+            tf.data.TFRecordDataset(file) if self._keys is None else keyed_records(file, self._keys)
+        )
+
+
+def open_source(selection: Selection, schema: Schema, keys: Keys | None = None) -> TFRecordSource:
     """The records of TFRecord files, on any filesystem that TensorFlow knows."""
-    return TFRecordSource(selection, schema)
+    return TFRecordSource(selection, schema, keys)
 
 
 def _buffer_size(selection: Selection) -> int:
