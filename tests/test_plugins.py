@@ -100,7 +100,9 @@ def test_what_was_built(extras, dataset):
     assert [[*shard["files"]] for shard in shards] == [["hdf5", "lines", "tfrecord"]] * 2
     assert info["files"][SHARD]["kind"] == "shard"
     assert info["versions"]["pixelbeam-extras"] == "1.0"
-    files = len([*dataset.iterdir()]) - 1  # but for .pixelbeam
+    files = (
+        len([*dataset.iterdir(), *(dataset / "index").iterdir()]) - 2
+    )  # but for .pixelbeam and index
     assert verify(extras, dataset) == (
         0,
         f"{dataset}: whole: {files} files and 11 records, every byte and record checked\n",

@@ -27,6 +27,12 @@ def test_a_published_folder_holds_the_dataset_and_nothing_else(build_images):
     assert sorted(contents(out)) == [
         "dataset.json",
         "feature_description.py",
+        *(
+            f"index/{split}-0000{shard}-of-00002.{suffix}"
+            for split in ("train", "val")
+            for shard in range(2)
+            for suffix in ("idx", "parquet")
+        ),
         "statistics.jsonl",
         "train-00000-of-00002.tfrecord",
         "train-00001-of-00002.tfrecord",
@@ -95,7 +101,15 @@ def test_another_command_is_refused_with_what_differs(build_images):
 def test_overwriting_replaces_every_file_of_the_old_dataset(build_images):
     build_images(shard_size=ShardSize(num_shards=3))
     out = build_images(shard_size=ShardSize(num_shards=2), overwrite=True)
-    assert sorted(contents(out))[3:] == [f"train-0000{i}-of-00002.tfrecord" for i in range(2)]
+    shards = [name for name in sorted(contents(out)) if "-of-" in name]
+    assert shards == [
+        *(
+            f"index/train-0000{i}-of-00002.{suffix}"
+            for i in range(2)
+            for suffix in ("idx", "parquet")
+        ),
+        *(f"train-0000{i}-of-00002.tfrecord" for i in range(2)),
+    ]
 
 
 def test_a_folder_with_other_files_is_refused_and_left_alone(build_images, tmp_path):

@@ -89,9 +89,9 @@ def republish(folder: Path, name: str, data: bytes) -> None:
 
 def test_a_dataset_that_is_whole(dataset):
     verified = verify(str(dataset))
-    assert (verified.faults, verified.files, verified.records) == ([], 8, 20)
+    assert (verified.faults, verified.files, verified.records) == ([], 16, 20)
     quick = verify(str(dataset), quick=True)
-    assert (quick.faults, quick.files, quick.records) == ([], 8, 0)
+    assert (quick.faults, quick.files, quick.records) == ([], 16, 0)
 
 
 def test_every_flipped_bit_is_found(dataset, tmp_path):
@@ -219,8 +219,9 @@ def test_records_are_checked_against_the_schema(dataset):
 def test_a_wrong_number_of_records_is_found(dataset):
     data = b"".join(frame_record(serialize_example(record())))
     republish(dataset, SHARD, data * 50)
-    (fault,) = faults(dataset)
+    fault, of_index = faults(dataset)
     assert fault.startswith(f"{SHARD}: got 50 records, expected ")
+    assert of_index.startswith("index/train-00000-of-00002.parquet: got rows for ")
 
 
 def test_of_a_file_20_faults_are_said(dataset):
@@ -311,6 +312,7 @@ def test_a_dataset_that_does_not_list_its_files_is_verified_as_well(dataset):
     info["checksum"] = BLANK
     (dataset / "dataset.json").write_bytes(fill_checksum(json.dumps(info).encode()))
     (dataset / "statistics.jsonl").unlink()
+    shutil.rmtree(dataset / "index")  # as no dataset without the list has one
     verified = verify(str(dataset))
     assert (verified.faults, verified.files, verified.records) == ([], 7, 20)
 
@@ -338,12 +340,12 @@ def test_the_records_of_a_sink_that_is_not_installed_are_not_called_whole(datase
 def test_the_command(dataset, capsys, tmp_path):
     assert main(["verify", str(dataset)]) == 0
     said = capsys.readouterr().out
-    assert said == f"{dataset}: whole: 8 files and 20 records, every byte and record checked\n"
+    assert said == f"{dataset}: whole: 16 files and 20 records, every byte and record checked\n"
     (dataset / SHARD).unlink()
     assert main(["verify", "--quick", str(dataset)]) == 1
     said = capsys.readouterr().out
     assert said == (
-        f"{SHARD}: missing\n{dataset}: 1 fault: 8 files and 0 records, sizes and counts checked\n"
+        f"{SHARD}: missing\n{dataset}: 1 fault: 16 files and 0 records, sizes and counts checked\n"
     )
     assert main(["verify", str(tmp_path)]) == 1
     assert capsys.readouterr().err == (

@@ -83,7 +83,9 @@ def test_pipelines_share_them(all_kinds, labels, source, pipelines):
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("options", [{"frames": 2, "sampling": "head"}, {"pad_to": "longest"}, {"buckets": [3]}, {}])
+@pytest.mark.parametrize(
+    "options", [{"frames": 2, "sampling": "head"}, {"pad_to": "longest"}, {"buckets": [3]}, {}]
+)
 def test_clips_have_theirs(tmp_path, source, options):
     rows = []
     for clip, length in enumerate((2, 3, 5)):

@@ -132,6 +132,7 @@ def test_what_a_shard_is_known_by(monkeypatch):
     monkeypatch.setattr(ShardTask, "versions", lambda self: {"pillow": "1"})
     rows = [b"row", b"longer row"]
     decisive = {"schema": SCHEMA.to_dict(), "sinks": ["tfrecord"], "versions": {"pillow": "1"}}
+    decisive["index"] = False
     text = json.dumps(decisive, sort_keys=True).encode() + b"\0" + NAME.encode() + b"\0"
     text += b"".join(len(row).to_bytes(8, "big") + row for row in rows)
     expected = hashlib.sha256(text).hexdigest()
