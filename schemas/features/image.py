@@ -23,7 +23,6 @@ from ..images.files import Opened, decode, open_image, open_pixels
 from ..images.geometry import ImageGeometry
 from ..images.levels import declared_levels
 from ..images.modes import final_mode, parse_colour, to_final, to_working
-from ..images.perceptual_hash import dhash
 from ..images.pixel_sums import sum_pixels
 from ..images.resizing import (
     Filter,
@@ -36,8 +35,9 @@ from ..images.resizing import (
     size_text,
 )
 from ..images.tensorflow_source import DECODE_IMAGES, DECODE_ONE, DECODE_RAW, DECODE_RAW_RAGGED
-from .base import Encoded, Feature, FeatureValue, IndexType, ValueSpec, shorten
+from .base import Encoded, Feature, FeatureValue, ValueSpec, shorten
 from .image_checks import check_colours, check_depth, check_encoding, check_size
+from .image_index import INDEX_COLUMNS, index_image
 from .image_warnings import tell_image, warn_of_images
 from .python_source import DecodeSource, literal
 
@@ -101,11 +101,7 @@ class Image(Feature):
     reads_arrays: ClassVar[bool] = True
     is_image: ClassVar[bool] = True
     becomes = ImageGeometry
-    # Sizes are those of the upright image, in pixels; the hash is of the record's, without padding.
-    index_columns: ClassVar[Mapping[str, IndexType]] = {
-        **dict.fromkeys(("source_width", "source_height", "width", "height"), "int32"),
-        "dhash": "uint64",
-    }
+    index_columns = INDEX_COLUMNS
     summary_types: ClassVar[Mapping[str, Statistic]] = {
         **dict.fromkeys(
             ("count", "sum", "sum_squares", "bytes", "other_profiles", "first_of_several"), Sum()
@@ -208,7 +204,7 @@ class Image(Feature):
         encoded = self._finish(name, image, value if passes else None)
         became = ImageGeometry(opened.size, opened.stored_orientation, plan)
         return Encoded(
-            encoded.values, encoded.summary | found, became, partial(_index, image, became)
+            encoded.values, encoded.summary | found, became, partial(index_image, image, became)
         )
 
     @property
@@ -396,14 +392,3 @@ class Image(Feature):
                 lossless=self.lossless,
             )
         return Encoded({name: encoded}, summary | {"bytes": len(encoded)})
-
-
-def _index(image: PIL.Image.Image, became: ImageGeometry) -> dict[str, Any]:
-    """What the index says of an image in a record."""
-    plan = became.plan
-    left, top = pad_offset(plan)
-    padded = plan.canvas != plan.size
-    seen = image.crop((left, top, left + plan.size[0], top + plan.size[1])) if padded else image
-    sizes = (*became.displayed_size, *became.record_size)
-    names = ("source_width", "source_height", "width", "height")
-    return {**dict(zip(names, sizes, strict=True)), "dhash": dhash(seen)}

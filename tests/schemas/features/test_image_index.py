@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+from pixelbeam.schemas.features.image_index import INDEX_COLUMNS, index_image
+from pixelbeam.schemas.images.geometry import ImageGeometry
+from pixelbeam.schemas.images.perceptual_hash import dhash
+from pixelbeam.schemas.images.resizing import ResizingPlan
+
+RAMP = Image.fromarray(np.tile(np.arange(0, 240, 6, dtype=np.uint8), (20, 1)))
+
+
+def test_sizes_are_those_of_the_upright_image_and_of_the_record():
+    became = ImageGeometry((80, 40), 6, ResizingPlan((40, 20), (0, 0, 80, 40), (40, 20)))
+    said = index_image(RAMP, became)
+    assert said.keys() == INDEX_COLUMNS.keys()
+    assert said == {
+        "source_width": 80,
+        "source_height": 40,
+        "width": 40,
+        "height": 20,
+        "dhash": dhash(RAMP),
+    }
+
+
+def test_padding_is_not_hashed():
+    canvas = Image.new("L", (40, 40), 255)
+    canvas.paste(RAMP, (0, 10))
+    became = ImageGeometry((80, 40), 1, ResizingPlan((40, 20), (0, 0, 80, 40), (40, 40)))
+    said = index_image(canvas, became)
+    assert (said["width"], said["height"]) == (40, 40)
+    assert said["dhash"] == dhash(RAMP) == 2**64 - 1 != dhash(canvas)
