@@ -2,8 +2,8 @@
 
     python benchmarks/index.py --photos DIR [--rows 6000] [--repeats 5] [--threads N]
 
-The two run in turn, each first in every other pair, so that a drift of the machine's speed meets both; the ratio is
-that of the medians, and the spread that of the pairs.
+The two run in turn, each first in every other pair, so that a drift of the machine's speed meets both; the ratio
+is that of the medians, and the spread that of the pairs.
 """
 
 from __future__ import annotations

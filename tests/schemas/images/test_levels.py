@@ -317,7 +317,6 @@ COLOURS = np.zeros((1, 2, 3), np.uint8)
         (opened(tiff(GREY.astype(np.float32))), Levels(None, kind="32-bit floats")),
         (opened(tiff(GREY.astype(np.uint32))), Levels(None, kind="32-bit unsigned integers")),
     ],
-    ids=str,
 )
 def test_what_files_say_of_their_levels(image, expected):
     assert file_levels(image) == expected
