@@ -77,7 +77,6 @@ def describe_command(
         "manifest": {name: file.content for name, file in manifest.items()},
         "schema": options.schema.to_dict(),
         "sinks": list(options.sinks),
-        "index": options.index,
         "splits": dict(options.splits.fractions) if not options.splits.column else None,
         "split_column": options.splits.column,
         "group_by": options.splits.group_by,
@@ -88,6 +87,8 @@ def describe_command(
         "shard_size": options.shard_size.shard_bytes,
         "seed": options.seed,
     }
+    if options.index != "none":  # which is what every dataset is that knows of no index
+        command["index"] = options.index
     if labels is not None:
         command["labels"] = {name: file.content for name, file in labels.items()}
         command["join_on"] = options.join_on

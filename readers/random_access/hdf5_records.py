@@ -16,7 +16,7 @@ from ..hdf5.windows import WindowedTable
 from ..selection import check_features, select
 from .table_records import TableRecords
 
-__all__ = ["HDF5Records"]
+__all__ = ["HDF5Records", "open_table"]
 
 
 class HDF5Records(TableRecords):
@@ -91,6 +91,20 @@ class HDF5Records(TableRecords):
         other._columns = Table(self._files, _keys(schema))
         TableRecords.__init__(other, other._columns, schema)
         return other
+
+
+def open_table(files: Sequence[str], counts: Sequence[int], schema: Schema) -> Table:
+    """The records of HDF5 files.
+
+    Args:
+        files: paths of local files, in order.
+        counts: how many records each has, which the files say themselves.
+        schema: what of the records is read.
+
+    Raises:
+        DatasetError: see ``Table``.
+    """
+    return Table(files, _keys(schema))
 
 
 def _choose(schema: Schema | None, features: Sequence[str] | None, path: str) -> Schema | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from ..sink_table import open_sink_table
 from .table_records import TableRecords
 
 __all__ = ["Records"]
+
+# Each is imported when records are read from it; sinks of other packages are read through ``SinkTable``.
+_MODULES = {"tfrecord": ".tfrecord_table", "hdf5": ".hdf5_records"}
 
 
 class Records(TableRecords):
@@ -71,15 +75,8 @@ class Records(TableRecords):
         self._starts = np.cumsum([0, *counts])
         self._indexes: dict[int, Any] = {}
         table: RecordTable
-        if name == "tfrecord":
-            from .tfrecord_table import TFRecordTable
-
-            table = TFRecordTable(paths, counts, schema)
-        elif name == "hdf5":
-            from ...schemas.dataset.hdf5_layout import columns
-            from ..hdf5.table import Table
-
-            table = Table(paths, [column.key for column in columns(schema)])
+        if name in _MODULES:
+            table = import_module(_MODULES[name], __package__).open_table(paths, counts, schema)
         else:
             table = open_sink_table(name, tuple(paths), json.dumps(published.schema.to_dict()))
         super().__init__(table, schema)

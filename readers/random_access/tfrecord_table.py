@@ -18,7 +18,7 @@ from ...schemas.errors import DatasetError
 from ..record_table import Values
 from ..sink_table import join_records
 
-__all__ = ["TFRecordTable"]
+__all__ = ["TFRecordTable", "open_table"]
 
 
 class TFRecordTable:
@@ -106,3 +106,8 @@ class TFRecordTable:
         except OSError as error:
             raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
         return np.stack([offsets[:-1], np.diff(offsets)], axis=1)
+
+
+def open_table(files: Sequence[str], counts: Sequence[int], schema: Schema) -> TFRecordTable:
+    """The records of TFRecord files; see ``TFRecordTable``."""
+    return TFRecordTable(files, counts, schema)

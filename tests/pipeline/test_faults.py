@@ -203,6 +203,8 @@ def test_leftovers_of_dead_attempts_are_cleaned(images, tmp_path):
     assert sorted(contents(out)) == [
         "dataset.json",
         "feature_description.py",
+        "index/train-00000-of-00001.idx",
+        "index/train-00000-of-00001.parquet",
         "statistics.jsonl",
         "train-00000-of-00001.tfrecord",
     ]

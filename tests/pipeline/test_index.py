@@ -97,7 +97,7 @@ def test_it_can_be_left_out(build_images):
     out = build_images(index="none")
     assert not (out / "index").exists()
     assert [name for name in dataset_json(out)["files"] if "index" in name] == []
-    with pytest.raises(OutputError, match='index is "parquet", was "none"'):
+    with pytest.raises(OutputError, match='index is "parquet", was null'):
         build_images(index="parquet")
     build_images(overwrite=True)
     assert len(index_of(out)) == 40

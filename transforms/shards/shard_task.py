@@ -95,8 +95,9 @@ class ShardTask:
             "schema": schema.to_dict(),
             "sinks": self.encoder.sinks,
             "versions": self.versions(),
-            "index": self.encoder.index,
         }
+        if self.encoder.index:
+            decisive["index"] = True
         if self.inline:
             # A row then names its bytes by where they lie alone, which stays when the file is another.
             files = sorted({row.file for row in map(unpack_row, rows) if has_inline(row)})

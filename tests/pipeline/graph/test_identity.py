@@ -58,6 +58,7 @@ def test_a_command_is_all_that_decides_the_dataset(tmp_path, root):
         "manifest": {"rows.csv": FILE},
         "schema": NUMBERS.to_dict(),
         "sinks": ["tfrecord"],
+        "index": "parquet",
         "splits": {"train": 1.0},
         "split_column": None,
         "group_by": None,
@@ -69,6 +70,8 @@ def test_a_command_is_all_that_decides_the_dataset(tmp_path, root):
         "seed": 0,
     }
     assert open_build(tmp_path).command == command
+    # As the commands of datasets from before there was one, which are still the same then.
+    assert "index" not in open_build(tmp_path, index="none").command
     labels = root / "labels.csv"
     labels.write_text("path,m\na.bin,1\n")
     content = {"bytes": 15, "sha256": hashlib.sha256(labels.read_bytes()).hexdigest()}

@@ -243,6 +243,7 @@ def test_steps_that_are_named_as_a_whole_beside_rows_that_were_chosen(
         ({"encodes_steps": False}, [0, 1], False),
         ({"owner": "frames"}, [0, 1], False),
         ({"becomes": object}, [0, 1], False),
+        ({"index_columns": {"length": "int64"}}, [0, 1], False),
     ],
 )
 def test_arrays_are_for_kinds_that_take_them_and_need_no_owner(settings, steps, is_asked):
@@ -251,8 +252,8 @@ def test_arrays_are_for_kinds_that_take_them_and_need_no_owner(settings, steps, 
     def note(name, array):
         asked.append((name, array.tolist()))
 
-    usual = {"encodes_steps": True, "owner": None, "becomes": None, "encode_steps": note}
-    feature = SimpleNamespace(**{**usual, **settings})
+    usual = {"encodes_steps": True, "owner": None, "becomes": None, "index_columns": {}}
+    feature = SimpleNamespace(**{**usual, "encode_steps": note, **settings})
     source = ListedSteps([5, 6, 7], str)
     assert _encode_array("pose", feature, source, steps) is None
     assert asked == ([("pose", [5, 6])] if is_asked else [])

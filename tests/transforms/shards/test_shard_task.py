@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from pixelbeam.schemas import Schema
@@ -132,11 +133,13 @@ def test_what_a_shard_is_known_by(monkeypatch):
     monkeypatch.setattr(ShardTask, "versions", lambda self: {"pillow": "1"})
     rows = [b"row", b"longer row"]
     decisive = {"schema": SCHEMA.to_dict(), "sinks": ["tfrecord"], "versions": {"pillow": "1"}}
-    decisive["index"] = False
     text = json.dumps(decisive, sort_keys=True).encode() + b"\0" + NAME.encode() + b"\0"
     text += b"".join(len(row).to_bytes(8, "big") + row for row in rows)
     expected = hashlib.sha256(text).hexdigest()
-    assert task_of("")._fingerprint(NAME, rows) == expected
+    task = task_of("")
+    assert task._fingerprint(NAME, rows) == expected
+    indexed = replace(task, encoder=replace(task.encoder, index=True))
+    assert indexed._fingerprint(NAME, rows) != expected
     assert task_of("", inline={"m.csv": "a"})._fingerprint(NAME, packed(2)) == task_of(
         ""
     )._fingerprint(NAME, packed(2))

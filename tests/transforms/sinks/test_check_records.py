@@ -56,6 +56,7 @@ WHOLE = {
         ({"pair": np.arange(3)}, ["'pair': got 3 values, expected 2"]),
         ({"pair": np.arange(2, dtype=np.float32)}, ["'pair': got float32, expected int64"]),
         ({"pair": [b"a", b"b"]}, ["'pair': got bytes, expected int64"]),
+        ({"texts": [b"a"]}, ["'texts': got bytes, expected int64"]),
         ({"text": np.arange(1)}, ["'text': got int64, expected bytes"]),
         ({"text": [b"a", b"b"]}, ["'text': got 2 values, expected 1"]),
         ({"text": []}, ["'text': got 0 values, expected 1"]),

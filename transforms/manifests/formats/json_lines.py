@@ -10,6 +10,7 @@ from typing import Any
 
 from ....schemas.errors import ManifestError
 from ....schemas.features.base import shorten
+from ...storage.streams import HEAD_BYTES
 from .base import (
     MALFORMED_ROW,
     NOT_UTF8,
@@ -57,7 +58,10 @@ class JsonLines(TextFormat):
         objects = [row for _, row in rows if isinstance(row, dict)]
         if not objects:
             expected = "an array of objects" if array else "a JSON object a line"
-            raise ManifestError(f"{path}: {_describe_fault(rows, array)}; expected {expected}")
+            said = _describe_fault(rows, array)
+            if not rows and not head.whole:
+                said = f"no end of the first one in its first {HEAD_BYTES >> 20} MiB"
+            raise ManifestError(f"{path}: {said}; expected {expected}")
         inside = "values" if objects[0].keys() >= _REJECT_KEYS else ""
         found = [_row_of(row, inside) for row in objects]
         names = dict.fromkeys(name for row in found for name in _names(row))

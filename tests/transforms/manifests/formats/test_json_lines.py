@@ -113,6 +113,10 @@ HEADS = {
         "element 1: not JSON: Expecting value at character 7; expected an array of objects",
     ),
     "blank": ("\n \n", "nothing but blank lines; expected a JSON object a line"),
+    "endless": (
+        '{"a": "' + "x" * (1 << 20) + '"}\n',
+        "no end of the first one in its first 1 MiB; expected a JSON object a line",
+    ),
     "no name": (
         '{"": 1}',
         "column 1 of the header has no name, expected one "
