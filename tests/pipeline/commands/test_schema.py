@@ -25,7 +25,7 @@ def test_what_is_printed(capsys, arguments, expected):
 
 def test_json_for_editors(capsys):
     assert main(["schema", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == json_schema()
+    assert capsys.readouterr().out == json.dumps(json_schema(), indent=2) + "\n"
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,8 @@ def test_json_for_editors(capsys):
             "pixelbeam: --json: got it beside 'image', expected one of the two\n",
         ),
         (["--colour"], "pixelbeam: --colour: no such option; see pixelbeam schema --help\n"),
+        (["--colour", "--size"], "pixelbeam: --colour: no such option"),
+        (["--jso"], "pixelbeam: --jso: no such option"),
     ],
 )
 def test_bad_usage(capsys, arguments, said):

@@ -1,25 +1,40 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from clips import build_clips, clip_schema, png, write_rows
+from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.commands.show import show
 from pixelbeam.pipeline.main import main
+from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.schemas.errors import DatasetError
 from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.splits import Splits
-from support import write_csv
+from support import IMAGE_SCHEMA, write_csv
 
 HALVES = Splits((("train", 0.5), ("val", 0.5)))
 
 
-@pytest.fixture
-def out(images, build_images):
+@pytest.fixture(scope="module")
+def out(images, tmp_path_factory):
     """Two splits of two shards, and a reject."""
     rows = [line.split(",") for line in (images / "images.csv").read_text().split()[1:]]
     manifest = write_csv(images / "show.csv", [*rows, ("gone.jpg", "cat")])
-    return build_images(manifest=str(manifest), splits=HALVES, shard_size=ShardSize(num_shards=2))
+    folder = tmp_path_factory.mktemp("show") / "out"
+    build(
+        BuildOptions(
+            str(manifest),
+            IMAGE_SCHEMA,
+            str(folder),
+            splits=HALVES,
+            shard_size=ShardSize(num_shards=2),
+            max_rejects=MaxRejects(fraction=1.0),
+        )
+    )
+    return folder
 
 
 def test_every_record_is_found_by_key_and_by_source(out):
@@ -82,7 +97,8 @@ def test_what_is_no_dataset_or_has_no_index(build_images, tmp_path, capsys):
     assert "has no index, since it was built without" in capsys.readouterr().err
 
 
-def test_a_damaged_index_is_named(out):
+def test_a_damaged_index_is_named(out, tmp_path):
+    out = Path(shutil.copytree(out, tmp_path / "out"))
     path = out / "index" / "train-00000-of-00002.parquet"
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(DatasetError, match=r"train-00000-of-00002\.parquet cannot be read"):
