@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pixelbeam.schemas import Schema
-from pixelbeam.schemas.dataset.index import IndexLayout, read_index
+from pixelbeam.schemas.dataset.index import IndexLayout, read_index, source_columns
 
 OWN = ["index", "offset", "bytes", "key", "file", "row"]
 OF_IMAGE = ["source", "source_bytes", "source_sha256"]
@@ -77,3 +77,13 @@ def test_reading_takes_the_columns_asked_for_and_refuses_what_is_no_index(tmp_pa
     assert read_index(data, ["offset"]).to_pydict() == {"offset": [0, 90]}
     with pytest.raises(pa.ArrowException):
         read_index(data[:-9])
+
+
+def test_columns_of_sources_are_told_from_labels_of_that_name(tmp_path):
+    names = ["source", "source_sha256", "right/source", "right/source_sha256", "open_source", "x"]
+    pq.write_table(pa.table({name: ["a"] for name in names}), tmp_path / "a.parquet")
+    data = (tmp_path / "a.parquet").read_bytes()
+    assert source_columns(data) == ["source", "right/source"]
+    names = ["data_source", "data_source_sha256"]
+    pq.write_table(pa.table({name: ["a"] for name in names}), tmp_path / "b.parquet")
+    assert source_columns((tmp_path / "b.parquet").read_bytes()) == []

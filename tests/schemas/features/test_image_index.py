@@ -30,3 +30,11 @@ def test_padding_is_not_hashed():
     said = index_image(canvas, became)
     assert (said["width"], said["height"]) == (40, 40)
     assert said["dhash"] == dhash(RAMP) == 2**64 - 1 != dhash(canvas)
+
+
+def test_the_whole_picture_without_padding_is_hashed():
+    canvas = Image.new("L", (60, 60), 255)
+    became = ImageGeometry((20, 40), 1, ResizingPlan((20, 40), (0, 0, 20, 40), (60, 60)))
+    noise = np.random.default_rng(0).integers(0, 256, (40, 20), np.uint8)
+    canvas.paste(Image.fromarray(noise), (20, 10))
+    assert index_image(canvas, became)["dhash"] == dhash(Image.fromarray(noise))

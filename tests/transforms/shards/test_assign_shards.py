@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import apache_beam as beam
 import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 from pixelbeam.schemas.dataset.file_names import ShardName
 from pixelbeam.transforms.row_order import shard_index
-from pixelbeam.transforms.shards.assign_shards import assign_shards, empty_shards
+from pixelbeam.transforms.shards.assign_shards import AssignShards, assign_shards, empty_shards
 from pixelbeam.transforms.shards.plan import Plan, SplitPlan
 from support import IMAGE_SCHEMA
 
@@ -52,3 +55,19 @@ def test_an_element_is_as_many_rows_as_fit(sizes, elements):
     assert [len(rows) for _, rows in found] == elements
     assert [row for _, rows in found for row in rows] == block
     assert {name for name, _ in found} == {"val-00000-of-00001"}
+
+
+def test_each_shard_gets_its_rows_and_those_without_any_are_there_too():
+    plan = Plan(IMAGE_SCHEMA, {"val": SplitPlan(3, 4)}, 3)
+    rows = [bytes([first]) + bytes(30) for first in (0, 5, 200)]
+    with beam.Pipeline(FnApiRunner()) as pipeline:
+        plans = pipeline | "Plan" >> beam.Create([plan])
+        blocks = pipeline | "Rows" >> beam.Create([("val", rows[:2]), ("val", rows[2:])])
+        found = blocks | AssignShards(plans)
+        merged = found | beam.MapTuple(
+            lambda name, blocks: (name, sorted(row for block in blocks for row in block))
+        )
+        expected = {f"val-0000{index}-of-00004": [] for index in range(4)}
+        expected["val-00000-of-00004"] = rows[:2]
+        expected["val-00003-of-00004"] = rows[2:]
+        assert_that(merged, equal_to([*expected.items()]))

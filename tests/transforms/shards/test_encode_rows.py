@@ -1,5 +1,8 @@
 """One row in, one record out; here, of features that belong to others."""
 
+import hashlib
+import io
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -8,7 +11,8 @@ from owned_kinds import PointIds, Points
 from PIL import Image as Pillow
 from pixelbeam.schemas import Image, Int64, Schema
 from pixelbeam.schemas.features.base import Encoded
-from pixelbeam.transforms.rows import ManifestRow, RowFormat
+from pixelbeam.transforms.path_keys import PathRoot
+from pixelbeam.transforms.rows import InlineBytes, ManifestRow, RowFormat
 from pixelbeam.transforms.shards.encode_rows import EncodedRow, RowEncoder
 from pixelbeam.transforms.storage.input_files import InputFiles
 
@@ -89,3 +93,64 @@ def test_a_kind_that_breaks_is_named_with_its_feature(tmp_path):
     with pytest.raises(RuntimeError) as caught:
         encode(Schema(features={"n": Broken(source="n")}), tmp_path, n=3)
     assert str(caught.value).endswith(": feature 'n' (broken): ZeroDivisionError: division by zero")
+
+
+def indexed(schema, folder, cells, inline=None, **settings):
+    row_format = RowFormat(tuple(cells), "path", key_is_path=True, **settings)
+    encoder = RowEncoder(schema, row_format, InputFiles(str(folder)), index=True)
+    row = ManifestRow("m.csv", 7, tuple(cells.values()))
+    return encoder.encode(row, inline or {}), encoder, row
+
+
+IMAGE = {"image": Image(source="path", height=4, width=4), "n": Int64(source="n")}
+
+
+def test_what_the_index_says_is_found_out_where_there_is_one(tmp_path):
+    Pillow.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    encoded, encoder, row = indexed(Schema(features=IMAGE), tmp_path, {"path": "./a.png", "n": 1})
+    assert encoded.name == ("a.png", "m.csv", 7)
+    assert encoded.indexed["n"] == {}
+    assert encoded.indexed["image"] == {
+        "source": "./a.png",
+        "source_bytes": len(data),
+        "source_sha256": hashlib.sha256(data).hexdigest(),
+        "source_width": 8,
+        "source_height": 8,
+        "width": 4,
+        "height": 4,
+        "dhash": 0,
+    }
+    assert replace(encoder, index=False).encode(row, {}).indexed == {}
+
+
+def test_bytes_in_a_manifest_have_the_path_beside_them(tmp_path):
+    buffer = io.BytesIO()
+    Pillow.new("RGB", (8, 8)).save(buffer, "PNG")
+    for path, source in (("b/a.png", "b/a.png"), ("", None)):
+        cells = {"path": InlineBytes(0, 0, 0, path), "n": 1}
+        inline = {"path": buffer.getvalue()}
+        encoded, _, _ = indexed(Schema(features=IMAGE), tmp_path, cells, inline)
+        assert encoded.indexed["image"]["source"] == source
+        assert encoded.indexed["image"]["source_bytes"] == len(buffer.getvalue())
+
+
+def test_paths_into_the_root_are_relative_in_the_index_those_of_steps_too(tmp_path):
+    Pillow.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    roots = {"": PathRoot.find(str(tmp_path))}
+    full = str(tmp_path / "a.png")
+    cells = {"path": full, "n": 1}
+    encoded, _, _ = indexed(Schema(features=IMAGE), tmp_path, cells, roots=roots)
+    assert encoded.indexed["image"]["source"] == "a.png"
+    clips = Schema.from_dict(
+        {
+            "record": "sequence_example",
+            "context": {"n": {"type": "int64", "source": "n"}},
+            "steps": {"frames": {"type": "image", "source": "path", "height": 4, "width": 4}},
+        }
+    )
+    cells = {"path": [full, "a.png"], "n": 1}
+    encoded, _, _ = indexed(clips, tmp_path, cells, roots=roots)
+    assert encoded.indexed["frames"]["source"] == ["a.png", "a.png"]
+    assert encoded.indexed["frames"]["width"] == [4, 4]
+    assert encoded.indexed["n"] == {}
