@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,14 @@ MAY_DIFFER = {
     "splits.*.files": "the joined files, which may be listed elsewhere; compared themselves",
     "description": "the generated module, which may be listed elsewhere; compared itself",
     "rejects.file": "likewise",
+    "command.index": "whether there is an index, of which datasets once knew nothing",
 }
 """Keys of ``dataset.json`` that a version may write otherwise, and why; ``*`` is any key."""
 
-MAY_BE_NEW = {"statistics.jsonl": "a summary of each shard, which datasets once had not"}
+MAY_BE_NEW = {
+    "statistics.jsonl": "a summary of each shard, which datasets once had not",
+    "index/*": "a row for each record, likewise",
+}
 """Files that the other checkout need not have written, and why."""
 
 # Beam is imported once for all builds of a checkout; each is the command as a user types it.
@@ -137,7 +142,7 @@ def compare_datasets(before: Path, after: Path) -> list[str]:
 def _compare_files(before: Path, after: Path) -> Iterator[str]:
     held, found = _hashes(before), _hashes(after)
     for name in sorted(held.keys() | found.keys()):
-        if name not in held and name in MAY_BE_NEW:
+        if name not in held and any(fnmatch(name, pattern) for pattern in MAY_BE_NEW):
             continue
         if name not in found or name not in held:
             yield f"{name}: only {'before' if name in held else 'after'}"
