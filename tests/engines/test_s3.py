@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from pixelbeam.readers import HDF5Records, load
 from pixelbeam.readers.published import explain_remote
@@ -103,6 +105,10 @@ def test_a_published_dataset_is_left_alone_and_replaced_when_asked(bucket, publi
     assert sorted(contents(bucket / "replaced")) == [
         "dataset.json",
         "feature_description.py",
+        "index/train-00000-of-00001.idx",
+        "index/train-00000-of-00001.parquet",
+        "index/val-00000-of-00001.idx",
+        "index/val-00000-of-00001.parquet",
         "statistics.jsonl",
         "train-00000-of-00001.tfrecord",
         "val-00000-of-00001.tfrecord",
@@ -147,7 +153,17 @@ def test_a_source_that_was_replaced_is_seen(bucket, photos):
 def test_a_whole_dataset_is_verified(published):
     assert _pixelbeam("verify", published) == (
         0,
-        [f"{published}: whole: 7 files and 100 records, every byte and record checked"],
+        [f"{published}: whole: 15 files and 100 records, every byte and record checked"],
+    )
+
+
+def test_a_record_is_found(bucket, published):
+    table = pq.read_table(bucket / "out" / "index" / "val-00000-of-00002.parquet")
+    row = table.slice(1, 1).to_pylist()[0]
+    code, said = _pixelbeam("show", published, "--key", row["key"], "--json")
+    assert (code, json.loads(said[0])) == (
+        0,
+        {"split": "val", "shard": "val-00000-of-00002", **row},
     )
 
 
@@ -177,6 +193,7 @@ def test_readers_say_how_to_get_a_copy_and_read_that(bucket, published, tmp_path
     assert str(caught.value) == explain_remote(published, "HDF5")
 
     client = boto3.client("s3")
+    (tmp_path / "index").mkdir()
     for name in contents(bucket / "out"):
         client.download_file("data", f"out/{name}", str(tmp_path / name))
     records = sum(1 for split in ("train", "val") for _ in load(tmp_path, split))
