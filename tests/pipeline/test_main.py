@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import subprocess
 import sys
 
 import pytest
 from number_datasets import FILES, make_root
+from pixelbeam.pipeline import main as entry
 from pixelbeam.pipeline.main import main
 
 SCHEMA = "features:\n  n: {type: int64, source: n}\n"
@@ -89,3 +91,32 @@ def test_signals_that_a_shell_has_ignored_stay_so():
     code += "print(*[signal.getsignal(n) is main._end_now for n in numbers])"
     process = start(code, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
     assert process.communicate()[0] == "False True\n"
+
+
+def test_a_signal_that_a_shell_has_turned_off_stays_off(monkeypatch):
+    handlers = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_DFL}
+    monkeypatch.setattr(signal, "getsignal", handlers.get)
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    entry._on_signals(entry._end_now)
+    assert handlers == {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: entry._end_now}
+
+
+def test_the_second_signal_ends_the_process_at_once(monkeypatch):
+    set_to, ended = [], []
+    monkeypatch.setattr(entry, "_on_signals", set_to.append)
+    with pytest.raises(KeyboardInterrupt):
+        entry._interrupt(signal.SIGINT, None)
+    assert set_to == [entry._end_now]
+    monkeypatch.setattr(entry.os, "write", lambda *said: ended.append(said))
+    monkeypatch.setattr(entry.os, "_exit", ended.append)
+    entry._end_now(signal.SIGTERM, None)
+    assert ended == [(2, b"pixelbeam: interrupted\n"), 130]
+
+
+@pytest.mark.parametrize(("verbose", "level"), [(False, logging.CRITICAL), (True, logging.NOTSET)])
+def test_beam_speaks_where_it_is_asked_to(monkeypatch, verbose, level):
+    beam, said = logging.getLogger("apache_beam"), []
+    monkeypatch.setattr(beam, "level", logging.NOTSET)
+    monkeypatch.setattr(logging, "basicConfig", lambda **settings: said.append(settings["level"]))
+    entry._quiet_logs(verbose)
+    assert (said, beam.level) == ([logging.INFO if verbose else logging.ERROR], level)
