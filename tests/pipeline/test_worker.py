@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
+
+import pytest
+from pixelbeam.pipeline import worker
 
 WORKER = """
 import os, signal, sys, time, types
@@ -41,3 +46,34 @@ def test_a_worker_whose_launcher_is_gone_ends_at_once():
     assert done.returncode == 1
     assert "done" not in done.stdout
     assert time.monotonic() - started < 30
+
+
+class Ended(BaseException):
+    """The process has ended."""
+
+
+def test_the_worker_looks_after_its_launcher_until_that_is_gone(monkeypatch):
+    slept, parents = [], iter([7, 7, 7, 1])
+
+    def end(code):
+        raise Ended(code)
+
+    monkeypatch.setattr(worker.os, "getppid", lambda: next(parents))
+    monkeypatch.setattr(worker.os, "_exit", end)
+    monkeypatch.setattr(worker.time, "sleep", slept.append)
+    with pytest.raises(Ended) as ended:
+        worker._end_with(7)
+    assert ended.value.args == (1,)
+    assert slept == [0.2] * 3
+
+
+def test_the_look_out_does_not_keep_a_worker_that_is_done(monkeypatch):
+    from apache_beam.runners.worker import sdk_worker_main
+
+    started, handlers = [], {}
+    monkeypatch.setattr(worker.signal, "signal", handlers.__setitem__)
+    monkeypatch.setattr(worker.threading, "Thread", lambda **how: started.append(how) or Mock())
+    monkeypatch.setattr(sdk_worker_main, "main", started.append)
+    worker.main(7)
+    assert started == [{"target": worker._end_with, "args": (7,), "daemon": True}, sys.argv]
+    assert handlers == {signal.SIGINT: signal.SIG_IGN}
