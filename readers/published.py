@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ __all__ = [
     "explain_remote",
     "is_remote",
     "open_dataset",
-    "read_file",
+    "read_index_file",
     "read_moments",
 ]
 
@@ -112,6 +112,21 @@ class Published:
                 f"differs from the one in {DATASET_FILE}; restore it or build the dataset again"
             )
 
+    def read_index(self, name: str, columns: Sequence[str] | None = None) -> Any:
+        """The rows of a shard's index file, as a ``pyarrow.Table``.
+
+        Args:
+            name: the file's, in the dataset's directory.
+            columns: those to read; all of them by default.
+
+        Raises:
+            DatasetError: the dataset was built without an index, or the file is not the one that was published.
+        """
+        known = self.info.files.get(name)
+        if known is None:
+            raise DatasetError(f"{self.directory}: has no index, since it was built without")
+        return read_index_file(self.directory, name, known.sha256, columns)
+
     def _check_sizes(self, files: Iterable[ShardFile]) -> None:
         sizes = _list_sizes(self.directory)
         for file in files:
@@ -174,6 +189,25 @@ def read_moments(info: DatasetInfo, split: str, name: str, directory: str) -> tu
         )
     std = [std or 1.0 for std in statistics["std"]]  # 0: one colour
     return np.array(statistics["mean"], np.float32), np.array(std, np.float32)
+
+
+def read_index_file(
+    directory: str, name: str, sha256: str, columns: Sequence[str] | None = None
+) -> Any:
+    """The rows of an index file; see ``Published.read_index``.
+
+    Raises:
+        DatasetError: it is not the file that was published.
+    """
+    from ..schemas.dataset.index import read_index
+
+    data = read_file(directory, name)
+    # What it says is followed without another look, so that it has to be what was published.
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise DatasetError(
+            f"{directory}: {name} is damaged: its SHA-256 differs from the one in {DATASET_FILE}"
+        )
+    return read_index(data, columns)
 
 
 def is_remote(path: str) -> bool:

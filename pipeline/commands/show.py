@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import re
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from ...schemas.dataset.file_names import DATASET_FILE, REJECTS_FILE, ShardName, index_file
+from ...schemas.dataset.file_names import (
+    DATASET_FILE,
+    DROPPED_FILE,
+    REJECTS_FILE,
+    ShardName,
+    index_file,
+)
 from ...schemas.dataset.index import read_index, source_columns
 from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import DatasetError, OptionError
@@ -21,44 +28,27 @@ from ...transforms.storage.paths import check_filesystem
 from ..output.own_files import shard_names
 from ..terminal import printable, say
 
-__all__ = ["Shown", "add_show_command", "show"]
+__all__ = ["add_show_command", "show"]
 
 _MOST = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A record, as the index has it.
-
-    Attributes:
-        shard: its shard, such as ``train-00003-of-00016``.
-        row: what the index says of it, by column.
-    """
-
-    shard: str
-    row: dict[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same with ``split`` and ``shard`` before it, as JSON holds it."""
-        return {"split": ShardName.parse(self.shard).split, "shard": self.shard, **self.row}
-
-
 def show(
     directory: str, *, key: str | None = None, source: str | None = None, split: str | None = None
-) -> Iterator[Shown]:
+) -> Iterator[dict[str, Any]]:
     """The records of a dataset that have a key, or come from a file.
 
     Args:
         directory: the dataset's, local or on any of Beam's filesystems.
-        key: what names the row.
-        source: the path of an image, as the manifest has it; one that came to be a step of a clip, too.
+        key: what names the row; of a clip that was cut, also the clip's, for all of its windows.
+        source: the path of an image, in any spelling; of a clip, that of any of its frames.
         split: looks in this one alone.
 
     Yields:
-        In the order of the shards.
+        What the index says of each, by column, in the order of the shards.
 
     Raises:
-        DatasetError: there is no dataset, no such split, or it has no index.
+        DatasetError: there is no dataset, no such split, or it has no index, or not the one that was published.
         OptionError: what its filesystem needs is not installed.
     """
     check_filesystem(directory)
@@ -71,13 +61,14 @@ def show(
     files = [index_file(shard) for shard in shards]
     if shards and not any(name in info.files for name in files):
         raise DatasetError(f"{directory}: has no index, since it was built without")
-    for shard, name, data in zip(shards, files, folder.read_all(files), strict=True):
+    for name, data in zip(files, folder.read_all(files), strict=True):
         if data is None:
             raise DatasetError(f"{directory}: {name} is missing")
-        try:
-            yield from (Shown(shard, row) for row in _find(data, key, source))
-        except pa.ArrowException as error:
-            raise DatasetError(f"{directory}: {name} cannot be read: {error}") from None
+        if hashlib.sha256(data).hexdigest() != info.files[name].sha256:
+            raise DatasetError(
+                f"{directory}: {name} is damaged: its SHA-256 differs from the one in {DATASET_FILE}"
+            )
+        yield from _find(data, key, source)
 
 
 def _read_info(folder: Folder, directory: str) -> DatasetInfo:
@@ -89,22 +80,36 @@ def _read_info(folder: Folder, directory: str) -> DatasetInfo:
 
 def _find(data: bytes, key: str | None, source: str | None) -> Iterator[dict[str, Any]]:
     """The rows of an index file that are asked for; the other columns are read where there are some."""
-    wanted: dict[str, set[str]] = {}
-    if key is not None:
-        wanted["key"] = {key, path_key(key)}
+    columns = {} if key is None else {"key": _is_key(key)}
     if source is not None:
-        wanted |= {column: {source, path_key(source)} for column in source_columns(data)}
-    columns = read_index(data, list(wanted)).to_pydict()
+        columns |= {column: _is_source(source) for column in source_columns(data)}
+    cells = read_index(data, list(columns)).to_pydict()
     rows = sorted(
         {
             row
-            for name, values in wanted.items()
-            for row, cell in enumerate(columns[name])
-            if not values.isdisjoint(cell if isinstance(cell, list) else (cell,))
+            for name, fits in columns.items()
+            for row, cell in enumerate(cells[name])
+            if fits(cell)
         }
     )
     if rows:
         yield from read_index(data).take(pa.array(rows)).to_pylist()
+
+
+def _is_key(asked: str) -> Callable[[Any], bool]:
+    spellings = {asked, path_key(asked)}
+    windows = re.compile(rf"{re.escape(asked)}\[\d+:\d+\]")
+    return lambda key: key in spellings or windows.fullmatch(key) is not None
+
+
+def _is_source(asked: str) -> Callable[[Any], bool]:
+    wanted = path_key(asked)
+
+    def fits(cell: Any) -> bool:
+        paths = cell if isinstance(cell, list) else [cell]
+        return any(isinstance(path, str) and path_key(path) == wanted for path in paths)
+
+    return fits
 
 
 def add_show_command(commands: Any) -> None:
@@ -120,7 +125,9 @@ def add_show_command(commands: Any) -> None:
     parser.add_argument(
         "--key", metavar="KEY", help="what names the row: its join key, or its path"
     )
-    parser.add_argument("--source", metavar="PATH", help="an image, as the manifest has it")
+    parser.add_argument(
+        "--source", metavar="PATH", help="an image or frame, by its path relative to the image root"
+    )
     parser.add_argument("--split", metavar="NAME", help="look in this split alone")
     parser.add_argument("--json", action="store_true", help="a line of JSON a record")
     parser.set_defaults(run=_show)
@@ -131,45 +138,60 @@ def _show(arguments: argparse.Namespace, others: Sequence[str]) -> int:
         raise OptionError(f"{others[0]}: no such option; see pixelbeam show --help")
     if (arguments.key is None) == (arguments.source is None):
         raise OptionError("--key: expected it or --source, one of the two")
+    if "" in (arguments.key, arguments.source):
+        raise OptionError("--key: got nothing; is a variable of the shell not set?")
     directory = arguments.directory
     asked = {"key": arguments.key, "source": arguments.source}
     count = 0
-    for count, shown in enumerate(show(directory, **asked, split=arguments.split), 1):
+    for count, row in enumerate(show(directory, **asked, split=arguments.split), 1):
         if arguments.json:
-            say(json.dumps(shown.to_dict()), sys.stdout)
+            readable = {name: _readable(name, value) for name, value in row.items()}
+            say(json.dumps(readable), sys.stdout)
         elif count <= _MOST:
-            say("\n".join(_lines_of(directory, shown)), sys.stdout)
-    if count > _MOST and not arguments.json:
+            say("\n".join(_lines_of(directory, row)), sys.stdout)
+    if arguments.json:
+        return 0 if count else 1
+    if count > _MOST:
         say(f"and {count - _MOST:,} more; --json prints them all", sys.stdout)
     if not count:
         what, value = next((name, value) for name, value in asked.items() if value is not None)
-        rejects = list(_rejected(Folder(directory), what, value))
         say(printable(f"{directory}: no record has the {what} {value!r}"), sys.stdout)
-        if rejects:
-            say("\n".join(map(printable, rejects)), sys.stdout)
+    if arguments.split is None:  # what was lost has none
+        for line in _lost(Folder(directory), **asked):
+            say(printable(line), sys.stdout)
     return 0 if count else 1
 
 
-def _lines_of(directory: str, shown: Shown) -> Iterator[str]:
-    yield printable(f"{directory}: record {shown.row['index']} of {shown.shard}")
-    for name, value in shown.row.items():
-        if name == "index" or value is None:
-            continue
-        yield printable(f"  {name:<14} {_text(name, value)}")
+def _lines_of(directory: str, row: dict[str, Any]) -> Iterator[str]:
+    yield printable(f"{directory}: record {row['index']} of {row['shard']}")
+    for name, value in row.items():
+        if name not in ("split", "shard", "index") and value is not None:
+            yield printable(f"  {name:<14} {_text(_readable(name, value))}")
 
 
-def _text(name: str, value: Any) -> str:
+def _readable(name: str, value: Any) -> Any:
+    """Hashes in hex: as numbers, they are larger than many a reader of JSON holds."""
+    if name.rpartition("/")[2] != "dhash":
+        return value
     if isinstance(value, list):
-        shown = [_text(name, item) for item in value[:3]]
-        return ", ".join(shown) + (f", … ({len(value)})" if len(value) > 3 else "")
-    is_hash = name.rpartition("/")[2] == "dhash" and isinstance(value, int)
-    return f"{value:016x}" if is_hash else str(value)
+        return [_readable(name, item) for item in value]
+    return f"{value:016x}" if isinstance(value, int) else value
 
 
-def _rejected(folder: Folder, what: str, value: str) -> Iterator[str]:
-    """Why a row of that key, or that names that file, became no record."""
-    field = {"key": "key", "source": "path"}[what]
-    for line in (folder.read(REJECTS_FILE) or b"").splitlines():
-        reject = json.loads(line)
-        if reject[field] in (value, path_key(value)):
-            yield f"  rejected: {reject['manifest']}:{reject['row']}: {reject['reason']}: {reject['message']}"
+def _text(value: Any) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    return ", ".join(map(str, value[:3])) + (f", … ({len(value)})" if len(value) > 3 else "")
+
+
+def _lost(folder: Folder, key: str | None, source: str | None) -> Iterator[str]:
+    """Rows and frames of that key, or that name that file, that became nothing, and why."""
+    fits = _is_source(source or "") if key is None else _is_key(key)
+    for file, what in ((REJECTS_FILE, "rejected"), (DROPPED_FILE, "frame dropped")):
+        for line in (folder.read(file) or b"").splitlines():
+            lost = json.loads(line)
+            # What is at fault may be another cell than the one with the path.
+            cells = [lost["key"]] if key is not None else [lost["path"], *lost["values"].values()]
+            if any(isinstance(cell, str | list) and fits(cell) for cell in cells):
+                why = f"{lost['reason']}: {lost['message']}"
+                yield f"  {what}: {lost['manifest']}:{lost['row']}: {why}"

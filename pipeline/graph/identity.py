@@ -109,6 +109,8 @@ def differences(
     inputs: list[str] = []
     for key in dict.fromkeys([*new, *old]):
         before, after = old.get(key), new.get(key)
+        if key == "index":
+            before, after = before or "none", after or "none"
         if before == after or (
             key == "versions" and before is None
         ):  # noted by no earlier pixelbeam

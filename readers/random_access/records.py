@@ -17,7 +17,7 @@ from ..published import explain_remote, is_remote, open_dataset
 from ..record_table import RecordTable
 from ..selection import check_features, choose_features
 from ..sink_table import open_sink_table
-from .table_records import TableRecords
+from .table_records import TableRecords, record_number
 
 __all__ = ["Records"]
 
@@ -64,7 +64,7 @@ class Records(TableRecords):
         if is_remote(self.folder):
             raise DatasetError(explain_remote(self.folder, "Records"))
         published = open_dataset(directory)
-        self.info = published.info
+        self._published, self.info = published, published.info
         schema = choose_features(published.schema, features, [])
         name = choose_source(published, split, source)
         files = published.shard_files(split, name)
@@ -91,46 +91,25 @@ class Records(TableRecords):
             index: the record's number in the split; negative ones count from the end.
 
         Returns:
-            ``shard``, such as ``train-00003-of-00016``, and what the index says of the record: ``index`` is its
-            number in the shard.
+            What the index says of the record: ``shard``, such as ``train-00003-of-00016``, ``index``, its number
+            there, and so on.
 
         Raises:
             DatasetError: the dataset was built without an index, or it is damaged.
             IndexError: there is no such record.
         """
-        number = int(index)
+        number = record_number(index)
         if not -len(self) <= number < len(self):
             raise IndexError(f"got record {number} of {len(self)}")
         number %= len(self)
         shard = int(np.searchsorted(self._starts, number, side="right")) - 1
         (row,) = self._index(shard).slice(number - int(self._starts[shard]), 1).to_pylist()
-        return {"shard": self._shards[shard], **row}
+        return dict(row)
 
     def _index(self, shard: int) -> Any:
         if shard not in self._indexes:
-            self._indexes[shard] = self._read_index(shard)
+            self._indexes[shard] = self._published.read_index(index_file(self._shards[shard]))
         return self._indexes[shard]
-
-    def _read_index(self, shard: int) -> Any:
-        import pyarrow
-
-        from ...schemas.dataset.index import read_index
-
-        name = index_file(self._shards[shard])
-        if name not in self.info.files:
-            raise DatasetError(f"{self.folder}: has no index, since it was built without")
-        try:
-            with open(os.path.join(self.folder, name), "rb") as file:
-                table = read_index(file.read())
-        except OSError as error:
-            raise DatasetError(f"{self.folder}: cannot read {name}: {error.strerror}") from None
-        except pyarrow.ArrowException as error:
-            raise DatasetError(f"{self.folder}: {name} is damaged: {error}") from None
-        expected = int(self._starts[shard + 1] - self._starts[shard])
-        if table.num_rows != expected:
-            got = f"got {table.num_rows} rows, expected {expected}"
-            raise DatasetError(f"{self.folder}: {name} is damaged: {got}")
-        return table
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_indexes": {}}

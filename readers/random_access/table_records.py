@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+
 from ...schemas import Schema
 from ..record_table import Ragged, RecordTable, Rows
 from .decode_numpy import Decoder
 
-__all__ = ["TableRecords"]
+__all__ = ["TableRecords", "record_number"]
+
+
+def record_number(index: Any) -> int:
+    """The number that a record is asked for by.
+
+    Raises:
+        TypeError: it is no whole number.
+    """
+    if isinstance(index, bool | np.bool_):
+        raise TypeError(f"got {index!r}, expected the number of a record")
+    return operator.index(index)
 
 
 class TableRecords:
@@ -33,7 +47,7 @@ class TableRecords:
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """One record; negative numbers count from the end."""
-        number = int(index)
+        number = record_number(index)
         if not -len(self) <= number < len(self):
             raise IndexError(f"got record {number} of {len(self)}")
         batch = self.read([number % len(self)])

@@ -92,10 +92,17 @@ class TFRecordTable:
             text = (path.parent / address_file(path.stem)).read_bytes()
         except FileNotFoundError:
             return None
-        numbers = np.array(text.split(), np.int64)
+        try:
+            addresses = np.array(text.split(), np.int64).reshape(-1, 2)
+        except ValueError:
+            return None
+        # Frames lie one behind the other from the first byte to the last. With that, and the length that each
+        # frame says itself, no address can lead to another record; what is no such chain is not followed.
+        stops = np.cumsum(addresses[:, 1])
         expected = self._starts[shard + 1] - self._starts[shard]
-        # What cannot be is not the index of this file, so it is looked at itself.
-        return numbers.reshape(-1, 2) if numbers.size == 2 * expected else None
+        whole = len(addresses) == expected and (not expected or stops[-1] == path.stat().st_size)
+        chained = whole and np.array_equal(addresses[:, 0], stops - addresses[:, 1])
+        return addresses if chained else None
 
     def _scan(self, shard: int) -> NDArray[np.int64]:
         path = self._files[shard]

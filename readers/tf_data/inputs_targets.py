@@ -70,10 +70,8 @@ class Elements:
             for name, value in features.items()
         }
         key = features.pop(KEY, None)
-        if self._options.targets is not None and not self._targets:
-            arranged: Any = features
-        else:
-            arranged = arrange(features, self._targets)
+        one_dict = self._options.targets is not None and not self._targets
+        arranged = features if one_dict else arrange(features, self._targets)
         return arranged if key is None else (arranged, key)
 
     def _moves_channels(self, name: str) -> bool:

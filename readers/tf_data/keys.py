@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...schemas import Schema, String
 from ...schemas.dataset.file_names import index_file
 from ...schemas.errors import DatasetError
-from ..published import Published, read_file
+from ..published import Published, read_index_file
 from ..record_table import RecordTable, Values
 
 __all__ = ["KEY", "IndexedFile", "Keys", "find_keys", "keyed_records", "keyed_table", "with_key"]
@@ -37,12 +37,12 @@ class IndexedFile:
     Attributes:
         path: its path.
         index: the name of its index in the dataset's directory.
-        count: how many records it has.
+        sha256: of the index, in hex.
     """
 
     path: str
     index: str
-    count: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,9 @@ class Keys:
         Raises:
             DatasetError: its index is missing or damaged.
         """
-        import pyarrow
-
-        from ...schemas.dataset.index import read_index
-
         file = next(file for file in self.files if file.path == path)
-        where = f"{self.directory}: {file.index}"
-        try:
-            column = read_index(read_file(self.directory, file.index), ["key"]).column("key")
-        except pyarrow.ArrowException as error:
-            raise DatasetError(f"{where} is damaged: {error}") from None
-        if len(column) != file.count:
-            raise DatasetError(f"{where} is damaged: got {len(column)} rows, expected {file.count}")
+        table = read_index_file(self.directory, file.index, file.sha256, ["key"])
+        column = table.column("key")
         return [key.encode() for key in column.to_pylist()]
 
 
@@ -94,10 +85,11 @@ def find_keys(dataset: Published, split: str, source: str, paths: Sequence[str])
     for shard in dataset.shards(split):
         name = shard.files[source].path
         index = index_file(name.rpartition(".")[0])
-        found[dataset.path(name)] = IndexedFile(dataset.path(name), index, shard.num_records)
+        if index not in dataset.info.files:
+            raise DatasetError(f"{dataset.directory}: has no index, since it was built without")
+        path, sha256 = dataset.path(name), dataset.info.files[index].sha256
+        found[path] = IndexedFile(path, index, sha256)
     files = tuple(found[path] for path in paths)
-    if not all(file.index in dataset.info.files for file in files):
-        raise DatasetError(f"{dataset.directory}: has no index, since it was built without")
     return Keys(dataset.directory, files)
 
 

@@ -2,14 +2,14 @@
 
 Its columns follow from the schema:
 
-* ``index`` (the record's number in the shard), ``offset`` and ``bytes`` (its frame in the shard's file, where the
-  format has such), ``key``, ``file`` and ``row`` (what the manifest calls it);
+* ``split``, ``shard``, ``index`` (the record's number in the shard), ``offset`` and ``bytes`` (its frame in the
+  shard's file, where the format has such), ``key``, ``file`` and ``row`` (what the manifest calls it);
 * of each feature that comes from files ``source`` (its path, as the manifest has it), ``source_bytes`` and
   ``source_sha256``, and what the kind adds: of images ``source_width``, ``source_height``, ``width``, ``height``
   and ``dhash``. The first such feature has these names, others their own name and a slash before. Those of a
   clip's steps are lists with an item for each step;
-* each label and each single number under the feature's name, with ``features/`` before it where a column above
-  has the name: classes by their names.
+* each label, list of labels and single number under the feature's name, with ``features/`` before it where a
+  column above has the name: classes by their names.
 
 What is not known is null.
 """
@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 OWN_COLUMNS: Mapping[str, IndexType] = {
+    "split": "text",
+    "shard": "text",
     "index": "int64",
     "offset": "int64",
     "bytes": "int64",
@@ -65,7 +67,7 @@ class IndexColumn:
         feature: the feature's.
         says: what it says of it: ``source``, ``width``, …; empty for the value itself, of a label or number.
         type: of its values.
-        is_list: whether there is a list of them for each record, with an item for each step.
+        is_list: whether there is a list of them for each record: an item for each step, or each label.
         names: of classes, in the order of their numbers.
     """
 
@@ -98,10 +100,14 @@ class IndexLayout:
                 self.columns.append(IndexColumn(column, name, what, type_, name in schema.steps))
         for name in schema.features:
             spec = schema.specs[name].get(name) if name not in schema.steps else None
-            if spec is not None and spec.shape == () and spec.dtype in ("int64", "float32"):
-                names = spec.domain.class_names if spec.domain is not None else None
+            if spec is None or spec.dtype not in ("int64", "float32"):
+                continue
+            names = spec.domain.class_names if spec.domain is not None else None
+            several = spec.axes == ("class",)
+            if spec.shape == () or several:
                 label: IndexType = "text" if names else spec.dtype
-                self.columns.append(IndexColumn(_take(name, taken), name, "", label, names=names))
+                column = _take(name, taken)
+                self.columns.append(IndexColumn(column, name, "", label, several, names))
 
     @property
     def schema(self) -> pa.Schema:
@@ -112,7 +118,8 @@ class IndexLayout:
     @property
     def few_values(self) -> list[str]:
         """The columns in which most values are those of other rows."""
-        return ["file", *(column.name for column in self.columns if column.names)]
+        labels = (column.name for column in self.columns if column.names and not column.is_list)
+        return ["split", "shard", "file", *labels]
 
 
 def read_index(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:

@@ -90,7 +90,7 @@ class Image(Feature):
             are, as most code that serves models does.
         strict: whether an image that the decoder warns of, such as a JPEG with bytes that make no sense,
             is rejected, and a file of several frames or pages (GIF, WebP, PNG, TIFF), of which the first
-            is taken otherwise; both are counted. Data that end too early are always rejected.
+            is taken otherwise; both are counted. Files that end before their last pixel are always rejected.
         default: a colour that fills the image of a row whose cell is empty; needs a fixed size.
             Without it the row is rejected.
 

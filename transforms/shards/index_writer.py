@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...schemas.dataset.file_names import ShardName
 from ...schemas.dataset.index import IndexColumn, IndexLayout
 from ...schemas.schema import Schema
 from .encode_rows import EncodedRow
@@ -28,9 +29,11 @@ class IndexWriter:
         addresses: another, for the text that DALI's ``index_path`` takes: offset and length of each record, a line
             a record; ``None`` where the format has no addresses.
         schema: the schema, its vocabularies filled in.
+        shard: the shard's name.
     """
 
-    def __init__(self, path: Path, addresses: Path | None, schema: Schema):
+    def __init__(self, path: Path, addresses: Path | None, schema: Schema, shard: ShardName):
+        self._shard = shard
         self._layout = IndexLayout(schema)
         self._file = pq.ParquetWriter(
             path,
@@ -51,7 +54,8 @@ class IndexWriter:
             record: the record.
             address: the offset at which it begins in the shard's file, and its length, in bytes.
         """
-        own = (self._num_records, *(address or (None, None)), *record.name)
+        shard = (self._shard.split, str(self._shard))
+        own = (*shard, self._num_records, *(address or (None, None)), *record.name)
         of_features = (_cell(record, column) for column in self._layout.columns)
         for cells, cell in zip(self._cells, (*own, *of_features), strict=True):
             cells.append(cell)
@@ -78,6 +82,8 @@ class IndexWriter:
 def _cell(record: EncodedRow, column: IndexColumn) -> Any:
     if column.says:
         return record.indexed.get(column.feature, {}).get(column.says)
-    value: Any = record.values[column.feature]  # without axes
-    number = value.item()
-    return column.names[number] if column.names else number
+    value: Any = record.values[column.feature]
+    numbers = value.tolist()
+    if column.names is None:
+        return numbers
+    return [column.names[n] for n in numbers] if column.is_list else column.names[numbers]

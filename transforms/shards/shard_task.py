@@ -240,7 +240,8 @@ class ShardTask:
         if not files:
             return None
         local = {kind: scratch / Path(file).name for kind, file in files.items()}
-        return IndexWriter(local["index"], local.get("addresses"), self.encoder.schema)
+        shard = ShardName.parse(name)
+        return IndexWriter(local["index"], local.get("addresses"), self.encoder.schema, shard)
 
     def _index_files(self, name: str) -> dict[str, str]:
         """The files of a shard's index by what they are."""

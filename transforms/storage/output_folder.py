@@ -116,7 +116,7 @@ class Folder:
                     return {
                         entry.name: entry.stat().st_size for entry in entries if entry.is_file()
                     }
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return {}
         try:
             matches = filesystems().match([filesystems().join(top, "*")])

@@ -75,20 +75,25 @@ def test_without_an_index_the_files_are_looked_at(all_kinds, expected, tmp_path)
     shutil.rmtree(tmp_path / "out" / "index")
     records = Records(tmp_path / "out", "train")
     assert_equal(records[RECORDS - 1], expected[-1])
-    with pytest.raises(DatasetError, match=r"cannot read index/train-00000-of-00003\.parquet"):
+    with pytest.raises(DatasetError, match=r"index/train-00000-of-00003\.parquet is missing"):
         records.origin(0)
 
 
-def test_an_index_of_another_file_is_not_followed(damaged, expected):
+def test_addresses_that_cannot_be_are_not_followed(all_kinds, damaged, expected):
     out, number, _ = damaged
     index = out / "index" / f"{SHARD}.idx"
     index.write_text("".join(index.read_text().splitlines(keepends=True)[:-1]))
     assert_equal(Records(out, "train")[number], expected[number])
-    offset = int(index.read_text().split()[4])
-    count = len(IndexedRecords(out / f"{SHARD}.tfrecord", "example"))
-    index.write_text(f"{offset + 1} 50\n" * count)
-    with pytest.raises(DatasetError, match=rf"{SHARD}\.tfrecord: record 2, at byte"):
-        Records(out, "train")[number]
+    lines = [
+        line.split() for line in (all_kinds / "index" / f"{SHARD}.idx").read_text().splitlines()
+    ]
+    swapped = [lines[1], lines[0], *lines[2:]]
+    shifted = [[offset, str(int(size) + 1)] for offset, size in lines]
+    for other in (swapped, shifted, lines[1:], [*lines, lines[-1]], [["no", "number"]], []):
+        index.write_text("".join(f"{' '.join(line)}\n" for line in other))
+        records = Records(out, "train")
+        for row in range(RECORDS):
+            assert_equal(records[row], expected[row])
 
 
 def test_each_record_leads_to_where_it_lies_and_came_from(all_kinds, expected):
@@ -133,11 +138,11 @@ def test_a_damaged_index_is_named(damaged):
     path = out / "index" / f"{SHARD}.parquet"
     data = path.read_bytes()
     path.write_bytes(data[:-5])
-    with pytest.raises(DatasetError, match=f"index/{SHARD}.parquet is damaged"):
+    with pytest.raises(DatasetError, match=f"index/{SHARD}.parquet is damaged: its SHA-256"):
         Records(out, "train").origin(number)
     other = out / "index" / "train-00000-of-00003.parquet"
     path.write_bytes(other.read_bytes())
-    with pytest.raises(DatasetError, match=r"got \d+ rows, expected"):
+    with pytest.raises(DatasetError, match="is damaged: its SHA-256 differs"):
         Records(out, "train").origin(number)
 
 
@@ -151,6 +156,15 @@ def test_pickled_and_read_by_threads(all_kinds, expected):
             pool.map(again.__getitem__, range(RECORDS)), expected, strict=True
         ):
             assert_equal(record, other)
+
+
+@pytest.mark.parametrize("number", [1.5, True, "2", None, np.True_])
+def test_what_is_no_number(all_kinds, number):
+    records = Records(all_kinds, "train")
+    for ask in (records.__getitem__, records.origin):
+        with pytest.raises(TypeError):
+            ask(number)
+    assert records.origin(np.int64(2))["index"] == 2
 
 
 def test_it_says_what_it_is(all_kinds):

@@ -122,7 +122,5 @@ def test_an_index_that_is_not_the_files(all_kinds, tmp_path):
     index = tmp_path / "out" / "index"
     other = (index / "train-00000-of-00003.parquet").read_bytes()
     (index / "train-00001-of-00003.parquet").write_bytes(other)
-    with pytest.raises(
-        tf.errors.OpError, match=r"00001-of-00003\.parquet is damaged: got \d+ rows"
-    ):
+    with pytest.raises(tf.errors.OpError, match=r"00001-of-00003\.parquet is damaged: its SHA"):
         list(load(tmp_path / "out", "train", batch_size=4, features=["label", "box"], keys=True))

@@ -6,7 +6,7 @@ import pytest
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.dataset.index import IndexLayout, read_index, source_columns
 
-OWN = ["index", "offset", "bytes", "key", "file", "row"]
+OWN = ["split", "shard", "index", "offset", "bytes", "key", "file", "row"]
 OF_IMAGE = ["source", "source_bytes", "source_sha256"]
 OF_IMAGE += ["source_width", "source_height", "width", "height", "dhash"]
 IMAGE = {"type": "image", "source": "path", "height": 8, "width": 8}
@@ -26,13 +26,14 @@ def test_columns_follow_from_the_schema():
         tags={"type": "class_labels", "source": "t", "vocabulary": ["x"]},
         caption={"type": "string", "source": "c"},
     )
-    assert found.schema.names == [*OWN, *OF_IMAGE, "label", "number", "weight"]
+    assert found.schema.names == [*OWN, *OF_IMAGE, "label", "number", "weight", "tags"]
+    assert found.schema.field("tags").type == pa.list_(pa.string())
     assert found.schema.field("label").type == pa.string()
     assert found.schema.field("number").type == pa.int64()
     assert found.schema.field("weight").type == pa.float32()
     assert found.schema.field("dhash").type == pa.uint64()
     assert found.schema.field("width").type == pa.int32()
-    assert found.few_values == ["file", "label"]
+    assert found.few_values == ["split", "shard", "file", "label"]
 
 
 def test_a_further_image_has_columns_of_its_own():

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow.parquet as pq
 from pixelbeam.schemas import Schema
+from pixelbeam.schemas.dataset.file_names import ShardName
 from pixelbeam.transforms.shards import index_writer
 from pixelbeam.transforms.shards.encode_rows import EncodedRow
 from pixelbeam.transforms.shards.index_writer import IndexWriter
@@ -13,20 +14,24 @@ SCHEMA = Schema.from_dict(
             "image": {"type": "image", "source": "path", "height": 8, "width": 8},
             "label": {"type": "class_label", "source": "l", "vocabulary": ["cat", "dog"]},
             "score": {"type": "float32", "source": "s"},
+            "tags": {"type": "class_labels", "source": "t", "vocabulary": ["x", "y"]},
         }
     }
 )
 
+SHARD = ShardName("val", 3, 16)
+
 
 def record(number: int) -> EncodedRow:
     values = {"label": np.array(number % 2), "score": np.array(number / 2, np.float32)}
+    values["tags"] = np.array([1, 0])
     indexed = {"image": {"source": f"{number}.jpg", "dhash": 2**64 - 1 - number}}
     return EncodedRow(values, {}, name=(f"k{number}", "m.csv", number + 2), indexed=indexed)
 
 
 def write(folder, count=3, addresses=True):
     text = folder / "a.idx" if addresses else None
-    writer = IndexWriter(folder / "a.parquet", text, SCHEMA)
+    writer = IndexWriter(folder / "a.parquet", text, SCHEMA, SHARD)
     for number in range(count):
         writer.add(record(number), (100 * number, 90) if addresses else None)
     writer.close()
@@ -38,7 +43,8 @@ def test_a_row_for_each_record(tmp_path):
     assert [row["index"] for row in rows] == [0, 1, 2]
     expected = {"offset": 200, "bytes": 90, "key": "k2", "file": "m.csv", "row": 4}
     expected |= {"source": "2.jpg", "dhash": 2**64 - 3, "width": None}
-    expected |= {"label": "cat", "score": 1.0}
+    expected |= {"label": "cat", "score": 1.0, "tags": ["y", "x"]}
+    expected |= {"split": "val", "shard": "val-00003-of-00016"}
     assert rows[2].items() >= expected.items()
     assert (tmp_path / "a.idx").read_text() == "0 90\n100 90\n200 90\n"
 
@@ -76,7 +82,7 @@ def test_a_record_takes_less_than_200_bytes(tmp_path):
     import random
 
     chooser = random.Random(0)
-    writer = IndexWriter(tmp_path / "a.parquet", tmp_path / "a.idx", SCHEMA)
+    writer = IndexWriter(tmp_path / "a.parquet", tmp_path / "a.idx", SCHEMA, SHARD)
     for number in range(1000):
         path = f"n0{chooser.randrange(10**7)}/ILSVRC2012_val_{chooser.randrange(10**8):08d}.JPEG"
         said = {
@@ -88,6 +94,7 @@ def test_a_record_takes_less_than_200_bytes(tmp_path):
             "dhash": chooser.getrandbits(64),
         }
         values = {"label": np.array(number % 2), "score": np.array(number / 2, np.float32)}
+        values["tags"] = np.array([number % 2])
         row = EncodedRow(values, {}, name=(path, "m.csv", number), indexed={"image": said})
         writer.add(row, (number * 12_345, chooser.randrange(10_000, 20_000)))
     writer.close()
