@@ -138,8 +138,9 @@ def _show(arguments: argparse.Namespace, others: Sequence[str]) -> int:
         raise OptionError(f"{others[0]}: no such option; see pixelbeam show --help")
     if (arguments.key is None) == (arguments.source is None):
         raise OptionError("--key: expected it or --source, one of the two")
-    if "" in (arguments.key, arguments.source):
-        raise OptionError("--key: got nothing; is a variable of the shell not set?")
+    for option, value in (("--key", arguments.key), ("--source", arguments.source)):
+        if value == "":
+            raise OptionError(f"{option}: got nothing; is a variable of the shell not set?")
     directory = arguments.directory
     asked = {"key": arguments.key, "source": arguments.source}
     count = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,13 +57,17 @@ class Keys:
     directory: str
     files: tuple[IndexedFile, ...]
 
+    @cached_property
+    def _by_path(self) -> dict[str, IndexedFile]:
+        return {file.path: file for file in self.files}
+
     def read(self, path: str) -> list[bytes]:
         """The keys of a file's records, in order.
 
         Raises:
             DatasetError: its index is missing or damaged.
         """
-        file = next(file for file in self.files if file.path == path)
+        file = self._by_path[path]
         table = read_index_file(self.directory, file.index, file.sha256, ["key"])
         column = table.column("key")
         return [key.encode() for key in column.to_pylist()]

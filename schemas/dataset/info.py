@@ -43,7 +43,7 @@ _FAMILY = "pixelbeam/"
 
 
 def _check_listed_name(name: str) -> str:
-    """The same for files that may lie in the index's folder."""
+    """Refuses what ``_check_file_name`` does, but takes files in the index's folder."""
     _check_file_name(name.removeprefix(f"{INDEX_FOLDER}/"))
     return name
 

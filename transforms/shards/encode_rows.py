@@ -117,7 +117,7 @@ class RowEncoder:
             summaries[name], became[name] = encoded.summary, encoded.became
         # As they are declared, whatever order they were encoded in.
         summaries = {name: summaries[name] for name in self.schema.features if name in summaries}
-        called = (self.row_format.key(row), row.file, row.row)
+        called = (self.row_format.key(row), row.file, row.row) if self.index else ("", "", 0)
         if not is_clip:
             indexed = self._spell(row, indexed)
             return EncodedRow(values, summaries, name=called, indexed=indexed)
@@ -135,6 +135,8 @@ class RowEncoder:
 
     def _inline_path(self, row: ManifestRow, feature: Feature) -> str:
         """The path that stands beside bytes in the manifest."""
+        if not feature.reads_files:
+            return ""
         cells = dict(zip(self.row_format.columns, row.values, strict=True))
         cell = cells.get(feature.source)
         return cell.path if isinstance(cell, InlineBytes) else ""

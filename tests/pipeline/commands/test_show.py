@@ -83,7 +83,7 @@ def test_a_rejected_row_is_told_of(out, capsys):
         ([], 2, "--key: expected it or --source, one of the two"),
         (["--key", "a", "--source", "a"], 2, "--key: expected it or --source, one of the two"),
         (["--key", "a", "--sample"], 2, "--sample: no such option"),
-        (["--source", ""], 2, "--key: got nothing; is a variable of the shell not set?"),
+        (["--source", ""], 2, "--source: got nothing; is a variable of the shell not set?"),
     ],
 )
 def test_bad_usage(tmp_path, capsys, arguments, code, said):
