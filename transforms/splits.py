@@ -238,7 +238,7 @@ class _AssignSplitFn(beam.DoFn):
         self._collector, self._array_order = collector, array_order
 
     def setup(self) -> None:
-        self._find_block = self._array_order.open() if self._array_order else lambda row: None
+        self._blocks_of_arrays = self._array_order.open() if self._array_order else None
 
     def start_bundle(self) -> None:
         self._start_block()
@@ -259,7 +259,9 @@ class _AssignSplitFn(beam.DoFn):
             yield beam.pvalue.TaggedOutput("rejects", reject_row(self._row_format, row, reject))
             return
         # The key is hashed here once; all later steps compare and cut the packed bytes.
-        packed = pack_row(order_of(self._seed, key, row, self._find_block(row)), row)
+        arrays = self._blocks_of_arrays
+        block = arrays.find(row) if arrays is not None else None
+        packed = pack_row(order_of(self._seed, key, row, block), row)
         self._blocks.setdefault(split, []).append(packed)
         self._bytes += len(packed)
         if self._bytes >= _BLOCK_BYTES:
@@ -271,6 +273,8 @@ class _AssignSplitFn(beam.DoFn):
                 yield from self._take_labels(self._collector)
 
     def finish_bundle(self) -> Iterator[Any]:
+        if self._blocks_of_arrays is not None:
+            self._blocks_of_arrays.close()
         yield from map(GlobalWindows.windowed_value, self._blocks.items())
         if self._collector is not None:
             for output in self._take_labels(self._collector):

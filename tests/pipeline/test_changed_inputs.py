@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -260,13 +261,20 @@ def test_a_shard_that_was_damaged_at_its_size_is_found_by_content(options, built
     )
 
 
+def open_hdf5_files():
+    return h5py.h5f.get_obj_count(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)
+
+
 def test_content_compares_array_files_and_says_which_were_too_large_for_that(
     options, tmp_path, roots, monkeypatch
 ):
     with h5py.File(roots[0] / "a.h5", "w") as file:
         file["im"] = np.zeros((2, 40, 40, 3), np.uint8)
     manifest = str(write_csv(tmp_path / "h5.csv", [(f"a.h5::/im[{n}]", "a") for n in range(2)]))
+    gc.collect()
+    were_open = open_hdf5_files()
     build(options(manifest=manifest))
+    assert open_hdf5_files() == were_open
     built = build(options(manifest=manifest, check_sources="content"))
     assert "2 records; nothing to do (--overwrite" in describe(built, "out")
     before = (roots[0] / "a.h5").stat()

@@ -247,16 +247,27 @@ def test_the_windows_of_a_clip_stay_together(monkeypatch):
 
 def test_rows_are_ordered_by_the_blocks_of_their_arrays():
     class Arrays:
-        def open(self):
-            return lambda given: ArrayBlock("a.h5", "x", given.row // 2, 0, 8)
+        is_closed = False
 
-    assign = module._AssignSplitFn(Splits(), 5, FORMAT, None, Arrays())
+        def open(self):
+            return self
+
+        def find(self, given):
+            return ArrayBlock("a.h5", "x", given.row // 2, 0, 8)
+
+        def close(self):
+            self.is_closed = True
+
+    arrays = Arrays()
+    assign = module._AssignSplitFn(Splits(), 5, FORMAT, None, arrays)
     assign.setup()
     assign.start_bundle()
     rows = [row(n) for n in range(3)]
     assert [list(assign.process(r)) for r in rows] == [[], [], []]
-    packed = [pack_row(order_of(5, f"{r.row}.jpg", r, Arrays().open()(r)), r) for r in rows]
+    packed = [pack_row(order_of(5, f"{r.row}.jpg", r, arrays.find(r)), r) for r in rows]
+    assert not arrays.is_closed
     assert [element.value for element in assign.finish_bundle()] == [("train", packed)]
+    assert arrays.is_closed
 
 
 def test_labels_are_collected_until_there_are_many(monkeypatch):

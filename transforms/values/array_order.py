@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from ..storage.input_files import InputFiles
 from .arrays.array_files import ArrayBlock, ArrayFiles
 from .arrays.references import parse_reference
 
-__all__ = ["ArrayOrder"]
+__all__ = ["ArrayOrder", "BlockFinder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,44 +30,48 @@ class ArrayOrder:
     row_format: RowFormat
     inputs: InputFiles
 
-    def open(self) -> Callable[[ManifestRow], ArrayBlock | None]:
-        """What finds the block of a row; it opens each array file once, as long as it is kept.
+    def open(self) -> BlockFinder:
+        """What finds the blocks of rows; it has array files open until it is closed."""
+        return BlockFinder(self)
+
+
+class BlockFinder:
+    """Finds the block of a row; it opens each array file once, as long as it is kept.
+
+    Args:
+        order: what the rows and their paths are.
+    """
+
+    def __init__(self, order: ArrayOrder):
+        self._row_format, self._inputs = order.row_format, order.inputs
+        self._features = [feature for feature in order.features if _may_name_arrays(feature)]
+        self._files = ArrayFiles(self._inputs)
+        # Nearly every row has a plain path here, so a look at these cells is all that it costs.
+        plain = [feature for feature in self._features if is_column(feature.source)]
+        self._plain = [self._row_format.columns.index(feature.source) for feature in plain]
+        self._all_plain = len(plain) == len(self._features)
+
+    def find(self, row: ManifestRow) -> ArrayBlock | None:
+        """The block of a row.
 
         A row with several has the one that costs most to read; ``None`` where there is none, also because
         it cannot be read: why, the shard task will say.
         """
-        candidates = [feature for feature in self.features if _may_name_arrays(feature)]
-        if not candidates:
-            return lambda row: None
-        files = ArrayFiles(self.inputs)
-        # Nearly every row has a plain path here, so a look at these cells is all that it costs.
-        plain = [
-            self.row_format.columns.index(feature.source)
-            for feature in candidates
-            if is_column(feature.source)
-        ]
-        all_plain = len(plain) == len(candidates)
-
-        def find(row: ManifestRow) -> ArrayBlock | None:
-            values = row.values
-            for index in plain if all_plain else ():
-                cell = values[index]
+        if self._all_plain:
+            for index in self._plain:
+                cell = row.values[index]
                 if type(cell) is not str or ARRAY_MARK in cell:
                     break
             else:
-                if all_plain:
-                    return None
-            found: ArrayBlock | None = None
-            cells: dict[str, Any] = {}
-            for feature in candidates:
-                cells = cells or dict(zip(self.row_format.columns, row.values, strict=True))
-                near = files.under(self.inputs.of(row.file))
-                block = self._find_block(feature, cells, near, row)
-                if block is not None and (found is None or block.bytes > found.bytes):
-                    found = block
-            return found
+                return None
+        cells = dict(zip(self._row_format.columns, row.values, strict=True))
+        near = self._files.under(self._inputs.of(row.file))
+        found = (self._find_block(feature, cells, near, row) for feature in self._features)
+        return max((b for b in found if b is not None), key=lambda block: block.bytes, default=None)
 
-        return find
+    def close(self) -> None:
+        """Closes the files; what their headers said is kept, and a row may open one again."""
+        self._files.close()
 
     def _find_block(
         self, feature: Feature, cells: dict[str, Any], files: ArrayFiles, row: ManifestRow
@@ -83,7 +86,7 @@ class ArrayOrder:
             if reference is None:
                 return None
             # The place of a row must not depend on where the files lie.
-            name = self.row_format.relative(row, reference.file)
+            name = self._row_format.relative(row, reference.file)
             return files.find_block(reference, feature.reads_files, name)
         except Reject:
             return None

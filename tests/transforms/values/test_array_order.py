@@ -35,7 +35,7 @@ def finder(folder, *columns, **features):
     schema = Schema.from_dict({"features": features or {"image": IMAGE}})
     row_format = RowFormat(columns or ("path",), None, roots={"": PathRoot.find(str(folder))})
     order = ArrayOrder(tuple(schema.features.values()), row_format, InputFiles(str(folder)))
-    find = order.open()
+    find = order.open().find
     return lambda *cells: find(ManifestRow("m.csv", 2, cells))
 
 
