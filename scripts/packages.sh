@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the wheel and the sdist, installs each in an empty environment, and runs the digits example against it:
-# away from the checkout, which has no say in what is imported.
+# Builds the wheel and the sdist, installs the wheel in an empty environment, and runs the digits example against
+# it: away from the checkout, which has no say in what is imported. The sdist has to install the same files.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 source "$root/scripts/venv.sh"
@@ -11,20 +11,25 @@ git clone --quiet "$root" "$scratch/source"
 quietly "$scratch/building/bin/pip" install build
 quietly "$scratch/building/bin/python" -m build --outdir "$scratch/dist" "$scratch/source"
 
-run_digits() {
-  local folder=$1 package=$2 place
-  "$(find_python)" -m venv "$folder/env"
-  echo "installing ${package##*/} into an empty environment" >&2
-  quietly "$folder/env/bin/pip" install "$package[examples]"
-  cp "$scratch"/source/examples/digits.{py,yaml} "$folder"
-  cd "$folder"
-  place=$(env/bin/python -c 'import pixelbeam.readers as readers; print(readers.__file__)')
-  [[ $place == "$folder"/env/* ]] || { echo "got pixelbeam from $place, expected it in $folder/env" >&2; exit 1; }
-  env/bin/python digits.py
+# All that an installation has of pixelbeam: its modules and files, and what it needs.
+installed_files() {
+  cp -r "$1/pixelbeam" "$2"
+  cp "$1"/pixelbeam-*.dist-info/{METADATA,entry_points.txt} "$2"
+  find "$2" -name __pycache__ -prune -exec rm -r {} +
 }
 
-for package in "$scratch"/dist/*.whl "$scratch"/dist/*.tar.gz; do
-  mkdir "$scratch/${package##*.}"
-  (run_digits "$scratch/${package##*.}" "$package")
-  rm -rf "${scratch:?}/${package##*.}"
-done
+mkdir "$scratch"/{digits,wheel,sdist}
+"$(find_python)" -m venv "$scratch/digits/env"
+echo "installing the wheel into an empty environment" >&2
+quietly "$scratch/digits/env/bin/pip" install "$(echo "$scratch"/dist/*.whl)[examples]"
+cp "$scratch"/source/examples/digits.{py,yaml} "$scratch/digits"
+cd "$scratch/digits"
+place=$(env/bin/python -c 'import pixelbeam.readers as readers; print(readers.__file__)')
+[[ $place == "$scratch"/digits/env/* ]] || { echo "got pixelbeam from $place, expected it in the environment" >&2; exit 1; }
+env/bin/python digits.py
+
+echo "comparing with what the sdist installs" >&2
+quietly "$scratch/building/bin/pip" install --no-deps "$scratch"/dist/*.tar.gz
+installed_files "$(echo env/lib/python*/site-packages)" "$scratch/wheel"
+installed_files "$(echo "$scratch"/building/lib/python*/site-packages)" "$scratch/sdist"
+diff -r "$scratch/wheel" "$scratch/sdist"

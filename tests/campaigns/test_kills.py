@@ -83,7 +83,7 @@ def kill(process: subprocess.Popen, whom: str) -> None:
 def end(process: subprocess.Popen) -> None:
     """Ends what a killed build left running, so that the next one has the folder to itself."""
     try:
-        process.wait(timeout=20)
+        process.wait(timeout=3)
     except subprocess.TimeoutExpired:
         pass  # the launcher waits for a worker that is dead
     with contextlib.suppress(ProcessLookupError):
