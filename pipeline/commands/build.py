@@ -22,7 +22,7 @@ from ...transforms.storage.paths import has_folder, use_options, waits_for_netwo
 from ..graph.build_graph import wire
 from ..graph.identity import check_unchanged
 from ..graph.job import BuildJob, open_job
-from ..options import BuildOptions
+from ..options import BeamOptions, BuildOptions
 from ..output.state import Found, OutputState, look_at_output, take_output
 from ..progress import ProgressWatch, report_progress
 from ..publishing.publish import publish, read_published
@@ -80,7 +80,7 @@ def build(
             work, so that the process should end.
     """
     started = time.monotonic()
-    beam_options = beam_options or PipelineOptions([])
+    beam_options = beam_options or BeamOptions([])
     console = console or Console(quiet=True)
     local, runner = is_local_runner(beam_options), choose_runner(beam_options)
     if local:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
-from apache_beam.options.pipeline_options import DirectOptions
+from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 from pixelbeam.pipeline.options import (
+    BeamOptions,
     BuildOptions,
     MaxRejects,
     add_build_options,
@@ -227,6 +231,20 @@ def test_max_rejects():
         with pytest.raises(OptionError):
             MaxRejects.parse(text)
     assert [str(MaxRejects.parse(text)) for text in ("3", "0.50")] == ["3", "0.5"]
+
+
+def test_views_of_beams_options_are_made_once_and_share_values_but_with_copies():
+    options = BeamOptions(["--direct_num_workers=2"])
+    view = options.view_as(DirectOptions)
+    assert options.view_as(DirectOptions) is view
+    copied = copy.deepcopy(options)
+    view.direct_num_workers = 3
+    assert options.view_as(StandardOptions).view_as(DirectOptions).direct_num_workers == 3
+    assert options.get_all_options()["direct_num_workers"] == 3
+    assert copied.view_as(DirectOptions).direct_num_workers == 2
+    copied.view_as(DirectOptions).direct_num_workers = 4
+    assert view.direct_num_workers == 3
+    assert pickle.loads(pickle.dumps(options)).view_as(DirectOptions).direct_num_workers == 3
 
 
 def test_beam_options_pass_and_unknown_ones_do_not():
