@@ -23,6 +23,8 @@ __all__ = ["Float32", "Int64"]
 
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+# The largest float64 that is rounded to it; "3.4028235e+38", as NumPy prints it, lies between the two.
+_ROUNDED_TO_MAX = math.nextafter(2.0**128 - 2.0**103, 0)
 
 
 class _Numeric(Feature):
@@ -343,8 +345,8 @@ class Float32(_Numeric):
             raise _reject("nan", f"got {shorten(value)}, expected a finite number")
         if not math.isnan(number):
             check_range(number, self.min, self.max)
-        if math.isfinite(number):
-            check_range(number, -_FLOAT32_MAX, _FLOAT32_MAX)
+        if math.isfinite(number) and abs(number) > _ROUNDED_TO_MAX:
+            raise out_of_range(number, -_FLOAT32_MAX, _FLOAT32_MAX)
         return number
 
     def _find_bad(self, array: NDArray[Any]) -> NDArray[np.bool_]:
@@ -352,7 +354,7 @@ class Float32(_Numeric):
         high = math.inf if self.max is None else self.max
         wide = array.astype(np.float64)
         finite = np.isfinite(wide)
-        bad = (wide < low) | (wide > high) | (finite & (np.abs(wide) > _FLOAT32_MAX))
+        bad = (wide < low) | (wide > high) | (finite & (np.abs(wide) > _ROUNDED_TO_MAX))
         return np.asarray(bad if self.allow_nan else bad | ~finite)
 
     def _summarize(self, steps: NDArray[Any]) -> dict[str, Any]:

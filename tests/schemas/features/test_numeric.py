@@ -20,6 +20,7 @@ ANY_LENGTH = Int64(source="n", shape=[None])
 BOXES = Float32(source="n", shape=[None, 2])
 CUBES = Int64(source="n", shape=[None, 2, 1])
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+ROUNDED_TO_MAX = 3.4028235677973362e+38  # half a step of float32 above it, less one of float64
 WITH_NAN = Float32(source="n", allow_nan=True, min=0)
 
 
@@ -111,6 +112,18 @@ FLOATS = [
     Case(FLOAT, True, 1.0),
     Case(FLOAT, "3.4028234663852886e38", FLOAT32_MAX),
     Case(FLOAT, -FLOAT32_MAX, -FLOAT32_MAX),
+    Case(FLOAT, "3.4028235e+38", FLOAT32_MAX),
+    Case(FLOAT, "-3.4028235e+38", -FLOAT32_MAX),
+    Case(FLOAT, ROUNDED_TO_MAX, FLOAT32_MAX),
+    Case(
+        FLOAT,
+        math.nextafter(ROUNDED_TO_MAX, math.inf),
+        **rejected(
+            "out_of_range",
+            "got 3.4028235677973366e+38, expected at least -3.4028234663852886e+38 "
+            "and at most 3.4028234663852886e+38",
+        ),
+    ),
     Case(FLOAT, "1,5", **rejected("not_a_number", "got '1,5', expected a number")),
     Case(FLOAT, "0x10", **rejected("not_a_number", "got '0x10', expected a number")),
     Case(FLOAT, b"1", **rejected("not_a_number", "got b'1', expected a number")),
@@ -411,6 +424,7 @@ def test_steps_of_items_at_once_are_the_steps_one_by_one(feature, shape, expecte
         (INT, np.array([1 - 2.0**53, 2.0**53 - 1])),
         (Float32(source="n", min=-1, max=6), np.array([-1.0, 6.0])),
         (FLOAT, np.array([-FLOAT32_MAX, FLOAT32_MAX])),
+        (FLOAT, np.array([-ROUNDED_TO_MAX, ROUNDED_TO_MAX])),
         (WITH_NAN, np.array([0.0, math.nan, math.inf])),
     ],
 )
