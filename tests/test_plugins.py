@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
 import json
 import os
 import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from support import make_image
 
@@ -100,6 +105,8 @@ def test_what_was_built(extras, dataset):
     assert [[*shard["files"]] for shard in shards] == [["hdf5", "lines", "tfrecord"]] * 2
     assert info["files"][SHARD]["kind"] == "shard"
     assert info["versions"]["pixelbeam-extras"] == "1.0"
+    weekdays = [row["taken/weekday"] for row in index_rows(dataset)]
+    assert sorted(weekdays) == sorted(datetime.date(1970, 1, n).isoweekday() for n in range(1, 12))
     files = (
         len([*dataset.iterdir(), *(dataset / "index").iterdir()]) - 2
     )  # but for .pixelbeam and index
@@ -107,6 +114,29 @@ def test_what_was_built(extras, dataset):
         0,
         f"{dataset}: whole: {files} files and 11 records, every byte and record checked\n",
     )
+
+
+def index_rows(out: Path) -> list[dict[str, Any]]:
+    """What the index says of each record."""
+    files = sorted((out / "index").glob("*.parquet"))
+    return [row for file in files for row in pq.read_table(file).to_pylist()]
+
+
+def test_the_index_gives_the_addresses_of_a_format_that_has_some(extras, data, tmp_path):
+    code, said = build(extras, data, tmp_path / "out")
+    assert code == 0, said
+    code, said = verify(extras, tmp_path / "out")
+    assert (code, "every byte and record checked" in said) == (0, True), said
+    for row in index_rows(tmp_path / "out"):
+        line = (tmp_path / "out" / f"{row['shard']}.lines").read_bytes()[row["offset"] :][
+            : row["bytes"]
+        ]
+        crc, _, text = line.partition(b" ")
+        assert (int(crc, 16), text[-1:]) == (zlib.crc32(text), b"\n")
+        assert json.loads(text)["name"] == [
+            "bytes",
+            [base64.b64encode(row["key"].encode()).decode()],
+        ]
 
 
 READ = """

@@ -28,7 +28,7 @@ from ...schemas.features.base import RecordValue, Steps
 from ...schemas.plugins import PluginFailure
 from ...schemas.schema import Schema
 from ...transforms.sinks.check_records import check_record
-from ...transforms.sinks.registry import installed_sinks, naming_sink
+from ...transforms.sinks.registry import addressed_sink, installed_sinks, naming_sink
 from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.paths import check_filesystem, has_folder
 from ..output.own_files import is_ours, list_files
@@ -218,9 +218,8 @@ class _Checker:
         # After a fault the count is no news.
         if not faults:
             faults += self._check_count(shard, file, number)
-            faults += self._check_index(
-                file, offsets if _is_addressed(shard, sink) else None, number
-            )
+            is_addressed = sink == addressed_sink(shard.files)
+            faults += self._check_index(file, offsets if is_addressed else None, number)
         return number, faults + ([Fault(file.path, _CHANGED)] if changed else [])
 
     def _values(self, sink: Sink, file: ShardFile) -> Iterator[Mapping[str, RecordValue]]:
@@ -284,12 +283,6 @@ class _Checker:
                     yield Fault(name, f"line {number} is not a reject")
         if by_reason != expected:
             yield Fault(name, f"the rejects differ from those that {DATASET_FILE} counts")
-
-
-def _is_addressed(shard: ShardInfo, sink: Sink) -> bool:
-    """Whether the offsets in the index are those of this format's files: the first that has such."""
-    sinks = (installed_sinks().get(name) for name in shard.files)
-    return sink == next((s for s in sinks if s is not None and s.has_addresses), None)
 
 
 def _compare(

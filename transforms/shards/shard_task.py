@@ -21,7 +21,7 @@ from ..manifests.embedded_bytes import attach_inline, has_inline
 from ..rejects import count_reasons, reject_line
 from ..row_order import unpack_row
 from ..rows import RejectedRow
-from ..sinks.registry import find_sink, naming_sink, sink_versions
+from ..sinks.registry import addressed_sink, find_sink, naming_sink, sink_versions
 from ..storage.input_log import InputLog, ShardInputs
 from ..storage.output_folder import Folder
 from ..storage.split_roots import SplitRoots
@@ -181,7 +181,7 @@ class ShardTask:
         for sink in sinks:
             with naming_sink(sink.name):
                 writers[sink.name] = sink.open(local[sink.name], self.encoder.schema)
-        index = self._open_index(scratch, name)
+        index, addressed = self._open_index(scratch, name), addressed_sink(self.encoder.sinks)
         log = InputLog()
         encoder = replace(self.encoder, inputs=replace(self.encoder.inputs, log=log))
         for outcome in self._encode_all(rows, pool, encoder):
@@ -190,12 +190,12 @@ class ShardTask:
                 ledger.merge(count_rejected(self.encoder.schema, outcome))
                 continue
             ledger.merge(outcome.ledger)
-            addresses = []
+            addresses: dict[str, tuple[int, int] | None] = {}
             for sink_name, writer in writers.items():
                 with naming_sink(sink_name):
-                    addresses.append(writer.write(outcome.values))
+                    addresses[sink_name] = writer.write(outcome.values)
             if index is not None:
-                index.add(outcome, next(filter(None, addresses), None))
+                index.add(outcome, addresses[addressed.name] if addressed else None)
             add_summaries(summaries, outcome.summaries, self.encoder.schema.features)
             dropped += outcome.dropped
             num_records += 1
@@ -247,9 +247,9 @@ class ShardTask:
         """The files of a shard's index by what they are."""
         if not self.encoder.index:
             return {}
-        has_addresses = any(find_sink(sink).has_addresses for sink in self.encoder.sinks)
+        addressed = addressed_sink(self.encoder.sinks)
         return {"index": index_file(name)} | (
-            {"addresses": address_file(name)} if has_addresses else {}
+            {"addresses": address_file(name)} if addressed else {}
         )
 
     def _encode_all(

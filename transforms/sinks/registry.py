@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from functools import cache
 
@@ -13,6 +14,7 @@ from .hdf5.sink import HDF5Sink
 from .tfrecord import TFRecordSink
 
 __all__ = [
+    "addressed_sink",
     "check_sinks",
     "find_sink",
     "installed_sinks",
@@ -41,6 +43,18 @@ def installed_sinks() -> dict[str, Sink]:
                 )
         sinks[name] = sink
     return sinks
+
+
+def addressed_sink(names: Iterable[str]) -> Sink | None:
+    """The sink in whose files the index says where records lie, ours before others; ``None`` where none tells.
+
+    ``None`` as well where that cannot be known, since one of the sinks is not installed here.
+    """
+    names = set(names)
+    sinks = [sink for sink in installed_sinks().values() if sink.name in names]
+    found = next((sink for sink in sinks if sink.has_addresses), None)
+    unsure = len(sinks) < len(names) and found not in _OWN
+    return None if unsure else found
 
 
 def find_sink(name: str) -> Sink:

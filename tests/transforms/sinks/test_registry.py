@@ -11,6 +11,7 @@ from pixelbeam.schemas.dataset.sink import CorruptShard
 from pixelbeam.schemas.errors import OptionError, PluginError, Reject, SchemaError
 from pixelbeam.schemas.plugins import PluginFailure
 from pixelbeam.transforms.sinks.registry import (
+    addressed_sink,
     check_sinks,
     find_sink,
     installed_sinks,
@@ -27,6 +28,7 @@ class Lines(Sink):
     def open(self, path, schema): raise NotImplementedError
     def read(self, path, schema): return iter(())
     def versions(self, schema): return {{"liblines": "7"}}
+    has_addresses = True
 """
 
 
@@ -128,6 +130,24 @@ def test_a_sink_that_cannot_stand_beside_the_others(offer, offered, message):
     with pytest.raises(PluginError) as caught:
         installed_sinks()
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["hdf5", "tfrecord"], "tfrecord"),
+        (["lines", "hdf5", "tfrecord"], "tfrecord"),
+        (["hdf5", "lines"], "lines"),
+        (["hdf5"], None),
+        (["gone", "tfrecord"], "tfrecord"),
+        (["gone", "lines"], None),
+        ([], None),
+    ],
+)
+def test_the_index_has_the_addresses_of_our_format_first(offer, names, expected):
+    offer()
+    found = addressed_sink(names)
+    assert (found.name if found else None) == expected
 
 
 def test_what_breaks_in_a_sink_of_a_package_is_named(offer):
