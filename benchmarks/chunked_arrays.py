@@ -72,7 +72,9 @@ def main() -> None:
                 count = min(args.chunk, args.rows - first)
                 images[first : first + count] = random.integers(0, 60, (count, *shape), np.uint8)
         rows = [ManifestRow("m.csv", n, (f"a.h5::images[{n}]",)) for n in range(args.rows)]
-        find = ArrayOrder(tuple(SCHEMA.features.values()), FORMAT, InputFiles(str(folder))).open()
+        find = (
+            ArrayOrder(tuple(SCHEMA.features.values()), FORMAT, InputFiles(str(folder))).open().find
+        )
         start = time.perf_counter()
         orders = {row: order_of(0, FORMAT.key(row), row, find(row)) for row in rows * 25}
         each = (time.perf_counter() - start) / len(rows) / 25
