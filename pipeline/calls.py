@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any
 
@@ -16,6 +17,8 @@ from ..schemas.errors import OptionError, PixelbeamError
 from ..schemas.schema import Schema
 from .commands.build import Built
 from .commands.build import build as build_dataset
+from .commands.repair import Repaired
+from .commands.repair import repair as repair_dataset
 from .commands.verify import Verified
 from .commands.verify import verify as verify_dataset
 from .options import (
@@ -24,8 +27,9 @@ from .options import (
     parse_beam_options,
     parse_build_options,
 )
+from .output.kept import Call
 
-__all__ = ["build", "find_ours", "verify"]
+__all__ = ["build", "find_ours", "repair", "verify"]
 
 _Path = str | os.PathLike[str]
 
@@ -86,18 +90,9 @@ def build(
     arguments, beams = parser.parse_known_args(list(_arguments(given)))
     if isinstance(schema, Schema):
         arguments.schema = schema
-    if beam_options is None:
-        beam_options = parse_beam_options(beams)
-    elif beams:
-        raise OptionError(f"{beams[0]}: no option of pixelbeam's, and beam_options has Beam's")
-    try:
+    beam_options = _beam_options(beams, beam_options)
+    with _raising_ours():
         return build_dataset(parse_build_options(arguments), beam_options, console)
-    except PixelbeamError:
-        raise
-    except Exception as error:  # whatever a runner raises
-        if ours := find_ours(error):
-            raise ours from error
-        raise
 
 
 def verify(directory: _Path, *, quick: bool = False) -> Verified:
@@ -115,6 +110,86 @@ def verify(directory: _Path, *, quick: bool = False) -> Verified:
         OptionError: it is no directory, or what its filesystem needs is not installed.
     """
     return verify_dataset(os.fspath(directory), quick, os.cpu_count() or 1)
+
+
+def repair(
+    directory: _Path,
+    *,
+    manifest: _Path | Mapping[str, _Path] | None = None,
+    labels: _Path | None = None,
+    image_root: _Path | None = None,
+    accept: bool = False,
+    max_rejects: float | str | None = None,
+    threads: int = 0,
+    console: Console | None = None,
+    beam_options: PipelineOptions | None = None,
+    **options: Any,
+) -> Repaired:
+    """Makes the damaged files of a dataset again, as ``pixelbeam repair`` does.
+
+    ::
+
+        repaired = pb.repair("out")
+        repaired.damage       # {"train-00003-of-00016.tfrecord": "the SHA-256 is wrong"}
+
+    Args:
+        directory: the dataset's, local or on any of Beam's filesystems.
+        manifest: what it was built from, if that has moved since: as in ``build``.
+        labels: the same of its label manifest.
+        image_root: the same of the folder that paths are relative to.
+        accept: where the published files cannot be had again, build the dataset anew from what there is now.
+        max_rejects: how many rejects it may have then; as it was built with by default.
+        threads: threads in a shard task; chosen by runner by default.
+        console: where to show progress; nowhere without.
+        beam_options: Beam's, such as those of a notebook, in place of keywords.
+        **options: Beam's options (``runner="FlinkRunner"``) by name.
+
+    Returns:
+        What was damaged, and which shards were built again.
+
+    Raises:
+        OptionError: an option that Beam does not know, or a value that it cannot have.
+        ManifestError: the manifest cannot be read.
+        OutputError: the manifest is another one, or the dataset is in use; nothing was changed.
+        DatasetError: there is no dataset, or nothing that it could be repaired by.
+        BuildError: the files would be others than those that were published, and nothing was changed; or it
+            failed, and the same call continues it.
+    """
+    given = {"manifest": manifest, "labels": labels, "image_root": image_root}
+    given["max_rejects"] = max_rejects
+    call = Call(**{n: _text(n, value) for n, value in given.items() if value is not None})
+    beam_options = _beam_options(list(_arguments(options)), beam_options)
+    with _raising_ours():
+        return repair_dataset(
+            os.fspath(directory),
+            call,
+            accept=accept,
+            threads=threads,
+            beam_options=beam_options,
+            console=console,
+        )
+
+
+def _beam_options(flags: Sequence[str], given: PipelineOptions | None) -> PipelineOptions:
+    """Beam's options: those that were given, or those that keywords are."""
+    if given is None:
+        return parse_beam_options(flags)
+    if flags:
+        raise OptionError(f"{flags[0]}: no option of pixelbeam's, and beam_options has Beam's")
+    return given
+
+
+@contextmanager
+def _raising_ours() -> Iterator[None]:
+    """Raises our errors as such where a runner tells of them in the text of its own."""
+    try:
+        yield
+    except PixelbeamError:
+        raise
+    except Exception as error:  # whatever a runner raises
+        if ours := find_ours(error):
+            raise ours from error
+        raise
 
 
 def find_ours(error: Exception) -> PixelbeamError | None:

@@ -1,4 +1,4 @@
-"""The commands of ``pixelbeam``: ``build``, ``verify``, ``show`` and ``schema``."""
+"""The commands of ``pixelbeam``: ``build``, ``verify``, ``repair``, ``show`` and ``schema``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from typing import Any
 
 from rich.console import Console
 
@@ -24,6 +25,7 @@ from ..schemas.errors import (
 from ..schemas.features.class_spelling import describe_names
 from .calls import find_ours
 from .commands.build import Built, build
+from .commands.repair import Repaired, repair
 from .commands.schema import add_schema_command
 from .commands.show import add_show_command
 from .commands.verify import verify
@@ -33,6 +35,7 @@ from .options import (
     parse_beam_options,
     parse_build_options,
 )
+from .output.kept import Call
 from .output.state import OutputState
 from .progress import format_seconds
 from .running import uses_processes
@@ -94,9 +97,72 @@ def _parser() -> argparse.ArgumentParser:
     verify_parser.add_argument("--quick", action="store_true", help="sizes and counts alone")
     verify_parser.add_argument("--verbose", action="store_true", help="show every traceback")
     verify_parser.set_defaults(run=_verify)
+    _add_repair_command(commands)
     add_show_command(commands)
     add_schema_command(commands)
     return parser
+
+
+def _add_repair_command(commands: Any) -> None:
+    parser = commands.add_parser(
+        "repair",
+        allow_abbrev=False,
+        help="make the damaged files of a dataset again",
+        description="Makes the damaged and missing files of a dataset again from what it was built from, and "
+        "proves them against the hashes that were published. Where they would differ it says why, exits with 1 "
+        "and changes nothing. Any option of Beam's (--runner, …) may stand beside these.",
+    )
+    add = parser.add_argument
+    add("directory", metavar="DIR", help="the dataset's directory")
+    add("--manifest", metavar="FILE_OR_GLOB_OR_DIR",
+        help="what it was built from, as in pixelbeam build (default: where it was then)")  # fmt: skip
+    add("--labels", metavar="FILE_OR_GLOB",
+        help="the label manifest that it was built with (default: where it was then)")  # fmt: skip
+    add("--image_root", metavar="DIR",
+        help="what relative paths are relative to (default: the folder that it was then)")  # fmt: skip
+    add("--accept", action="store_true", help="where the published files cannot be had again, build the whole "
+        "dataset anew from what there is now, and replace it (default: change nothing)")  # fmt: skip
+    add("--max_rejects", metavar="N", help="with --accept, a count or a fraction that fails the build when "
+        "passed (default: as it was built with)")  # fmt: skip
+    add("--threads", type=int, default=0, metavar="N",
+        help="threads in a shard task (default: chosen by runner)")  # fmt: skip
+    add("--verbose", action="store_true", help="show the log of Beam and every traceback")
+    parser.set_defaults(run=_repair)
+
+
+def _repair(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
+    beam_options = parse_beam_options(beam_flags)
+    named = ("manifest", "labels", "image_root", "max_rejects")
+    call = Call(**{name: getattr(arguments, name) for name in named})
+    with own_terminal(uses_processes(beam_options) and not arguments.verbose) as terminal:
+        repaired = repair(
+            arguments.directory,
+            call,
+            accept=arguments.accept,
+            threads=arguments.threads,
+            beam_options=beam_options,
+            console=Console(file=terminal),
+        )
+    say(describe_repair(repaired, arguments.directory), sys.stdout)
+    return 0
+
+
+def describe_repair(repaired: Repaired, directory: str) -> str:
+    """What was damaged, and what has become of it."""
+    if repaired.built is not None:
+        return describe(repaired.built, directory)
+    count, files = len(repaired.damage), f"{repaired.files:,} files"
+    if not count:
+        lines = [f"{directory}: whole: {files}, nothing to repair"]
+    else:
+        lines = [
+            f"{directory}: repaired: {count:,} of {files} in {format_seconds(repaired.seconds)}, each again as it "
+            "was published"
+        ]
+        if shards := len(repaired.shards):
+            lines.append(f"  built     {shards:,} shard{'s' * (shards > 1)}")
+    lines += [f"  remark    {name} is no file of this dataset" for name in repaired.strays]
+    return "\n".join(map(printable, lines))
 
 
 def _build(arguments: argparse.Namespace, beam_flags: Sequence[str]) -> int:
@@ -126,7 +192,12 @@ def _verify(arguments: argparse.Namespace, others: Sequence[str]) -> int:
         f"{how} checked",
         sys.stdout,
     )
-    return EXIT_FAILED if verified.faults else 0
+    if not verified.faults:
+        return 0
+    say(
+        f"`pixelbeam repair {printable(arguments.directory)}` makes damaged files again", sys.stdout
+    )
+    return EXIT_FAILED
 
 
 def describe(built: Built, output: str) -> str:

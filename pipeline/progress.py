@@ -49,8 +49,8 @@ class Progress:
         text = f"{self.shards:,} of {self.num_shards:,} shards, {self.rows:,} of {self.num_rows:,} rows"
         text += f", {self.rejects:,} rejects"
         if self.fresh_rows and self.seconds > 0:
-            rate = self.fresh_rows / self.seconds
-            text += f", {rate:,.0f} {self.unit}/s, {format_seconds((self.num_rows - self.rows) / rate)} left"
+            rate, left = self.fresh_rows / self.seconds, max(0, self.num_rows - self.rows)
+            text += f", {rate:,.0f} {self.unit}/s, {format_seconds(left / rate)} left"
         return text
 
 

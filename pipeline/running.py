@@ -18,11 +18,19 @@ from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.fn_runner import RunnerResult
-from apache_beam.runners.runner import PipelineResult, PipelineRunner, create_runner
+from apache_beam.runners.runner import (
+    PipelineResult,
+    PipelineRunner,
+    PipelineState,
+    create_runner,
+)
+from rich.console import Console
 
-from ..schemas.errors import OptionError
+from ..schemas.errors import BuildError, OptionError
+from ..transforms.storage.output_folder import Folder
+from .progress import ProgressWatch, report_progress
 
-__all__ = ["choose_runner", "is_local_runner", "run_to_end", "uses_processes"]
+__all__ = ["choose_runner", "is_local_runner", "run_to_end", "run_watched", "uses_processes"]
 
 # Plain "DirectRunner" first looks for Prism, a runner that it would have to download.
 _LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
@@ -93,6 +101,31 @@ def run_to_end(pipeline: beam.Pipeline) -> str:
             running.cancel()
             wait_for([outcome], _CANCEL_SECONDS)
         raise
+
+
+def run_watched(pipeline: beam.Pipeline, output: Folder, console: Console) -> None:
+    """Runs a pipeline that builds shards to its end, and says how far it is.
+
+    Args:
+        pipeline: what to run.
+        output: where its plan and results appear.
+        console: where to say it.
+
+    Raises:
+        BuildError: it did not end well.
+        KeyboardInterrupt: with how far it got.
+    """
+    watch = ProgressWatch(output)
+    try:
+        with report_progress(watch, console):
+            state = run_to_end(pipeline)
+    except KeyboardInterrupt:
+        done = watch.look() or "the manifest was being read"
+        raise KeyboardInterrupt(
+            f"interrupted: {done}; run the same command again to continue"
+        ) from None
+    if state != PipelineState.DONE:
+        raise BuildError(f"the pipeline ended as {state}; run the same command again to continue")
 
 
 def _in_thread(function: Callable[[], str]) -> Future[str]:

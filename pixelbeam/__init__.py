@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # For type checkers, which know a kind that is not named here as Any.
-    from .pipeline.calls import build, verify
+    from .pipeline.calls import build, repair, verify
     from .pipeline.commands.build import Built
+    from .pipeline.commands.repair import Repaired
     from .pipeline.commands.verify import Verified
     from .readers import (
         HDF5Dataset,
@@ -88,6 +89,7 @@ __all__ = [
     "PluginError",
     "ReadManifest",
     "Records",
+    "Repaired",
     "Schema",
     "SchemaError",
     "TooManyRejects",
@@ -101,6 +103,7 @@ __all__ = [
     "load",
     "load_schema",
     "preset_names",
+    "repair",
     "steps_per_epoch",
     "verify",
 ]
@@ -109,8 +112,9 @@ __all__ = [
 __path__ = extend_path(__path__, __name__)
 
 _NAMES_IN = {
-    ".pipeline.calls": ("build", "verify"),
+    ".pipeline.calls": ("build", "repair", "verify"),
     ".pipeline.commands.build": ("Built",),
+    ".pipeline.commands.repair": ("Repaired",),
     ".pipeline.commands.verify": ("Verified",),
     ".readers": (
         "HDF5Dataset",

@@ -46,6 +46,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(name): p.read_bytes() for name, p in names.items() if name.parts[0] != ".pixelbeam"}
 
 
+KEPT = ("published/call.json", "published/dataset.json")
+"""What ``state_of`` has of any published dataset."""
+
+
 def state_of(folder: Path) -> list[str]:
     """What a build knows about itself: every file below the state folder."""
     paths = [path for path in sorted(folder.glob(".pixelbeam/**/*")) if path.is_file()]

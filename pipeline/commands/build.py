@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
-from apache_beam.runners.runner import PipelineRunner, PipelineState
+from apache_beam.runners.runner import PipelineRunner
 from rich.console import Console
 
 from ...schemas.dataset.file_names import DATASET_FILE
@@ -20,16 +20,15 @@ from ...transforms.manifests.split_manifests import name_manifests
 from ...transforms.shards.plan import PLAN_FILE
 from ...transforms.storage.paths import has_folder, use_options, waits_for_network
 from ..graph.build_graph import wire
-from ..graph.identity import check_unchanged
 from ..graph.job import BuildJob, open_job
 from ..options import BeamOptions, BuildOptions
+from ..output.kept import keep_call
 from ..output.state import Found, OutputState, look_at_output, take_output
-from ..progress import ProgressWatch, report_progress
 from ..publishing.publish import publish, read_published
-from ..running import choose_runner, is_local_runner, run_to_end
+from ..running import choose_runner, is_local_runner, run_watched
 from ..terminal import printable
 
-__all__ = ["Built", "build", "choose_threads"]
+__all__ = ["Built", "build", "check_image_root", "choose_threads"]
 
 _REMOTE_THREADS = 4
 
@@ -84,7 +83,7 @@ def build(
     console = console or Console(quiet=True)
     local, runner = is_local_runner(beam_options), choose_runner(beam_options)
     if local:
-        _check_image_root(options.image_root)
+        check_image_root(options.image_root)
     use_options(beam_options)
     job = open_job(options, choose_threads(options, beam_options, local))
     found = look_at_output(job)
@@ -119,7 +118,12 @@ def _looked_in(job: BuildJob, by_reason: Mapping[str, int]) -> str:
     return f"relative paths were looked for in {job.inputs.root}; --image_root names another folder"
 
 
-def _check_image_root(root: str | None) -> None:
+def check_image_root(root: str | None) -> None:
+    """Checks that ``--image_root`` is there, as far as this machine can tell.
+
+    Raises:
+        OptionError: it is not.
+    """
     if root and has_folder(root) is False:
         raise OptionError(f"--image_root: got {root!r}, expected a directory: there is none")
 
@@ -173,26 +177,14 @@ def _run(
     job: BuildJob, runner: PipelineRunner, beam_options: PipelineOptions, console: Console
 ) -> None:
     job.output.delete([PLAN_FILE])  # an earlier attempt's would be taken for this one's
-    watch = ProgressWatch(job.output)
     pipeline = beam.Pipeline(runner, beam_options)
     wire(pipeline, job)
-    try:
-        with report_progress(watch, console):
-            state = run_to_end(pipeline)
-    except KeyboardInterrupt:
-        done = watch.look() or "the manifest was being read"
-        raise KeyboardInterrupt(
-            f"interrupted: {done}; run the same command again to continue"
-        ) from None
-    if state != PipelineState.DONE:
-        raise BuildError(f"the pipeline ended as {state}; run the same command again to continue")
+    run_watched(pipeline, job.output, console)
 
 
 def _publish(job: BuildJob) -> None:
-    for manifest in job.manifests:
-        check_unchanged(manifest, job.manifest_files)
-    if job.labels is not None and job.label_files is not None:
-        check_unchanged(job.labels, job.label_files)
+    job.check_unchanged()
+    keep_call(job.output, job.options)
     try:
         publish(job.output, job.options.max_rejects, job.command)
     except TooManyRejects as error:

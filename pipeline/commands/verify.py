@@ -31,7 +31,8 @@ from ...transforms.sinks.check_records import check_record
 from ...transforms.sinks.registry import addressed_sink, installed_sinks, naming_sink
 from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.paths import check_filesystem, has_folder
-from ..output.own_files import is_ours, list_files
+from ..output.kept import kept_dataset
+from ..output.own_files import COMMAND_FILE, is_ours, list_files
 
 __all__ = ["Fault", "Verified", "verify"]
 
@@ -98,7 +99,11 @@ def verify(directory: str, quick: bool = False, threads: int = 4) -> Verified:
         got = "a file" if os.path.exists(directory) else "nothing"
         raise OptionError(f"{directory}: got {got}, expected a dataset's directory")
     folder = Folder(directory)
-    text = folder.read(DATASET_FILE)
+    text, hint = folder.read(DATASET_FILE), ""
+    if (text is None or not has_right_checksum(text)) and kept_dataset(folder) is not None:
+        hint = f"`pixelbeam repair {directory}` puts a copy of it in its place"
+    if text is None and hint and not folder.exists(COMMAND_FILE):
+        raise DatasetError(f"{directory}: no {DATASET_FILE}; {hint}")
     if text is None:
         raise DatasetError(
             f"{directory}: no {DATASET_FILE}, so this is not a published dataset; if a build into it was "
@@ -109,7 +114,10 @@ def verify(directory: str, quick: bool = False, threads: int = 4) -> Verified:
     if not has_right_checksum(text):
         fault = Fault(DATASET_FILE, "the checksum is wrong: the file is not as it was written")
         verified.faults.append(fault)
-    info = DatasetInfo.loads(text, directory)
+    try:
+        info = DatasetInfo.loads(text, directory)
+    except DatasetError as error:
+        raise DatasetError(f"{error}; {hint}" if hint else str(error)) from None
     checker = _Checker(folder, info, quick)
     verified.remarks = describe_changes(info, checker.schema)
     verified.faults += checker.check_books()

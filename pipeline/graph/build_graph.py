@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import apache_beam as beam
@@ -9,31 +10,25 @@ import apache_beam as beam
 from ...transforms.clips.frame_accounting import count_lost
 from ...transforms.contradictions import LabelCollector
 from ...transforms.rejects import WriteRejects, early_dropped_path
+from ...transforms.rows import RowsRead
 from ...transforms.shards.assign_shards import AssignShards
 from ...transforms.shards.build_shards import BuildShards
+from ...transforms.shards.plan import Plan
 from ...transforms.shards.plan_shards import Planner, PlanShards
 from ...transforms.shards.shard_task import ShardTask
-from ...transforms.splits import AssignSplits
+from ...transforms.splits import AssignSplits, SplitRows
 from ...transforms.values.array_order import ArrayOrder
 from .job import BuildJob
 from .read_rows import ReadRows
 
-__all__ = ["wire"]
+__all__ = ["wire", "wire_shards"]
 
 
 def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
     """Adds a build to a pipeline: from the manifest to shards and results in the output folder."""
-    options, row_format = job.options, job.row_format
-    read = pipeline | "Rows" >> ReadRows(options, job.manifests, job.labels, job.inputs)
-    collector = LabelCollector(options.schema, row_format)
-    assign = AssignSplits(
-        options.splits,
-        options.seed,
-        row_format,
-        collector if collector.is_needed else None,
-        ArrayOrder(tuple(options.schema.features.values()), row_format, job.inputs),
-    )
-    split = read.rows | "AssignSplits" >> assign
+    options = job.options
+    collector = LabelCollector(options.schema, job.row_format)
+    read, split = _read(pipeline, job, collector if collector.is_needed else None)
     planner = Planner(
         encoder=job.encoder,
         manifest_root=job.manifest_root,
@@ -44,6 +39,52 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
         output=job.output,
     )
     plan = split.rows | "PlanShards" >> PlanShards(planner, read.counts, read.ledger, split.labels)
+    _build(split, plan, job)
+    rejects = (
+        read.rejects,
+        split.rejects | "CountFrames" >> beam.Map(count_lost, options.schema),
+    ) | "AllRejects" >> beam.Flatten()
+    _ = rejects | "WriteRejects" >> WriteRejects(job.output)
+    if read.dropped is not None:
+        _ = read.dropped | "WriteDropped" >> WriteRejects(job.output, early_dropped_path)
+
+
+def wire_shards(pipeline: beam.Pipeline, job: BuildJob, plan: Plan, only: Collection[str]) -> None:
+    """Adds the part of a build to a pipeline that gives some of its shards.
+
+    Args:
+        pipeline: what to add it to.
+        job: the build.
+        plan: what an earlier run of it has found out of the whole.
+        only: the names of the shards.
+    """
+    _, split = _read(pipeline, job, None)
+    _build(split, pipeline | "KnownPlan" >> beam.Create([plan]), job, frozenset(only))
+
+
+def _read(
+    pipeline: beam.Pipeline, job: BuildJob, collector: LabelCollector | None
+) -> tuple[RowsRead, SplitRows]:
+    """The rows of the manifests, and the same on their way to shards."""
+    options, row_format = job.options, job.row_format
+    read = pipeline | "Rows" >> ReadRows(options, job.manifests, job.labels, job.inputs)
+    assign = AssignSplits(
+        options.splits,
+        options.seed,
+        row_format,
+        collector,
+        ArrayOrder(tuple(options.schema.features.values()), row_format, job.inputs),
+    )
+    return read, read.rows | "AssignSplits" >> assign
+
+
+def _build(
+    split: SplitRows,
+    plan: beam.PCollection[Plan],
+    job: BuildJob,
+    only: Collection[str] | None = None,
+) -> None:
+    options = job.options
     task = ShardTask(
         job.output,
         replace(job.encoder, sinks=options.sinks, index=options.index != "none"),
@@ -53,13 +94,6 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
     )
     _ = (
         split.rows
-        | "AssignShards" >> AssignShards(plan)
+        | "AssignShards" >> AssignShards(plan, only)
         | "BuildShards" >> BuildShards(plan, task, job.threads, options.row_timeout)
     )
-    rejects = (
-        read.rejects,
-        split.rejects | "CountFrames" >> beam.Map(count_lost, options.schema),
-    ) | "AllRejects" >> beam.Flatten()
-    _ = rejects | "WriteRejects" >> WriteRejects(job.output)
-    if read.dropped is not None:
-        _ = read.dropped | "WriteDropped" >> WriteRejects(job.output, early_dropped_path)

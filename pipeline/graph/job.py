@@ -23,7 +23,7 @@ from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.paths import absolute, check_filesystem
 from ...transforms.storage.split_roots import SplitRoots
 from ..options import BuildOptions
-from .identity import InputFile, describe_command, identify
+from .identity import InputFile, check_unchanged, describe_command, identify
 from .read_rows import row_format_of
 
 __all__ = ["BuildJob", "open_job"]
@@ -55,6 +55,17 @@ class BuildJob:
     def command(self) -> dict[str, Any]:
         """All that decides the dataset, free of this machine's paths."""
         return describe_command(self.options, self.manifest_files, self.label_files)
+
+    def check_unchanged(self) -> None:
+        """Checks that the manifests are still what they were when they were found.
+
+        Raises:
+            BuildError: one of them has changed in the meantime.
+        """
+        for manifest in self.manifests:
+            check_unchanged(manifest, self.manifest_files)
+        if self.labels is not None and self.label_files is not None:
+            check_unchanged(self.labels, self.label_files)
 
     @property
     def output(self) -> Folder:

@@ -23,7 +23,9 @@ from ...transforms.storage.output_folder import TEMPORARY_FOLDER, Folder
 
 __all__ = [
     "COMMAND_FILE",
+    "KEPT_FOLDER",
     "LOCK_FILE",
+    "REPAIR_FOLDER",
     "clear_state",
     "has_state",
     "is_ours",
@@ -37,6 +39,13 @@ COMMAND_FILE = f"{STATE_FOLDER}/command.json"
 """What an unfinished build was asked for."""
 
 LOCK_FILE = f"{STATE_FOLDER}/lock"
+
+KEPT_FOLDER = f"{STATE_FOLDER}/published"
+"""What is kept of a published dataset; stays beside it as the notes on its sources do. See ``kept.py``."""
+
+REPAIR_FOLDER = f"{STATE_FOLDER}/repair"
+"""Where damaged files are made again, before they are put in their place."""
+
 _STATE_FOLDERS = (f"{STATE_FOLDER}/shards", TEMPORARY_FOLDER)
 
 
@@ -55,7 +64,7 @@ def has_state(output: Folder) -> bool:
 
 
 def clear_state(output: Folder) -> None:
-    """Deletes the state of a build that is published; what was noted of its input files stays."""
+    """Deletes the state of a build that is published; what was noted of it and its input files stays."""
     output.delete([*_STATE_FOLDERS])
     lock = [LOCK_FILE] if output.has_locks else []
     output.delete_files([*_state_files(output), *lock])
@@ -73,7 +82,8 @@ def remove_build(output: Folder) -> None:
     output.delete([DATASET_FILE])
     output.delete_files([name for name in written if name != DATASET_FILE])
     output.delete_empty(INDEX_FOLDER)
-    output.delete([*_state_files(output), *_STATE_FOLDERS, INPUTS_FOLDER])
+    folders = (*_STATE_FOLDERS, REPAIR_FOLDER, KEPT_FOLDER, INPUTS_FOLDER)
+    output.delete([*_state_files(output), *folders])
 
 
 def list_files(output: Folder) -> dict[str, int]:

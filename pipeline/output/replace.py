@@ -6,7 +6,14 @@ from ...schemas.dataset.file_names import DATASET_FILE, INDEX_FOLDER, STATE_FOLD
 from ...schemas.dataset.info import DatasetInfo
 from ...transforms.storage.input_log import INPUTS_FOLDER
 from ...transforms.storage.output_folder import Folder
-from .own_files import COMMAND_FILE, list_files, shard_names, written_files
+from .own_files import (
+    COMMAND_FILE,
+    KEPT_FOLDER,
+    REPAIR_FOLDER,
+    list_files,
+    shard_names,
+    written_files,
+)
 
 __all__ = ["finish_replacing", "is_replacing", "next_folder"]
 
@@ -46,6 +53,8 @@ def finish_replacing(output: Folder) -> None:
         gone = output.sizes(INPUTS_FOLDER).keys() - set(shard_names(info))
         output.delete_files([f"{INPUTS_FOLDER}/{name}" for name in gone])
         _move(output, [f"{INPUTS_FOLDER}/{name}" for name in sorted(noted)])
+    _move(output, [f"{KEPT_FOLDER}/{name}" for name in sorted(following.sizes(KEPT_FOLDER))])
+    output.delete([REPAIR_FOLDER])  # of the dataset that was there
     # First what says that a build goes on there: after a crash behind the last move it would seem unfinished.
     output.delete_files([f"{_NEXT}/{COMMAND_FILE}"])
     output.move([_NEXT_DATASET], [DATASET_FILE])

@@ -30,7 +30,7 @@ from .own_files import (
 )
 from .replace import finish_replacing, is_replacing, next_folder
 
-__all__ = ["Found", "OutputState", "look_at_output", "take_output"]
+__all__ = ["Found", "OutputState", "hold_output", "look_at_output", "take_output"]
 
 _SHOWN = 3
 
@@ -103,7 +103,7 @@ def take_output(job: BuildJob) -> Iterator[Found]:
         OutputError: another build has taken it, it cannot be written to, or as ``look_at_output``.
     """
     output = job.output
-    with _lock(output):
+    with hold_output(output):
         # First of all, so that the folder holds one dataset, and looking at it means something.
         replaced = is_replacing(output)
         finish_replacing(output)
@@ -140,7 +140,7 @@ def _look_at_dataset(job: BuildJob, published: bytes) -> Found:
     if changes.missing:
         raise OutputError(
             f"--output: {named} holds a dataset that is not whole: {_join(changes.missing)}\n"
-            "build it anew with --overwrite"
+            "`pixelbeam repair` makes the same files again; --overwrite builds it anew"
         )
     if changes.inputs:
         raise OutputError(
@@ -232,7 +232,12 @@ def _join(reasons: list[str] | tuple[str, ...]) -> str:
 
 
 @contextmanager
-def _lock(output: Folder) -> Iterator[None]:
+def hold_output(output: Folder) -> Iterator[None]:
+    """Keeps builds and repairs by other processes out of a folder while the body runs, if it is local.
+
+    Raises:
+        OutputError: another one is at work there, or it cannot be written to.
+    """
     with ExitStack() as stack:
         try:
             held = stack.enter_context(output.lock(LOCK_FILE))
@@ -240,7 +245,7 @@ def _lock(output: Folder) -> Iterator[None]:
             raise _unusable(output, error) from None
         if not held:
             raise OutputError(
-                f"--output: another build into {output.root!r} is running; wait for it, or stop it"
+                f"--output: another build or repair of {output.root!r} is running; wait for it, or stop it"
             )
         yield
 

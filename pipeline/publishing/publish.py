@@ -13,11 +13,9 @@ from typing import Any
 from ...schemas.dataset.checksum import BLANK, fill_checksum
 from ...schemas.dataset.file_names import (
     DATASET_FILE,
-    DESCRIPTION_FILE,
     INDEX_FOLDER,
     REJECTS_FILE,
     STATISTICS_FILE,
-    split_file,
 )
 from ...schemas.dataset.info import (
     DatasetFile,
@@ -30,7 +28,6 @@ from ...schemas.dataset.info import (
     SplitInfo,
 )
 from ...schemas.dataset.statistics import add_summaries
-from ...schemas.description.tensorflow_module import write_description
 from ...schemas.errors import BuildError, ManifestError, TooManyRejects
 from ...schemas.features import kind_versions
 from ...schemas.schema import Schema
@@ -38,17 +35,14 @@ from ...transforms.rejects import EARLY_REJECT_FILES, early_rejects_path
 from ...transforms.shards.library_versions import codec_versions
 from ...transforms.shards.plan import PLAN_FILE, Plan
 from ...transforms.shards.shard_result import ShardResult
-from ...transforms.sinks.registry import (
-    find_sink,
-    installed_sinks,
-    naming_sink,
-    sink_versions,
-)
+from ...transforms.sinks.registry import installed_sinks, sink_versions
 from ...transforms.storage.input_log import INPUTS_FOLDER
 from ...transforms.storage.output_folder import Folder, PublishedFile
 from ..options import MaxRejects
+from ..output.kept import keep_dataset
 from ..output.own_files import clear_state, is_ours, list_files
 from ..terminal import printable
+from .derived import publish_description, publish_joined
 from .frames import publish_frames
 from .shard_results import SplitResults, read_results
 
@@ -59,6 +53,8 @@ _REASONS_SHOWN = 5
 
 def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) -> None:
     """Publishes a build whose shards are all there; of its state, what was noted of the input files stays.
+
+    Beside it stays a copy of ``dataset.json``, which a damaged one is repaired from.
 
     Args:
         output: the dataset's folder.
@@ -86,9 +82,7 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
         frames = publish_frames(output, plan, results, rejects_file) if plan.schema.clips else None
         rejects = output.publish(rejects_file, REJECTS_FILE) if by_reason else None
         statistics = output.publish(statistics_file, STATISTICS_FILE)
-    has_records = any(find_sink(name).holds_examples for name in _sinks(results))
-    text = write_description(plan.schema, has_records)
-    description = output.write(DESCRIPTION_FILE, text.encode())
+    description = publish_description(output, plan.schema, _sinks(results))
     whole = _publish_whole(output, plan.schema, results)
     # What no other key of dataset.json names.
     listed = [("statistics", statistics)]
@@ -117,8 +111,10 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
     shards = {shard.name for found in results.values() for shard in found.shards}
     unknown = sorted(output.sizes(INPUTS_FOLDER).keys() - shards)
     output.delete_files([f"{INPUTS_FOLDER}/{name}" for name in unknown])
+    text = fill_checksum(dataset.dumps())
+    keep_dataset(output, text)
     # Last of all: its presence is what says that the dataset is whole.
-    output.write(DATASET_FILE, fill_checksum(dataset.dumps()))
+    output.write(DATASET_FILE, text)
     clear_state(output)
 
 
@@ -225,15 +221,11 @@ def _publish_whole(
     """The files over all shards of a split, by sink, of each split."""
     whole: dict[str, dict[str, ShardFile]] = {split: {} for split in results}
     for split, found in results.items():
-        for sink in map(find_sink, _sinks(results)):
-            shards = [shard.files[sink.name].path for shard in found.shards]
-            name = split_file(split, sink.suffix)
-            with output.scratch() as scratch:
-                with naming_sink(sink.name):
-                    is_there = sink.join(scratch / name, split, schema, shards, output.open)
-                if is_there:
-                    file = output.publish(scratch / name, name)
-                    whole[split][sink.name] = ShardFile(**asdict(file))
+        for sink in _sinks(results):
+            shards = [shard.files[sink].path for shard in found.shards]
+            file = publish_joined(output, split, sink, schema, shards, output.open)
+            if file is not None:
+                whole[split][sink] = ShardFile(**asdict(file))
     return whole
 
 

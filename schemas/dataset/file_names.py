@@ -39,7 +39,7 @@ FIXED_FILES = frozenset(
 """The files that have the same name in every dataset that has them."""
 
 STATE_FOLDER = ".pixelbeam"
-"""What a build that is not yet published knows about itself; gone once it is published."""
+"""What a build that is not yet published knows about itself, and what of a published one may be deleted."""
 
 SPLIT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 """A split's name: short enough that filesystems take its shards' names (255 bytes)."""

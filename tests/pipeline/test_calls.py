@@ -1,15 +1,16 @@
-"""``pb.build`` and ``pb.verify``: the commands, called with keywords."""
+"""``pb.build``, ``pb.repair`` and ``pb.verify``: the commands, called with keywords."""
 
 from __future__ import annotations
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from pixelbeam.pipeline import calls
-from pixelbeam.pipeline.calls import build, find_ours, verify
+from pixelbeam.pipeline.calls import build, find_ours, repair, verify
 from pixelbeam.pipeline.command_line import run_command
 from pixelbeam.pipeline.output.state import OutputState
 from pixelbeam.schemas.errors import (
@@ -203,3 +204,35 @@ def test_a_schema_as_a_dict_is_told_how_to_become_one():
         OptionError, match=r"^--schema: got a dict, expected a Schema; Schema\.from_dict "
     ):
         build("a.csv", schema={"features": {}}, output="out")  # type: ignore[arg-type]
+
+
+def test_a_dataset_is_repaired(images, tmp_path):
+    out = tmp_path / "out"
+    build(images / "images.csv", schema=IMAGE_SCHEMA, output=out, num_shards=2)
+    before = contents(out)
+    moved = shutil.copytree(images, tmp_path / "moved")
+    shutil.rmtree(out / ".pixelbeam")
+    (out / "train-00001-of-00002.tfrecord").unlink()
+    repaired = repair(out, manifest=moved / "images.csv", image_root=None, runner="DirectRunner")
+    assert (repaired.damage, repaired.shards) == (
+        {"train-00001-of-00002.tfrecord": "missing"},
+        ("train-00001-of-00002",),
+    )
+    assert contents(out) == before
+    assert repair(out, beam_options=PipelineOptions([])).damage == {}
+    with pytest.raises(OptionError, match=r"^--no_such: no such option"):
+        repair(out, no_such=1)
+    with pytest.raises(OptionError, match=r"^--runner=x: no option of pixelbeam's, and beam_"):
+        repair(out, beam_options=PipelineOptions([]), runner="x")
+
+
+def test_what_a_repair_accepts(images, tmp_path):
+    out, folder = tmp_path / "out", shutil.copytree(images, tmp_path / "in")
+    build(folder / "images.csv", schema=IMAGE_SCHEMA, output=out, num_shards=1)
+    (folder / "01.jpg").unlink()
+    (out / "train-00000-of-00001.tfrecord").unlink()
+    with pytest.raises(BuildError, match="made again, 1 file is not as published"):
+        repair(out)
+    with pytest.raises(TooManyRejects):
+        repair(out, accept=True, threads=1)
+    assert repair(out, accept=True, max_rejects=1).built.dataset.rejects.count == 1

@@ -25,6 +25,7 @@ from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.storage import input_files
 from support import (
     IMAGE_SCHEMA,
+    KEPT,
     contents,
     dataset_json,
     make_image,
@@ -244,7 +245,7 @@ def test_a_lost_shard_is_seen(options, built, tmp_path):
     (tmp_path / "out" / "train-00002-of-00004.tfrecord").unlink()
     assert refusal(options()) == (
         "a dataset that is not whole: 1 file missing or of another size: "
-        "train-00002-of-00004.tfrecord\nbuild it anew with --overwrite"
+        "train-00002-of-00004.tfrecord\n`pixelbeam repair` makes the same files again; --overwrite builds it anew"
     )
 
 
@@ -257,7 +258,7 @@ def test_a_shard_that_was_damaged_at_its_size_is_found_by_content(options, built
     assert "nothing to do, as far as sizes and times tell (" in describe(build(options()), "out")
     assert refusal(options(check_sources="content")) == (
         "a dataset that is not whole: 1 file of other content: "
-        "train-00002-of-00004.tfrecord\nbuild it anew with --overwrite"
+        "train-00002-of-00004.tfrecord\n`pixelbeam repair` makes the same files again; --overwrite builds it anew"
     )
 
 
@@ -298,7 +299,7 @@ def test_content_compares_array_files_and_says_which_were_too_large_for_that(
 
 def test_without_its_cache_it_says_that_it_did_not_look(options, built, tmp_path, capsys):
     assert build(options()).unseen == ""
-    assert state_of(tmp_path / "out") == SHARDS
+    assert state_of(tmp_path / "out") == [*KEPT, *SHARDS]
     shutil.rmtree(tmp_path / "out" / ".pixelbeam")
     (tmp_path / "schema.yaml").write_text(json.dumps(IMAGE_SCHEMA.to_dict()))
     arguments = ["build", "--manifest", str(tmp_path / "rows.csv"), "--num_shards", "4"]
@@ -391,7 +392,7 @@ def test_a_failed_overwrite_leaves_the_old_dataset_alone(options, built, roots, 
     assert build(options()).state is OutputState.PUBLISHED
     build(options(image_root=str(roots[1]), overwrite=True, max_rejects=few))
     assert contents(tmp_path / "out") == prepared.of_b
-    assert state_of(tmp_path / "out") == SHARDS
+    assert state_of(tmp_path / "out") == [*KEPT, *SHARDS]
 
 
 @pytest.mark.parametrize("sinks", [("tfrecord",), ("tfrecord", "hdf5")])

@@ -313,7 +313,12 @@ def test_what_verify_found_is_said(capsys, monkeypatch, arguments, faults, code,
     monkeypatch.setattr("os.cpu_count", lambda: 7)
     assert run_command(["verify", "out", *arguments], False) == code
     printed = capsys.readouterr()
-    assert printed.out.splitlines() == [*(f"{name}: gone\\n" for name in faults), f"out: {found}"]
+    hint = ["`pixelbeam repair out` makes damaged files again"] if faults else []
+    assert printed.out.splitlines() == [
+        *(f"{name}: gone\\n" for name in faults),
+        f"out: {found}",
+        *hint,
+    ]
     monkeypatch.setattr("os.cpu_count", lambda: None)
     run_command(["verify", "out", *arguments], False)
     assert asked == [("out", bool(arguments), 7), ("out", bool(arguments), 1)]

@@ -21,6 +21,7 @@ from pixelbeam.transforms.shards.plan_shards import ShardSize
 from rich.console import Console
 from support import (
     IMAGE_SCHEMA,
+    KEPT,
     contents,
     dataset_json,
     make_image,
@@ -163,7 +164,8 @@ def test_two_builds_into_one_folder(command, tmp_path):
     assert (code, said) == (
         2,
         [
-            f"pixelbeam: --output: another build into '{tmp_path / 'out'}' is running; wait for it, or stop it"
+            f"pixelbeam: --output: another build or repair of '{tmp_path / 'out'}' is running; wait for it, or "
+            "stop it"
         ],
     )
     first.send_signal(signal.SIGCONT)
@@ -208,7 +210,7 @@ def test_leftovers_of_dead_attempts_are_cleaned(images, tmp_path):
         "statistics.jsonl",
         "train-00000-of-00001.tfrecord",
     ]
-    assert state_of(out) == ["sources/train-00000-of-00001"]
+    assert state_of(out) == [*KEPT, "sources/train-00000-of-00001"]
 
 
 def test_a_kill_right_after_publishing_leaves_nothing_in_the_end(build_images, tmp_path):
@@ -216,7 +218,7 @@ def test_a_kill_right_after_publishing_leaves_nothing_in_the_end(build_images, t
     (tmp_path / "out" / ".pixelbeam" / "shards").mkdir(parents=True)
     (tmp_path / "out" / ".pixelbeam" / "plan.json").write_text("{}")
     assert contents(build_images()) == whole
-    assert state_of(tmp_path / "out") == ["sources/train-00000-of-00001"]
+    assert state_of(tmp_path / "out") == [*KEPT, "sources/train-00000-of-00001"]
 
 
 def test_a_result_that_a_power_loss_left_empty_is_built_again(images, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 
 import apache_beam as beam
@@ -18,9 +18,15 @@ _ELEMENT_BYTES = 900
 
 
 def assign_shards(
-    plan: Plan, split: str, block: Iterable[bytes]
+    plan: Plan, split: str, block: Iterable[bytes], only: Collection[str] | None = None
 ) -> Iterator[tuple[str, list[bytes]]]:
     """The packed rows of a block by the shard that they belong to.
+
+    Args:
+        plan: how many shards there are.
+        split: the rows' split.
+        block: the rows.
+        only: the shards to build; all of them by default. Rows of others are left out.
 
     Yields:
         A shard's name and a few of its rows: as many as fit into an element, at least one.
@@ -30,6 +36,8 @@ def assign_shards(
     sizes: dict[str, int] = {}
     for packed in block:
         name = _shard_name(split, shard_index(packed, count), count)
+        if only is not None and name not in only:
+            continue
         size = sizes.get(name, 0) + len(packed)
         if name in open_elements and size > _ELEMENT_BYTES:
             yield name, open_elements.pop(name)
@@ -44,11 +52,15 @@ def _shard_name(split: str, index: int, count: int) -> str:
     return str(ShardName(split, index, count))
 
 
-def empty_shards(plan: Plan) -> Iterator[tuple[str, list[bytes]]]:
-    """Every shard of the plan with no row, so that shards exist to which no row was assigned."""
+def empty_shards(
+    plan: Plan, only: Collection[str] | None = None
+) -> Iterator[tuple[str, list[bytes]]]:
+    """Every shard of the plan, or of some, with no row: so shards exist to which no row was assigned."""
     for split, split_plan in plan.splits.items():
         for index in range(split_plan.num_shards):
-            yield str(ShardName(split, index, split_plan.num_shards)), []
+            name = str(ShardName(split, index, split_plan.num_shards))
+            if only is None or name in only:
+                yield name, []
 
 
 class AssignShards(beam.PTransform):
@@ -58,11 +70,15 @@ class AssignShards(beam.PTransform):
     shard of the plan. This is where rows cross the only shuffle of a build without a label manifest:
     a row is its cells, some hundred bytes, whatever the size of its image, and a few of them travel
     together, since each element has its price.
+
+    Args:
+        plan: the one plan.
+        only: the names of the shards to build; all of them by default.
     """
 
-    def __init__(self, plan: beam.PCollection[Plan]):
+    def __init__(self, plan: beam.PCollection[Plan], only: Collection[str] | None = None):
         super().__init__()
-        self._plan = plan
+        self._plan, self._only = plan, only
 
     def expand(
         self, rows: beam.PCollection[tuple[str, list[bytes]]]
@@ -70,14 +86,14 @@ class AssignShards(beam.PTransform):
         """Wires ``assign_shards`` and ``empty_shards``."""
         plan = beam.pvalue.AsSingleton(self._plan)
         blocks = tuple[str, list[bytes]]
-        assigned = rows | "AssignShard" >> beam.FlatMap(_assign_shards, plan).with_output_types(
-            blocks
-        )
-        empty = self._plan | "EmptyShards" >> beam.FlatMap(empty_shards).with_output_types(blocks)
+        assign = beam.FlatMap(_assign_shards, plan, self._only)
+        assigned = rows | "AssignShard" >> assign.with_output_types(blocks)
+        every = beam.FlatMap(empty_shards, self._only)
+        empty = self._plan | "EmptyShards" >> every.with_output_types(blocks)
         return (assigned, empty) | "Flatten" >> beam.Flatten() | "ShuffleRows" >> beam.GroupByKey()
 
 
 def _assign_shards(
-    element: tuple[str, list[bytes]], plan: Plan
+    element: tuple[str, list[bytes]], plan: Plan, only: Collection[str] | None
 ) -> Iterator[tuple[str, list[bytes]]]:
-    return assign_shards(plan, *element)
+    return assign_shards(plan, *element, only)

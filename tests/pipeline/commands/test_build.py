@@ -11,15 +11,16 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineState
 from number_datasets import NUMBERS, make_root, open_build, publish_by_hand
+from pixelbeam.pipeline import running
 from pixelbeam.pipeline.commands import build as build_module
 from pixelbeam.pipeline.commands.build import (
     Built,
-    _check_image_root,
     _describe_manifest,
     _introduce,
     _publish,
     _run,
     build,
+    check_image_root,
     choose_threads,
 )
 from pixelbeam.pipeline.options import BuildOptions
@@ -60,11 +61,11 @@ def test_images_are_looked_for_where_manifests_are_remote():
 
 
 def test_an_image_root_is_a_folder(tmp_path):
-    _check_image_root(None)
-    _check_image_root(str(tmp_path))
+    check_image_root(None)
+    check_image_root(str(tmp_path))
     expected = f"^--image_root: got '{tmp_path}/none', expected a directory: there is none$"
     with pytest.raises(OptionError, match=expected):
-        _check_image_root(f"{tmp_path}/none")
+        check_image_root(f"{tmp_path}/none")
 
 
 class Manifest(SimpleNamespace):
@@ -195,7 +196,7 @@ def test_an_interrupted_pipeline_says_how_far_it_got(numbers, monkeypatch, has_p
             job.output.write(PLAN_FILE, Plan(NUMBERS, {"train": SplitPlan(3, 1)}, 3).to_json())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(build_module, "run_to_end", interrupt)
+    monkeypatch.setattr(running, "run_to_end", interrupt)
     with pytest.raises(KeyboardInterrupt) as caught:
         _run(job, FnApiRunner(), PipelineOptions([]), Console(quiet=True))
     done = "0 of 1 shards, 0 of 3 rows, 0 rejects" if has_plan else "the manifest was being read"
@@ -205,7 +206,7 @@ def test_an_interrupted_pipeline_says_how_far_it_got(numbers, monkeypatch, has_p
 def test_a_pipeline_that_ends_otherwise_has_failed(numbers, monkeypatch):
     job = open_build(numbers)
     for state in (PipelineState.DONE, PipelineState.CANCELLED):
-        monkeypatch.setattr(build_module, "run_to_end", lambda pipeline, state=state: state)
+        monkeypatch.setattr(running, "run_to_end", lambda pipeline, state=state: state)
         if state == PipelineState.DONE:
             _run(job, FnApiRunner(), PipelineOptions([]), Console(quiet=True))
             continue

@@ -346,6 +346,7 @@ def test_the_command(dataset, capsys, tmp_path):
     said = capsys.readouterr().out
     assert said == (
         f"{SHARD}: missing\n{dataset}: 1 fault: 16 files and 0 records, sizes and counts checked\n"
+        f"`pixelbeam repair {dataset}` makes damaged files again\n"
     )
     assert main(["verify", str(tmp_path)]) == 1
     assert capsys.readouterr().err == (

@@ -6,7 +6,7 @@ import json
 
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from pixelbeam.pipeline.graph.build_graph import wire
+from pixelbeam.pipeline.graph.build_graph import wire, wire_shards
 from pixelbeam.pipeline.graph.job import open_job
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas import Schema
@@ -81,3 +81,26 @@ def test_frames_become_clips_and_what_is_dropped(tmp_path):
         (1, ["hdf5", "tfrecord"], {"in_records": 2})
     ]
     assert (rejects, dropped) == (["missing_value"], ["duplicate_frame"])
+
+
+def test_some_shards_are_built_by_a_plan_that_is_known(tmp_path):
+    """They are what they are in the whole build; nothing else is written, no rejects and no plan."""
+    rows = "path,label,part\n" + "".join(f"{n}.png,{'ab'[n % 2]},a\n" for n in range(20)) + "x\n"
+    image = {"type": "string", "source": "path"}
+    declared = {"features": {"image": image, "label": LABEL}}
+    settings = {"splits": Splits(column="part"), "shard_size": ShardSize(num_shards=3)}
+    plan, results, rejects, _ = run(tmp_path, declared, rows, **settings)
+    assert rejects == ["malformed_row"]
+    schema = Schema.from_dict(declared)
+    job = open_job(
+        BuildOptions(str(tmp_path / "rows.csv"), schema, str(tmp_path / "some"), **settings),
+        threads=2,
+    )
+    only = {"a-00000-of-00003", "a-00002-of-00003"}
+    with beam.Pipeline(FnApiRunner()) as pipeline:
+        wire_shards(pipeline, job, plan, only)
+    names = sorted(job.output.sizes(".pixelbeam/shards"))
+    assert names == [f"{name}.json" for name in sorted(only)]
+    found = [ShardResult.from_json(job.output.read(f".pixelbeam/shards/{name}")) for name in names]
+    assert found == [results[0], results[2]]
+    assert job.output.sizes(".pixelbeam") == {}

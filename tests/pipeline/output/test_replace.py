@@ -9,6 +9,7 @@ from pixelbeam.pipeline.output.replace import finish_replacing, is_replacing, ne
 from pixelbeam.transforms.storage.output_folder import Folder
 
 OLD = dict.fromkeys([*SHARDS, "train-00000-of-00001.tfrecord"], b"old")
+KEPT = ".pixelbeam/published/dataset.json"
 NOTES = [f".pixelbeam/sources/train-0000{index}-of-00002" for index in range(2)]
 
 
@@ -27,11 +28,13 @@ def out(job, tmp_path):
         "thesis.tex",
         ".pixelbeam/sources/train-00000-of-00001",
         NOTES[0],
+        KEPT,
+        ".pixelbeam/repair/train-00000-of-00001.tfrecord",
     ):
         job.output.write(name, b"old")
     following = next_folder(job.output)
     publish_by_hand(job, following)
-    for name in NOTES:
+    for name in (*NOTES, KEPT):
         following.write(name, b"new")
     following.write("stray", b"new")
     return tmp_path / "out"
@@ -42,10 +45,10 @@ def test_the_new_dataset_lies_in_the_state_of_the_old_one(job, tmp_path):
 
 
 def check(out):
-    whole = sorted([*SHARDS, *NOTES, "dataset.json", "feature_description.py", "thesis.tex"])
+    whole = sorted([*SHARDS, *NOTES, KEPT, "dataset.json", "feature_description.py", "thesis.tex"])
     assert files_of(out) == whole
     assert {name: (out / name).read_bytes() for name in SHARDS} == SHARDS
-    assert [(out / name).read_bytes() for name in NOTES] == [b"new", b"new"]
+    assert [(out / name).read_bytes() for name in (*NOTES, KEPT)] == [b"new", b"new", b"new"]
     assert not (out / ".pixelbeam/next").exists()
 
 
@@ -101,7 +104,7 @@ def die_at(monkeypatch, step, job):
             finish_replacing(job.output)
 
 
-@pytest.mark.parametrize("step", range(1, 11))
+@pytest.mark.parametrize("step", range(1, 13))
 def test_it_goes_on_after_a_crash_at_any_step(job, out, monkeypatch, step):
     """From the first step to the last but one there is no ``dataset.json``, for files are of both."""
     new = (out / ".pixelbeam/next/dataset.json").read_bytes()
@@ -115,7 +118,7 @@ def test_it_goes_on_after_a_crash_at_any_step(job, out, monkeypatch, step):
 def test_a_crash_before_the_last_step_leaves_a_whole_dataset(job, out, monkeypatch):
     new = (out / ".pixelbeam/next/dataset.json").read_bytes()
     next_folder(job.output).write(COMMAND_FILE, b"{}")
-    die_at(monkeypatch, 11, job)
+    die_at(monkeypatch, 13, job)
     assert (out / "dataset.json").read_bytes() == new
     assert not is_replacing(job.output)
     assert not next_folder(job.output).exists(COMMAND_FILE)  # by which it would seem unfinished

@@ -186,7 +186,8 @@ def test_a_dataset_that_is_not_whole(build, out):
     (out / "train-00000-of-00002.tfrecord").unlink()
     assert refused(build()) == (
         f"--output: {str(out)!r} holds a dataset that is not whole: 1 file missing or of another "
-        "size: train-00000-of-00002.tfrecord\nbuild it anew with --overwrite"
+        "size: train-00000-of-00002.tfrecord\n`pixelbeam repair` makes the same files again; --overwrite builds "
+        "it anew"
     )
 
 
@@ -308,7 +309,9 @@ def test_names_from_strangers_are_printable(build, out):
 def test_two_builds_at_once(build, out):
     job = build()
     with take_output(job):
-        message = f"--output: another build into {str(out)!r} is running; wait for it, or stop it"
+        message = (
+            f"--output: another build or repair of {str(out)!r} is running; wait for it, or stop it"
+        )
         with pytest.raises(OutputError, match="^" + re.escape(message) + "$"):
             take_output(build()).__enter__()
     with take_output(job) as found:

@@ -71,3 +71,26 @@ def test_each_shard_gets_its_rows_and_those_without_any_are_there_too():
         expected["val-00000-of-00004"] = rows[:2]
         expected["val-00003-of-00004"] = rows[2:]
         assert_that(merged, equal_to([*expected.items()]))
+
+
+@given(PACKED, st.sets(st.integers(0, 3)))
+def test_of_some_shards_every_row_is_there_and_no_other(block, wanted):
+    plan = Plan(IMAGE_SCHEMA, {"val": SplitPlan(len(block), 4), "a": SplitPlan(0, 1)}, 0)
+    only = {str(ShardName("val", index, 4)) for index in wanted}
+    every, some = (list(assign_shards(plan, "val", block, names)) for names in (None, only))
+    assert some == [element for element in every if element[0] in only]
+    assert list(empty_shards(plan, only)) == [(name, []) for name in sorted(only)]
+
+
+def test_some_shards_are_built_alone():
+    plan = Plan(IMAGE_SCHEMA, {"val": SplitPlan(3, 4)}, 3)
+    rows = [bytes([first]) + bytes(30) for first in (0, 5, 200)]
+    only = frozenset({"val-00001-of-00004", "val-00003-of-00004"})
+    with beam.Pipeline(FnApiRunner()) as pipeline:
+        plans = pipeline | "Plan" >> beam.Create([plan])
+        found = pipeline | "Rows" >> beam.Create([("val", rows)])
+        merged = found | AssignShards(plans, only)
+        merged = merged | beam.MapTuple(lambda name, blocks: (name, [*blocks]))
+        expected = [("val-00001-of-00004", [[]]), ("val-00003-of-00004", [[], rows[2:]])]
+        ordered = merged | beam.MapTuple(lambda name, blocks: (name, sorted(blocks)))
+        assert_that(ordered, equal_to(expected))
