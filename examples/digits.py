@@ -62,6 +62,7 @@ def build_dataset(manifest: Path, output: Path) -> None:
         *("--schema", str(SCHEMA)),
         *("--output", str(output)),
         *("--splits", "train=0.8,val=0.2"),
+        *("--duplicate_distance", "none"),  # digits all look alike
     ]
     print("$", *command, flush=True)
     pixelbeam = shutil.which("pixelbeam", path=Path(sys.executable).parent) or "pixelbeam"

@@ -36,6 +36,7 @@ def build_dataset(manifest: Path, output: Path) -> None:
         *("--schema", str(schema)),
         *("--output", str(output)),
         *("--splits", "train=0.8,val=0.2"),
+        *("--duplicate_distance", "none"),  # digits all look alike
         *("--sinks", "tfrecord,hdf5"),
     ]
     print("$", *command, flush=True)

@@ -40,6 +40,7 @@ from .output.state import OutputState
 from .progress import format_seconds
 from .running import uses_processes
 from .terminal import own_terminal, printable, say
+from .twins import describe_twins
 
 __all__ = ["describe", "run_command"]
 
@@ -241,6 +242,7 @@ def describe(built: Built, output: str) -> str:
             f"  {name:<9} {split.num_records:,} records in {len(split.shards):,} shards, {size / 1e6:,.1f} MB"
         )
     lines += _describe_rejects(built, output)
+    lines += describe_twins(dataset.duplicates, output)
     for key, spec in dataset.read_schema(output).specs_by_key.items():
         if spec.domain is not None and spec.domain.class_names:
             lines.append(f"  classes   {key}: {describe_names(spec.domain.class_names)}")

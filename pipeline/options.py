@@ -18,6 +18,7 @@ from ..transforms.shards.check_inputs import CHECKS
 from ..transforms.shards.plan_shards import ShardSize
 from ..transforms.sinks.registry import check_sinks, installed_sinks
 from ..transforms.splits import Splits
+from .twins import TwinOptions, add_twin_options, parse_twin_options
 from .vocabularies import with_vocabularies_of
 
 __all__ = [
@@ -97,6 +98,7 @@ class BuildOptions:
     max_rejects: MaxRejects = field(default_factory=MaxRejects)
     overwrite: bool = False
     check_sources: str = "stat"
+    twins: TwinOptions = field(default_factory=TwinOptions)
     verbose: bool = False
 
     def __post_init__(self) -> None:
@@ -241,6 +243,7 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     add("--check_sources", default="stat", metavar="HOW",
         help="how the images of an unfinished or published dataset are compared with what they were: "
         "stat (size and time, or etag; the default) or content")  # fmt: skip
+    add_twin_options(parser)
     add("--verbose", action="store_true", help="show the log of Beam and every traceback")
 
 
@@ -278,6 +281,7 @@ def parse_build_options(arguments: argparse.Namespace) -> BuildOptions:
         max_rejects=MaxRejects.parse(arguments.max_rejects),
         overwrite=arguments.overwrite,
         check_sources=arguments.check_sources,
+        twins=parse_twin_options(arguments),
         verbose=arguments.verbose,
     )
 

@@ -38,12 +38,15 @@ MAY_DIFFER = {
     "splits.*.files": "the joined files, which may be listed elsewhere; compared themselves",
     "description": "the generated module, which may be listed elsewhere; compared itself",
     "rejects.file": "likewise",
+    "duplicates": "counts of twins, which datasets once had not",
+    "command.duplicate_distance": "which twins are looked for, of which datasets once knew nothing",
     "command.index": "whether there is an index, of which datasets once knew nothing",
 }
 """Keys of ``dataset.json`` that a version may write otherwise, and why; ``*`` is any key."""
 
 MAY_BE_NEW = {
     "statistics.jsonl": "a summary of each shard, which datasets once had not",
+    "duplicates.jsonl": "the list of twins, likewise",
     "index/*": "a row for each record, likewise",
 }
 """Files that the other checkout need not have written, and why."""

@@ -186,7 +186,7 @@ def _publish(job: BuildJob) -> None:
     job.check_unchanged()
     keep_call(job.output, job.options)
     try:
-        publish(job.output, job.options.max_rejects, job.command)
+        publish(job.output, job.options.max_rejects, job.command, job.twins)
     except TooManyRejects as error:
         said = "\n".join(filter(None, [str(error), printable(_looked_in(job, error.by_reason))]))
         raise TooManyRejects(said, error.by_reason) from None

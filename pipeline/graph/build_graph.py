@@ -9,12 +9,14 @@ import apache_beam as beam
 
 from ...transforms.clips.frame_accounting import count_lost
 from ...transforms.contradictions import LabelCollector
+from ...transforms.duplicates.find_duplicates import DuplicateSearch, FindDuplicates
 from ...transforms.rejects import WriteRejects, early_dropped_path
 from ...transforms.rows import RowsRead
 from ...transforms.shards.assign_shards import AssignShards
 from ...transforms.shards.build_shards import BuildShards
 from ...transforms.shards.plan import Plan
 from ...transforms.shards.plan_shards import Planner, PlanShards
+from ...transforms.shards.shard_result import ShardResult
 from ...transforms.shards.shard_task import ShardTask
 from ...transforms.splits import AssignSplits, SplitRows
 from ...transforms.values.array_order import ArrayOrder
@@ -39,7 +41,10 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
         output=job.output,
     )
     plan = split.rows | "PlanShards" >> PlanShards(planner, read.counts, read.ledger, split.labels)
-    _build(split, plan, job)
+    results = _build(split, plan, job)
+    if job.twins is not None:
+        search = DuplicateSearch(job.output, job.twins.distance)
+        _ = results | "FindDuplicates" >> FindDuplicates(plan, search)
     rejects = (
         read.rejects,
         split.rejects | "CountFrames" >> beam.Map(count_lost, options.schema),
@@ -83,7 +88,7 @@ def _build(
     plan: beam.PCollection[Plan],
     job: BuildJob,
     only: Collection[str] | None = None,
-) -> None:
+) -> beam.PCollection[ShardResult]:
     options = job.options
     task = ShardTask(
         job.output,
@@ -92,7 +97,7 @@ def _build(
         options.check_sources,
         job.inline_hashes,
     )
-    _ = (
+    return (
         split.rows
         | "AssignShards" >> AssignShards(plan, only)
         | "BuildShards" >> BuildShards(plan, task, job.threads, options.row_timeout)

@@ -89,6 +89,7 @@ def describe_command(
     }
     if options.index != "none":  # which is what every dataset is that knows of no index
         command["index"] = options.index
+    command |= options.twins.describe()
     if labels is not None:
         command["labels"] = {name: file.content for name, file in labels.items()}
         command["join_on"] = options.join_on
@@ -117,7 +118,13 @@ def differences(
             continue
         if key in _INPUTS and isinstance(before, dict) and isinstance(after, dict):
             inputs += _changed_files(key, before, after)
-        elif key in ("row_timeout", "allow_outside", "image_root", "versions"):
+        elif key in (
+            "row_timeout",
+            "allow_outside",
+            "image_root",
+            "versions",
+            "duplicate_distance",
+        ):
             softer += _differences({key: before}, {key: after})
         else:
             other += _differences({key: before}, {key: after})

@@ -23,6 +23,7 @@ from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.paths import absolute, check_filesystem
 from ...transforms.storage.split_roots import SplitRoots
 from ..options import BuildOptions
+from ..twins import TwinOptions
 from .identity import InputFile, check_unchanged, describe_command, identify
 from .read_rows import row_format_of
 
@@ -78,6 +79,13 @@ class BuildJob:
         if not any(manifest.inline_columns for manifest in self.manifests):
             return {}
         return {name: file.content["sha256"] for name, file in self.manifest_files.items()}
+
+    @property
+    def twins(self) -> TwinOptions | None:
+        """How twins are looked for; ``None`` where no record says what it was made from."""
+        options = self.options
+        reads_files = any(feature.reads_files for feature in options.schema.features.values())
+        return options.twins if options.index != "none" and reads_files else None
 
     @property
     def row_format(self) -> RowFormat:

@@ -11,6 +11,7 @@ from ...transforms.manifests.split_manifests import name_manifests
 from ...transforms.shards.plan_shards import ShardSize
 from ...transforms.splits import ALL_TRAIN, Splits
 from ..options import BuildOptions
+from ..twins import TwinOptions
 
 __all__ = ["recall_options"]
 
@@ -54,6 +55,7 @@ def recall_options(
             ),
             seed=command["seed"],
             row_timeout=command["row_timeout"],
+            twins=TwinOptions.recall(command),
             **settings,
         )
     except (KeyError, TypeError, AttributeError, SchemaError) as error:

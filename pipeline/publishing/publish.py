@@ -20,6 +20,7 @@ from ...schemas.dataset.file_names import (
 from ...schemas.dataset.info import (
     DatasetFile,
     DatasetInfo,
+    DuplicatesInfo,
     FileInfo,
     FramesInfo,
     RejectsInfo,
@@ -42,7 +43,9 @@ from ..options import MaxRejects
 from ..output.kept import keep_dataset
 from ..output.own_files import clear_state, is_ours, list_files
 from ..terminal import printable
+from ..twins import TwinOptions
 from .derived import publish_description, publish_joined
+from .duplicates import publish_duplicates
 from .frames import publish_frames
 from .shard_results import SplitResults, read_results
 
@@ -51,7 +54,12 @@ __all__ = ["publish", "read_published"]
 _REASONS_SHOWN = 5
 
 
-def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) -> None:
+def publish(
+    output: Folder,
+    max_rejects: MaxRejects,
+    command: dict[str, Any],
+    twins: TwinOptions | None = None,
+) -> None:
     """Publishes a build whose shards are all there; of its state, what was noted of the input files stays.
 
     Beside it stays a copy of ``dataset.json``, which a damaged one is repaired from.
@@ -60,6 +68,7 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
         output: the dataset's folder.
         max_rejects: how many rejects there may be.
         command: what was asked for, kept in ``dataset.json``.
+        twins: how twins were looked for, if they were.
 
     Raises:
         BuildError: shards are missing, or rows do not add up to records and rejects.
@@ -81,6 +90,7 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
             raise _too_many(said, by_reason, examples, output.path(REJECTS_FILE))
         frames = publish_frames(output, plan, results, rejects_file) if plan.schema.clips else None
         rejects = output.publish(rejects_file, REJECTS_FILE) if by_reason else None
+        duplicates = publish_duplicates(output, plan, twins) if twins is not None else None
         statistics = output.publish(statistics_file, STATISTICS_FILE)
     description = publish_description(output, plan.schema, _sinks(results))
     whole = _publish_whole(output, plan.schema, results)
@@ -98,6 +108,7 @@ def publish(output: Folder, max_rejects: MaxRejects, command: dict[str, Any]) ->
         whole,
         _describe_rejects(by_reason, rejects),
         frames,
+        duplicates,
         description,
         listed,
         command,
@@ -235,6 +246,7 @@ def _describe(
     whole: dict[str, dict[str, ShardFile]],
     rejects: RejectsInfo,
     frames: FramesInfo | None,
+    duplicates: DuplicatesInfo | None,
     description: PublishedFile,
     listed: list[tuple[str, PublishedFile]],
     command: dict[str, Any],
@@ -254,6 +266,7 @@ def _describe(
             "rejects": rejects,
             "warnings": [*plan.warnings, *_collect_warnings(plan.schema, results)],
             "frames": frames,
+            "duplicates": duplicates,
             "command": command,
             "versions": codec_versions()
             | kind_versions(plan.schema.features.values())

@@ -145,7 +145,7 @@ class Rebuild:
         run_watched(pipeline, job.output, self.console)
         job.check_unchanged()
         try:
-            publish(job.output, _ALL, job.command)
+            publish(job.output, _ALL, job.command, job.twins)
         except TooManyRejects as error:  # each and every row: the sources are elsewhere
             self.folder.delete([REPAIR_FOLDER])
             first = str(error).partition("\n")[0].partition(";")[0]

@@ -9,6 +9,7 @@ __all__ = [
     "DATASET_FILE",
     "DESCRIPTION_FILE",
     "DROPPED_FILE",
+    "DUPLICATES_FILE",
     "FIXED_FILES",
     "INDEX_FOLDER",
     "REJECTS_FILE",
@@ -27,6 +28,9 @@ REJECTS_FILE = "rejects.jsonl"
 DROPPED_FILE = "dropped_frames.jsonl"
 """The frames that were dropped from their clips; absent when there are none."""
 
+DUPLICATES_FILE = "duplicates.jsonl"
+"""The twins within and across splits; absent when there are none."""
+
 STATISTICS_FILE = "statistics.jsonl"
 """The summaries of each shard, a line a shard in the order of ``dataset.json``, to be merged as one likes."""
 
@@ -34,7 +38,14 @@ INDEX_FOLDER = "index"
 """What is known of each record lies there, a file or two for each shard."""
 
 FIXED_FILES = frozenset(
-    {DATASET_FILE, DESCRIPTION_FILE, REJECTS_FILE, DROPPED_FILE, STATISTICS_FILE}
+    {
+        DATASET_FILE,
+        DESCRIPTION_FILE,
+        REJECTS_FILE,
+        DROPPED_FILE,
+        DUPLICATES_FILE,
+        STATISTICS_FILE,
+    }
 )
 """The files that have the same name in every dataset that has them."""
 

@@ -29,6 +29,7 @@ __all__ = [
     "DatasetFile",
     "DatasetInfo",
     "DroppedInfo",
+    "DuplicatesInfo",
     "FileInfo",
     "FramesInfo",
     "GapsInfo",
@@ -81,7 +82,8 @@ class DatasetFile(_OptionalKeys):
 
     Attributes:
         kind: what it is: ``shard``, ``joined`` (over the shards of a split), ``description``, ``rejects``,
-            ``dropped_frames``, ``statistics``, ``index``, ``addresses``, or one that a later version names.
+            ``dropped_frames``, ``duplicates``, ``statistics``, ``index``, ``addresses``, or one that a later
+            version names.
         bytes: its size; not known of the generated module in the oldest datasets.
         sha256: of its content, in hex.
     """
@@ -180,6 +182,39 @@ class FramesInfo(_Part):
     gaps: GapsInfo
 
 
+class DuplicatesInfo(_OptionalKeys):
+    """The records that have a twin, counted, and their list where there are any.
+
+    Attributes:
+        distance: the bits in which perceptual hashes of twins may differ; absent where only equal contents
+            were looked for.
+        records: by split and by the split of the twins, how many records have one, by the kind of the nearest
+            one: ``exact``, ``near``, ``mirrored``. In a record's own split, only those before it count.
+        same_source: how many of these, all features and splits together, have an exact twin of the same key or
+            path: the file is listed twice.
+        plain: values whose perceptual hash says too little to compare it, such as of images of one colour.
+        not_compared: pairs of hashes that were left out since too many others are alike.
+        file: the list, a line for each record and split that is counted in ``records``.
+    """
+
+    distance: _Count | None = None
+    records: dict[str, dict[str, dict[str, _Count]]] = Field(default_factory=dict)
+    same_source: _Count = 0
+    plain: _Count = 0
+    not_compared: _Count = 0
+    file: ShardFile | None = None
+
+    @property
+    def across(self) -> int:
+        """How many records have a twin in another split, each counted once a split."""
+        return sum(
+            sum(kinds.values())
+            for split, others in self.records.items()
+            for other, kinds in others.items()
+            if other != split
+        )
+
+
 class DatasetInfo(_OptionalKeys):
     """The content of ``dataset.json``.
 
@@ -194,6 +229,7 @@ class DatasetInfo(_OptionalKeys):
         rejects: the rows that did not become records.
         warnings: what is right as far as anybody can tell, and yet seldom meant; a sentence each.
         frames: of clips, what became of their frames.
+        duplicates: the twins among the records; absent where none were looked for.
         command: all options that decided the dataset, and the hashes of its manifests.
         versions: of the libraries that decided its bytes.
         files: every file of the dataset but this one, by name. Those that other keys name are taken from
@@ -210,6 +246,7 @@ class DatasetInfo(_OptionalKeys):
     rejects: RejectsInfo = RejectsInfo()
     warnings: list[str] = Field(default_factory=list)
     frames: FramesInfo | None = None
+    duplicates: DuplicatesInfo | None = None
     command: dict[str, Any] | None = None
     versions: dict[str, str] | None = None
     files: dict[_ListedName, DatasetFile] = Field(default_factory=dict)
@@ -232,6 +269,8 @@ class DatasetInfo(_OptionalKeys):
             yield _named("rejects", self.rejects.file)
         if self.dropped_frames.file is not None:
             yield _named("dropped_frames", self.dropped_frames.file)
+        if self.duplicates is not None and self.duplicates.file is not None:
+            yield _named("duplicates", self.duplicates.file)
 
     @property
     def dropped_frames(self) -> DroppedInfo:

@@ -49,13 +49,16 @@ def graph_of(images, tmp_path, **options) -> _Graph:
     return graph
 
 
-def test_the_shard_task_is_the_last_step_of_the_graph(images, tmp_path):
-    graph = graph_of(images, tmp_path)
+@pytest.mark.parametrize("index", ["parquet", "none"])
+def test_after_the_shard_task_only_the_index_is_looked_at(index, images, tmp_path):
+    graph = graph_of(images, tmp_path, index=index)
     build = [
         label for label in graph.consumers["AssignShards/ShuffleRows"] if "BuildShard" in label
     ]
     assert build
-    assert all(label not in graph.consumers for label in build)
+    after = [label for name in build for label in graph.consumers.get(name, ())]
+    assert {label for label in after if "ReadHashes" not in label} <= {"FindDuplicates"}
+    assert bool(after) == (index == "parquet")
     assert "AssignShards/ShuffleRows" in graph.shuffles
 
 

@@ -8,6 +8,7 @@ import pytest
 from pixelbeam.pipeline.graph.job import open_job
 from pixelbeam.pipeline.graph.recall import recall_options
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
+from pixelbeam.pipeline.twins import TwinOptions
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import DatasetError
 from pixelbeam.transforms.shards.plan_shards import ShardSize
@@ -29,6 +30,8 @@ CASES = {
     "records": {"shard_size": ShardSize(records_per_shard=3), "sinks": ("tfrecord", "hdf5")},
     "trust": {"allow_outside": True, "row_timeout": 2.5},
     "clips": {"schema": CLIPS},
+    "near twins": {"twins": TwinOptions(2)},
+    "equal files alone": {"twins": TwinOptions(None)},
 }
 
 

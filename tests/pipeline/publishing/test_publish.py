@@ -65,8 +65,8 @@ def test_the_versions_follow_from_the_shards_and_not_from_the_command(
         shard_size=ShardSize(num_shards=1),
     )
 
-    def publish_without_command(output, max_rejects, command):
-        publish(output, max_rejects, {})
+    def publish_without_command(output, max_rejects, command, twins):
+        publish(output, max_rejects, {}, twins)
 
     monkeypatch.setattr(build_module, "publish", publish_without_command)
     build(options)

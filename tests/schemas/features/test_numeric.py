@@ -20,7 +20,7 @@ ANY_LENGTH = Int64(source="n", shape=[None])
 BOXES = Float32(source="n", shape=[None, 2])
 CUBES = Int64(source="n", shape=[None, 2, 1])
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-ROUNDED_TO_MAX = 3.4028235677973362e+38  # half a step of float32 above it, less one of float64
+ROUNDED_TO_MAX = 3.4028235677973362e38  # half a step of float32 above it, less one of float64
 WITH_NAN = Float32(source="n", allow_nan=True, min=0)
 
 

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+from pixelbeam.pipeline.options import add_build_options, new_parser, parse_build_options
+from pixelbeam.pipeline.twins import TwinOptions, describe_twins
+from pixelbeam.schemas.dataset.info import DuplicatesInfo
+from pixelbeam.schemas.errors import OptionError
+
+
+def parse(*arguments):
+    parser = new_parser()
+    add_build_options(parser)
+    given = ["--manifest", "m.csv", "--schema", "image_classification", "--output", "o"]
+    return parse_build_options(parser.parse_args([*given, *arguments])).twins
+
+
+def test_the_distance_is_a_number_of_bits_or_none():
+    assert parse() == TwinOptions(4) == TwinOptions()
+    assert parse("--duplicate_distance", "0") == TwinOptions(0)
+    assert parse("--duplicate_distance=none") == TwinOptions(None)
+
+
+@pytest.mark.parametrize("text", ["7", "-1", "few", ""])
+def test_other_distances_are_refused(text):
+    expected = f"--duplicate_distance: got '?{text}'?, expected 0 to 6, or none"
+    with pytest.raises(OptionError, match=expected):
+        parse(f"--duplicate_distance={text}")
+
+
+def test_only_what_is_not_so_by_default_is_part_of_the_command():
+    assert TwinOptions().describe() == {}
+    assert TwinOptions(2).describe() == {"duplicate_distance": 2}
+    assert TwinOptions(None).describe() == {"duplicate_distance": "none"}
+
+
+def test_twins_are_told_within_splits_and_between_them():
+    found = DuplicatesInfo(
+        distance=4,
+        records={
+            "train": {"train": {"exact": 1200, "near": 2}, "val": {"near": 3}},
+            "val": {"train": {"near": 1, "mirrored": 1}},
+        },
+        same_source=7,
+    )
+    assert list(describe_twins(found, "out")) == [
+        "  twins     1,202 records have one before them in their split (1,200 exact, 2 near)",
+        "  leaks     3 of train have a twin in val (3 near), 2 of val in train (1 near, 1 mirrored)",
+        "            out/duplicates.jsonl; 7 are the same file, listed again",
+    ]
+    assert found.across == 5
+
+
+def test_one_twin_is_told_in_the_singular_and_none_not_at_all():
+    one = DuplicatesInfo(distance=4, records={"train": {"train": {"exact": 1}}})
+    assert list(describe_twins(one, "out")) == [
+        "  twins     1 record has one before it in its split (1 exact)",
+        "            out/duplicates.jsonl",
+    ]
+    assert list(describe_twins(DuplicatesInfo(distance=4), "out")) == []
+    assert list(describe_twins(None, "out")) == []
+    assert one.across == 0

@@ -1,0 +1,1 @@
+"""Twins: images that a dataset has more than once, within a split and across splits."""
