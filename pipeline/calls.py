@@ -155,7 +155,7 @@ def repair(
         BuildError: the files would be others than those that were published, and nothing was changed; or it
             failed, and the same call continues it.
     """
-    given = {"manifest": manifest, "labels": labels, "image_root": image_root}
+    given: dict[str, Any] = {"manifest": manifest, "labels": labels, "image_root": image_root}
     given["max_rejects"] = max_rejects
     call = Call(**{n: _text(n, value) for n, value in given.items() if value is not None})
     beam_options = _beam_options(list(_arguments(options)), beam_options)
