@@ -183,14 +183,16 @@ def _verify(arguments: argparse.Namespace, others: Sequence[str]) -> int:
         say(printable(str(fault)), sys.stdout)
     for remark in verified.remarks:
         say(f"remark: {printable(remark)}", sys.stdout)
+    checked = f"{verified.files:,} files"
+    if not arguments.quick:  # which reads none
+        checked += f" and {verified.records:,} records"
     how = "sizes and counts" if arguments.quick else "every byte and record"
     if verified.faults and not arguments.quick:
         how += " that could be read"
     count = len(verified.faults)
     found = f"{count:,} fault{'s' * (count > 1)}" if count else "whole"
     say(
-        f"{printable(arguments.directory)}: {found}: {verified.files:,} files and {verified.records:,} records, "
-        f"{how} checked",
+        f"{printable(arguments.directory)}: {found}: {checked}, {how} checked",
         sys.stdout,
     )
     if not verified.faults:

@@ -31,6 +31,7 @@ from ..terminal import printable
 __all__ = ["Built", "build", "check_image_root", "choose_threads"]
 
 _REMOTE_THREADS = 4
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,9 @@ def _introduce(found: Found, console: Console, runner: str) -> None:
         f"  runner    {runner}, {threads}",
     ]
     lines += [f"  changed   {change}" for change in found.changes]
+    if found.unlisted:
+        names = ", ".join(found.unlisted[:_SHOWN]) + (", …" if len(found.unlisted) > _SHOWN else "")
+        lines.append(f"  replaces  also what {DATASET_FILE} does not list: {names}")
     for line in lines:
         console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 

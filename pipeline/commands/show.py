@@ -143,7 +143,17 @@ def _show(arguments: argparse.Namespace, others: Sequence[str]) -> int:
             raise OptionError(f"{option}: got nothing; is a variable of the shell not set?")
     directory = arguments.directory
     asked = {"key": arguments.key, "source": arguments.source}
-    count = 0
+    try:
+        return _show_found(arguments, asked)
+    except DatasetError:
+        # Where records cannot be found, what was lost still can: the lists of it need no index.
+        if arguments.split is None and not arguments.json:
+            _show_lost(directory, asked)
+        raise
+
+
+def _show_found(arguments: argparse.Namespace, asked: dict[str, str | None]) -> int:
+    directory, count = arguments.directory, 0
     for count, row in enumerate(show(directory, **asked, split=arguments.split), 1):
         if arguments.json:
             readable = {name: _readable(name, value) for name, value in row.items()}
@@ -158,9 +168,13 @@ def _show(arguments: argparse.Namespace, others: Sequence[str]) -> int:
         what, value = next((name, value) for name, value in asked.items() if value is not None)
         say(printable(f"{directory}: no record has the {what} {value!r}"), sys.stdout)
     if arguments.split is None:  # what was lost has none
-        for line in _lost(Folder(directory), **asked):
-            say(printable(line), sys.stdout)
+        _show_lost(directory, asked)
     return 0 if count else 1
+
+
+def _show_lost(directory: str, asked: dict[str, str | None]) -> None:
+    for line in _lost(Folder(directory), **asked):
+        say(printable(line), sys.stdout)
 
 
 def _lines_of(directory: str, row: dict[str, Any]) -> Iterator[str]:

@@ -65,10 +65,10 @@ def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
     known: set[str] = set()
     check = InputCheck(job.inputs, job.options.check_sources)
     in_parts: set[str] = set()
-    unseen = 0
+    unseen: list[str] = []
     for noted in _noted(job, info):
-        if noted is None:
-            unseen += 1
+        if isinstance(noted, str):
+            unseen.append(noted)
             continue
         # What a shard noted as unreadable is looked at with the shard's notes; the list of rejects has it too.
         known.update(written for written, state in noted.states.items() if state.fault)
@@ -80,7 +80,8 @@ def find_changes(job: BuildJob, info: DatasetInfo) -> Changes:
         said = f"{_count(len(changed), 'source')} that {have} changed: {_list(sorted(changed))}"
         return Changes((said,))
     if unseen:
-        return Changes(unseen=f"what they were is no longer known ({INPUTS_FOLDER} was deleted)")
+        what = "damaged" if "damaged" in unseen else "deleted"
+        return Changes(unseen=f"what they were is no longer known ({INPUTS_FOLDER} was {what})")
     return Changes(in_parts=len(in_parts) if by_content else 0)
 
 
@@ -94,13 +95,13 @@ def _other_content(output: Folder, info: DatasetInfo) -> list[str]:
         return sorted(filter(None, pool.map(differs, info.files)))
 
 
-def _noted(job: BuildJob, info: DatasetInfo) -> Iterator[ShardInputs | None]:
-    """What was noted of each shard's input files; ``None`` where it is not known."""
+def _noted(job: BuildJob, info: DatasetInfo) -> Iterator[ShardInputs | str]:
+    """What was noted of each shard's input files; what has become of the notes where it is not known."""
     for data in job.output.read_all(map(ShardInputs.path, shard_names(info))):
         try:
-            yield ShardInputs.from_bytes(data) if data is not None else None
+            yield ShardInputs.from_bytes(data) if data is not None else "deleted"
         except ValueError:
-            yield None
+            yield "damaged"
 
 
 def _early(job: BuildJob, known: set[str]) -> dict[str, InputState]:

@@ -27,11 +27,13 @@ __all__ = [
     "LOCK_FILE",
     "REPAIR_FOLDER",
     "clear_state",
+    "drop_lock",
     "has_state",
     "is_ours",
     "list_files",
     "remove_build",
     "shard_names",
+    "unlisted_files",
     "written_files",
 ]
 
@@ -70,6 +72,13 @@ def clear_state(output: Folder) -> None:
     output.delete_files([*_state_files(output), *lock])
 
 
+def drop_lock(output: Folder) -> None:
+    """Deletes the lock, and the state's folder if nothing else is in it."""
+    if output.has_locks:
+        output.delete_files([LOCK_FILE])
+        output.delete_empty(STATE_FOLDER)
+
+
 def _state_files(output: Folder) -> list[str]:
     names = [f"{STATE_FOLDER}/{name}" for name in output.sizes(STATE_FOLDER)]
     # The command goes last: it says that there is something to clear.
@@ -106,6 +115,20 @@ def written_files(output: Folder) -> list[str]:
     ours = (name for name in names if name in listed or is_ours(name, names))
     # A file over shards is known by them, so it goes first; its name is shorter than theirs.
     return sorted(ours, key=len)
+
+
+def unlisted_files(output: Folder) -> list[str]:
+    """The files that builds seem to have written, and that a published dataset does not list; sorted.
+
+    Empty where it lists none, as those of former versions, or cannot be read.
+    """
+    info = None
+    if (data := output.read(DATASET_FILE)) is not None:
+        with suppress(DatasetError):
+            info = DatasetInfo.loads(data, output.root)
+    if info is None or not info.files:
+        return []
+    return sorted(set(written_files(output)) - info.files.keys() - {DATASET_FILE})
 
 
 def is_ours(name: str, names: Collection[str]) -> bool:

@@ -23,16 +23,22 @@ from .own_files import (
     COMMAND_FILE,
     LOCK_FILE,
     clear_state,
+    drop_lock,
     has_state,
     is_ours,
     list_files,
     remove_build,
+    unlisted_files,
 )
 from .replace import finish_replacing, is_replacing, next_folder
 
 __all__ = ["Found", "OutputState", "hold_output", "look_at_output", "take_output"]
 
 _SHOWN = 3
+_REPLACED = (
+    "an earlier build with --overwrite was killed when its dataset was complete: it has now taken the old one's "
+    "place"
+)
 
 
 class OutputState(Enum):
@@ -54,6 +60,8 @@ class Found:
         unseen: of a published dataset: what was not compared, and why; empty if all was.
         in_parts: of a published dataset: array files that were compared by size and time alone though
             content was asked for.
+        unlisted: files with names of a dataset's that the published one does not list, and that ``--overwrite``
+            deletes with it.
         needs_work: whether the folder holds something that has to be finished or cleared away.
         replaced: of a published dataset: whether it was complete and has only now taken another's place.
     """
@@ -63,6 +71,7 @@ class Found:
     changes: tuple[str, ...] = ()
     unseen: str = ""
     in_parts: int = 0
+    unlisted: tuple[str, ...] = ()
     needs_work: bool = True
     replaced: bool = False
 
@@ -107,7 +116,12 @@ def take_output(job: BuildJob) -> Iterator[Found]:
         # First of all, so that the folder holds one dataset, and looking at it means something.
         replaced = is_replacing(output)
         finish_replacing(output)
-        found = (_look_at_replaced(job) if replaced else None) or look_at_output(job)
+        try:
+            found = (_look_at_replaced(job) if replaced else None) or look_at_output(job)
+        except OutputError as error:
+            if replaced:
+                raise OutputError(f"{error}\n{_REPLACED}") from None
+            raise
         # By another process since this one looked without the lock; or by one that was killed right after.
         if found.state is OutputState.PUBLISHED:
             clear_state(output)
@@ -115,7 +129,7 @@ def take_output(job: BuildJob) -> Iterator[Found]:
             return
         if output.exists(DATASET_FILE):
             # The published dataset stays readable until the new one is complete beside it.
-            found = _look_at_next(job)
+            found = replace(_look_at_next(job), unlisted=tuple(unlisted_files(output)))
         elif job.options.overwrite:
             remove_build(output)
         _start(found.job)
@@ -146,6 +160,11 @@ def _look_at_dataset(job: BuildJob, published: bytes) -> Found:
         raise OutputError(
             f"--output: {named} holds a dataset whose inputs have changed: {_join(changes.inputs)}\n"
             "replace it with --overwrite, or name another directory"
+        )
+    if changes.unseen and job.options.check_sources == "content":
+        raise OutputError(
+            f"--check_sources: the sources of {named} cannot be compared: {changes.unseen}\n"
+            "build it anew with --overwrite, or leave out --check_sources content"
         )
     return Found(
         OutputState.PUBLISHED,
@@ -247,7 +266,11 @@ def hold_output(output: Folder) -> Iterator[None]:
             raise OutputError(
                 f"--output: another build or repair of {output.root!r} is running; wait for it, or stop it"
             )
-        yield
+        try:
+            yield
+        except OutputError:  # refused: what was there is as it was
+            drop_lock(output)
+            raise
 
 
 def _unusable(output: Folder, error: OSError) -> OutputError:

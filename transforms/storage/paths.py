@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib.util import find_spec
 
-from apache_beam.io.filesystem import FileSystem
+from apache_beam.io.filesystem import BeamIOError, FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 _EXTRAS = {
+    "hdfs": "on the launcher and the workers: pip install 'apache-beam[hadoop]'",
     "gs": "on the launcher and the workers: pip install 'apache-beam[gcp]'",
     "file": "name files by their paths alone, without file://",
     "http": "download the files, and name them by their local paths",
@@ -135,14 +136,19 @@ def check_filesystem(path: str) -> None:
         )
     try:
         filesystems().get_filesystem(path)
-    except ValueError as error:
+    except (ValueError, BeamIOError) as error:
         known = sorted(filter(None, (fs.scheme() for fs in FileSystem.get_all_subclasses())))
-        if scheme in known:  # it lacks its options, as hdfs:// does
+        if scheme in known and not _lacks_package(error):  # but options, as hdfs:// does
             raise OptionError(f"{path}: {error}") from None
         help_ = _EXTRAS.get(
             scheme.lower(), f"expected a local path or one of {'://, '.join(known)}://"
         )
         raise OptionError(f"{path}: no filesystem for {scheme}:// is installed; {help_}") from None
+
+
+def _lacks_package(error: Exception) -> bool:
+    causes = getattr(error, "exception_details", None) or {}  # of Beam's, by path
+    return any(isinstance(cause, ImportError) for cause in causes.values())
 
 
 def absolute(path: str) -> str:

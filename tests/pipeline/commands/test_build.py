@@ -94,16 +94,18 @@ def test_a_manifest_is_described(manifest, said):
 
 
 @pytest.mark.parametrize(
-    ("state", "threads", "first", "last"),
+    ("state", "threads", "unlisted", "first", "last", "replaces"),
     [
-        (OutputState.NEW, 1, "building out[0]", "1 thread a task"),
-        (OutputState.RESUMED, 2, "continuing out[0]", "2 threads a task"),
+        (OutputState.NEW, 1, "", "building out[0]", "1 thread a task", []),
+        (OutputState.RESUMED, 2, "abc", "continuing out[0]", "2 threads a task", ["a, b, c"]),
+        (OutputState.NEW, 3, "abc\n", "building out[0]", "3 threads a task", ["a, b, c, …"]),
     ],
 )
-def test_a_build_introduces_itself(state, threads, first, last):
+def test_a_build_introduces_itself(state, threads, unlisted, first, last, replaces):
     options = BuildOptions("m.csv", SCHEMA, "out[0]")
     job = SimpleNamespace(options=options, manifests=[Manifest()], threads=threads)
-    found = SimpleNamespace(job=job, state=state, changes=["images 7\n"])
+    changes = ["images 7\n"]
+    found = SimpleNamespace(job=job, state=state, changes=changes, unlisted=tuple(unlisted))
     console = Console(file=StringIO(), width=10, force_terminal=True)
     _introduce(found, console, "local")
     assert console.file.getvalue().splitlines() == [
@@ -112,6 +114,7 @@ def test_a_build_introduces_itself(state, threads, first, last):
         "  features  image (image), label (class_label)",
         f"  runner    local, {last}",
         "  changed   images 7\\n",
+        *(f"  replaces  also what dataset.json does not list: {names}" for names in replaces),
     ]
 
 

@@ -99,6 +99,19 @@ def test_what_is_no_dataset_or_has_no_index(build_images, tmp_path, capsys):
     assert "has no index, since it was built without" in capsys.readouterr().err
 
 
+def test_without_an_index_or_a_dataset_lost_rows_are_told_of(images, build_images, capsys):
+    manifest = write_csv(images / "lost.csv", [("01.jpg", "cat"), ("gone.jpg", "cat")])
+    out = build_images("lost", manifest=str(manifest), index="none")
+    for said in ("has no index, since it was built without", "no dataset.json"):
+        for flags, lines in (([], 1), (["--split", "train"], 0), (["--json"], 0)):
+            assert main(["show", str(out), "--source", "gone.jpg", *flags]) == 1
+            printed = capsys.readouterr()
+            assert said in printed.err
+            assert printed.out.count("\n") == lines
+            assert printed.out.startswith("  rejected: lost.csv:3: file_not_found: " * lines)
+        (out / "dataset.json").unlink(missing_ok=True)
+
+
 def test_a_damaged_index_is_named(out, tmp_path):
     out = Path(shutil.copytree(out, tmp_path / "out"))
     path = out / "index" / "train-00000-of-00002.parquet"

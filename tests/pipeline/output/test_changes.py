@@ -13,7 +13,7 @@ from pixelbeam.transforms.storage.input_log import InputState, ShardInputs
 
 FIRST, SECOND = SHARDS
 STAMP = 10**18
-GONE = "what they were is no longer known (.pixelbeam/sources was deleted)"
+GONE = "what they were is no longer known (.pixelbeam/sources was {})"
 
 
 @pytest.fixture
@@ -108,14 +108,14 @@ def test_a_source_of_the_same_size_and_time(out, root):
     assert changes(out, "content") == Changes(("1 source that has changed: b.bin",))
 
 
-@pytest.mark.parametrize("damage", ["delete", "empty"])
+@pytest.mark.parametrize("damage", ["deleted", "damaged"])
 def test_notes_that_are_gone_or_cannot_be_read(out, root, damage):
     path = out / ShardInputs.path("train-00000-of-00002")
-    path.unlink() if damage == "delete" else path.write_bytes(b"{}")
-    assert changes(out) == Changes(unseen=GONE)
+    path.unlink() if damage == "deleted" else path.write_bytes(b"{}")
+    assert changes(out) == Changes(unseen=GONE.format(damage))
     # Those of the other shard are looked at all the same, and a change counts more.
     (root / "a.bin").write_text("longer")
-    assert changes(out) == Changes(unseen=GONE)
+    assert changes(out) == Changes(unseen=GONE.format(damage))
     (root / "b.bin").write_text("longer")
     assert changes(out) == Changes(("1 source that has changed: b.bin",))
 

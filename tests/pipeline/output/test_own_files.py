@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from pixelbeam.pipeline.output.own_files import clear_state, has_state, is_ours, remove_build
+from number_datasets import make_root, open_build, publish_by_hand
+from pixelbeam.pipeline.output.own_files import (
+    clear_state,
+    drop_lock,
+    has_state,
+    is_ours,
+    remove_build,
+    unlisted_files,
+)
 from pixelbeam.transforms.storage.output_folder import Folder
 
 SHARDS = ["train-00000-of-00002.tfrecord", "train-00000-of-00002.h5"]
@@ -106,3 +114,23 @@ def test_the_commit_point_goes_first_and_files_over_shards_before_those(tmp_path
     named = [name for name in deleted[1:] if name in ("train.h5", *SHARDS)]
     assert named[0] == "train.h5"
     assert sorted(named) == sorted(["train.h5", *SHARDS])
+
+
+@pytest.mark.parametrize("others", [[], [".pixelbeam/command.json"]])
+def test_a_lock_goes_with_the_folder_that_it_alone_lies_in(tmp_path, others):
+    drop_lock(fill(tmp_path, [".pixelbeam/lock", *others]))
+    assert files(tmp_path) == others
+    assert (tmp_path / ".pixelbeam").exists() == bool(others)
+
+
+def test_files_that_a_dataset_does_not_list(tmp_path):
+    make_root(tmp_path)
+    job = open_build(tmp_path)
+    assert unlisted_files(job.output) == []
+    publish_by_hand(job)
+    assert unlisted_files(job.output) == []
+    strangers = ["index/mine-00000-of-00001.idx", "mine-00000-of-00001.tfrecord", "rejects.jsonl"]
+    fill(tmp_path / "out", [*strangers, "thesis.tex"])
+    assert unlisted_files(job.output) == strangers
+    (tmp_path / "out/dataset.json").write_bytes(b"{")
+    assert unlisted_files(job.output) == []

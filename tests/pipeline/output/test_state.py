@@ -6,6 +6,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from number_datasets import (
@@ -23,6 +24,7 @@ from pixelbeam.transforms.storage.input_log import ShardInputs
 
 ELSEWHERE = "name another directory, or replace it with --overwrite"
 COMMAND = ".pixelbeam/command.json"
+LOCK = ".pixelbeam/lock"
 
 
 @pytest.fixture
@@ -55,13 +57,15 @@ def start(job):
 
 
 def refused(job):
-    """What both say; nothing is changed by it."""
-    said = []
+    """What both say; nothing is changed by it, and no lock left."""
+    folder = Path(job.output.root)
+    said, before = [], {*files_of(folder)} - {LOCK}
     for take in (lambda: look_at_output(job), lambda: take_output(job).__enter__()):
         with pytest.raises(OutputError) as caught:
             take()
         said.append(str(caught.value))
     assert said[0] == said[1]
+    assert {*files_of(folder)} == before
     return said[0]
 
 
@@ -151,6 +155,20 @@ def test_a_published_dataset_whose_notes_are_gone(build):
     unseen = "what they were is no longer known (.pixelbeam/sources was deleted)"
     expected = Found(OutputState.PUBLISHED, job, unseen=unseen, needs_work=False)
     assert look_at_output(job) == expected
+
+
+@pytest.mark.parametrize("damage", ["deleted", "damaged"])
+def test_sources_that_cannot_be_compared_by_content(build, out, damage):
+    job = build(check_sources="content")
+    publish_by_hand(job)
+    if damage == "damaged":
+        for name in SHARDS:
+            job.output.write(ShardInputs.path(name.partition(".")[0]), b"{")
+    assert refused(job) == (
+        f"--check_sources: the sources of {str(out)!r} cannot be compared: what they were is no longer known "
+        f"(.pixelbeam/sources was {damage})\n"
+        "build it anew with --overwrite, or leave out --check_sources content"
+    )
 
 
 def test_a_dataset_of_another_command(build, out):
@@ -259,6 +277,35 @@ def test_a_dataset_that_was_complete_takes_its_place_first(build, out, seed):
         else:
             assert (found.state, found.replaced) == (OutputState.NEW, False)
             assert found.job.output.root == str(out / ".pixelbeam/next")
+
+
+def test_who_is_refused_is_told_of_a_dataset_that_took_its_place_first(build, out):
+    publish(build())
+    publish(replace(build(seed=1), folder=next_folder(build().output)))
+    job = build(seed=2)
+    assert look_at_output(job) == Found(OutputState.NEW, job)
+    with pytest.raises(OutputError) as caught:
+        take_output(job).__enter__()
+    assert str(caught.value) == (
+        f"--output: {str(out)!r} holds a dataset of another command: seed is 2, was 1\n{ELSEWHERE}\n"
+        "an earlier build with --overwrite was killed when its dataset was complete: it has now taken the old "
+        "one's place"
+    )
+    assert json.loads((out / "dataset.json").read_bytes())["command"]["seed"] == 1
+    assert not (out / ".pixelbeam/lock").exists()
+    assert not (out / ".pixelbeam/next").exists()
+
+
+def test_files_that_go_with_the_dataset_though_it_does_not_list_them(build, out):
+    publish(build())
+    (out / "mine-00000-of-00001.tfrecord").write_bytes(b"mine")
+    (out / "thesis.tex").write_bytes(b"mine")
+    job = build(seed=1, overwrite=True)
+    with take_output(job) as found:
+        assert found.unlisted == ("mine-00000-of-00001.tfrecord",)
+        publish(found.job)
+    assert not (out / "mine-00000-of-00001.tfrecord").exists()
+    assert (out / "thesis.tex").exists()
 
 
 def test_a_published_dataset_that_replaced_nothing(build):

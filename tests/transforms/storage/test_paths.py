@@ -190,6 +190,16 @@ def test_a_scheme_that_nobody_knows(scheme):
     assert {"hdfs://", "s3://"} <= set(known)
 
 
+@pytest.mark.parametrize("path", ["hdfs://", "hdfs://host/a"])
+def test_a_filesystem_whose_package_is_not_installed(path):
+    with pytest.raises(OptionError) as caught:
+        check_filesystem(path)
+    assert str(caught.value) == (
+        f"{path}: no filesystem for hdfs:// is installed; on the launcher and the workers: "
+        "pip install 'apache-beam[hadoop]'"
+    )
+
+
 def test_a_filesystem_that_lacks_its_options(memory_files, monkeypatch):
     def refuse(self, pipeline_options):
         raise ValueError("pipeline_options is not set")
