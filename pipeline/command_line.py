@@ -243,6 +243,8 @@ def describe(built: Built, output: str) -> str:
         lines.append(
             f"  {name:<9} {split.num_records:,} records in {len(split.shards):,} shards, {size / 1e6:,.1f} MB"
         )
+    if built.taken is not None:
+        lines.append(f"  reuse     {built.taken:,} of {records:,} records were taken over")
     lines += _describe_rejects(built, output)
     lines += describe_twins(dataset.duplicates, output)
     for key, spec in dataset.read_schema(output).specs_by_key.items():

@@ -97,13 +97,14 @@ class BuildOptions:
     row_timeout: float = 60.0
     max_rejects: MaxRejects = field(default_factory=MaxRejects)
     overwrite: bool = False
+    reuse: str | None = None
     check_sources: str = "stat"
     twins: TwinOptions = field(default_factory=TwinOptions)
     verbose: bool = False
 
     def __post_init__(self) -> None:
         # An empty path is the working folder to some functions and an error to others.
-        for name in ("manifest", "output", "labels", "join_on", "image_root"):
+        for name in ("manifest", "output", "labels", "join_on", "image_root", "reuse"):
             value = getattr(self, name)
             if value is not None and not value.strip():
                 raise OptionError(
@@ -240,6 +241,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     add("--max_rejects", default="0.01", metavar="N", help="a count or a fraction that fails the "
         "build when passed (default: 0.01)")  # fmt: skip
     add("--overwrite", action="store_true", help="replace a published dataset (default: refuse)")
+    add("--reuse", metavar="DIR", help="take over encoded images of this published dataset where file, "
+        "settings and libraries are the same; the result is what it is without, only faster")  # fmt: skip
     add("--check_sources", default="stat", metavar="HOW",
         help="how the images of an unfinished or published dataset are compared with what they were: "
         "stat (size and time, or etag; the default) or content")  # fmt: skip
@@ -280,6 +283,7 @@ def parse_build_options(arguments: argparse.Namespace) -> BuildOptions:
         row_timeout=arguments.row_timeout,
         max_rejects=MaxRejects.parse(arguments.max_rejects),
         overwrite=arguments.overwrite,
+        reuse=arguments.reuse,
         check_sources=arguments.check_sources,
         twins=parse_twin_options(arguments),
         verbose=arguments.verbose,

@@ -157,10 +157,13 @@ class RowFormat:
 
     def path_key(self, row: ManifestRow, path: str) -> str:
         """The one spelling of a path that a row has; see the function ``path_key``."""
-        if not self.key_in_split:
-            return path_key(path, self.roots.get(""))
-        split = row.file.partition("/")[0]
-        return f"{split}/{path_key(path, self.roots.get(split))}"
+        key = self.file_key(row, path)
+        return f"{row.file.partition('/')[0]}/{key}" if self.key_in_split else key
+
+    def file_key(self, row: ManifestRow, path: str) -> str:
+        """The same without the split: equal of two datasets' rows that name a file in folders of their own."""
+        root = row.file.partition("/")[0] if self.key_in_split else ""
+        return path_key(path, self.roots.get(root))
 
     def relative(self, row: ManifestRow, path: str) -> str:
         """A path that a row has as it is relative to its folder, if it leads into it and is not yet."""

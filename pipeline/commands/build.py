@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
@@ -17,12 +17,14 @@ from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import BuildError, OptionError, TooManyRejects
 from ...transforms.manifests.open_manifest import Manifest
 from ...transforms.manifests.split_manifests import name_manifests
+from ...transforms.reuse.old_dataset import OldDataset
 from ...transforms.shards.plan import PLAN_FILE
 from ...transforms.storage.paths import has_folder, use_options, waits_for_network
 from ..graph.build_graph import wire
 from ..graph.job import BuildJob, open_job
 from ..options import BeamOptions, BuildOptions
 from ..output.kept import keep_call
+from ..output.replace import is_replacing
 from ..output.state import Found, OutputState, look_at_output, take_output
 from ..publishing.publish import publish, read_published
 from ..running import choose_runner, is_local_runner, run_watched
@@ -48,6 +50,8 @@ class Built:
         by_content: whether content was asked for, of sources and of the dataset's own files.
         in_parts: array files that were compared by size and time alone nevertheless.
         replaced: whether an earlier build had completed it, and this one put it in another's place.
+        taken: records of which something was taken over from the dataset that ``reuse`` names; ``None`` without
+            one, or where nothing was built.
     """
 
     state: OutputState
@@ -58,6 +62,7 @@ class Built:
     by_content: bool = False
     in_parts: int = 0
     replaced: bool = False
+    taken: int | None = None
 
 
 def build(
@@ -89,13 +94,18 @@ def build(
     job = open_job(options, choose_threads(options, beam_options, local))
     found = look_at_output(job)
     # A build that was killed right after it had published leaves its state beside the dataset.
+    taken = None
     if found.needs_work:
+        # Before anything is begun, unless it may be what an interrupted replacement is half done with.
+        is_whole = found.state is OutputState.PUBLISHED
+        old = None if is_whole or is_replacing(job.output) else job.open_old().old
         with take_output(job) as found:
             if found.state is not OutputState.PUBLISHED:
+                found = replace(found, job=replace(found.job, old=old).open_old())
                 name = beam_options.view_as(StandardOptions).runner
                 _introduce(found, console, "local" if local else name)
                 _run(found.job, runner, beam_options, console)
-                _publish(found.job)
+                taken = _publish(found.job)
     dataset = read_published(job.output)
     looked_in = _looked_in(job, dataset.rejects.by_reason)
     seconds = time.monotonic() - started
@@ -109,6 +119,7 @@ def build(
         by_content,
         found.in_parts,
         found.replaced,
+        taken if options.reuse else None,
     )
 
 
@@ -158,12 +169,21 @@ def _introduce(found: Found, console: Console, runner: str) -> None:
         f"  features  {', '.join(features)}",
         f"  runner    {runner}, {threads}",
     ]
+    if job.old is not None:
+        lines.append(f"  reuse     {_describe_old(job.old)}")
     lines += [f"  changed   {change}" for change in found.changes]
     if found.unlisted:
         names = ", ".join(found.unlisted[:_SHOWN]) + (", …" if len(found.unlisted) > _SHOWN else "")
         lines.append(f"  replaces  also what {DATASET_FILE} does not list: {names}")
     for line in lines:
         console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
+
+
+def _describe_old(old: OldDataset) -> str:
+    if old.reason:
+        return f"nothing of {old.folder.root}: {old.reason}"
+    records = "1 record" if old.num_records == 1 else f"{old.num_records:,} records"
+    return f"{old.folder.root} ({records}): {', '.join(old.features)}"
 
 
 def _describe_manifest(manifest: Manifest) -> Iterator[str]:
@@ -186,11 +206,12 @@ def _run(
     run_watched(pipeline, job.output, console)
 
 
-def _publish(job: BuildJob) -> None:
+def _publish(job: BuildJob) -> int | None:
+    """Publishes; returns the number of records of which something was taken over, as far as it is known."""
     job.check_unchanged()
     keep_call(job.output, job.options)
     try:
-        publish(job.output, job.options.max_rejects, job.command, job.twins)
+        return publish(job.output, job.options.max_rejects, job.command, job.twins)
     except TooManyRejects as error:
         said = "\n".join(filter(None, [str(error), printable(_looked_in(job, error.by_reason))]))
         raise TooManyRejects(said, error.by_reason) from None
@@ -203,3 +224,4 @@ def _publish(job: BuildJob) -> None:
             or DatasetInfo.loads(published, job.output.root).command != job.command
         ):
             raise
+        return None

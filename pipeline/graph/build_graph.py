@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 import apache_beam as beam
 
@@ -14,10 +13,10 @@ from ...transforms.rejects import WriteRejects, early_dropped_path
 from ...transforms.rows import RowsRead
 from ...transforms.shards.assign_shards import AssignShards
 from ...transforms.shards.build_shards import BuildShards
+from ...transforms.shards.find_records import FindRecords
 from ...transforms.shards.plan import Plan
 from ...transforms.shards.plan_shards import Planner, PlanShards
 from ...transforms.shards.shard_result import ShardResult
-from ...transforms.shards.shard_task import ShardTask
 from ...transforms.splits import AssignSplits, SplitRows
 from ...transforms.values.array_order import ArrayOrder
 from .job import BuildJob
@@ -89,16 +88,12 @@ def _build(
     job: BuildJob,
     only: Collection[str] | None = None,
 ) -> beam.PCollection[ShardResult]:
-    options = job.options
-    task = ShardTask(
-        job.output,
-        replace(job.encoder, sinks=options.sinks, index=options.index != "none"),
-        job.manifest_root,
-        options.check_sources,
-        job.inline_hashes,
-    )
+    options, task, candidates = job.options, job.shard_task, None
+    if task.old is not None:
+        find = FindRecords(task.old, options.schema.features, job.row_format, plan)
+        candidates = split.rows | "FindRecords" >> find
     return (
         split.rows
-        | "AssignShards" >> AssignShards(plan, only)
+        | "AssignShards" >> AssignShards(plan, only, candidates)
         | "BuildShards" >> BuildShards(plan, task, job.threads, options.row_timeout)
     )

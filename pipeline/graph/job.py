@@ -15,8 +15,11 @@ from ...transforms.manifests.open_manifest import (
     open_manifest,
 )
 from ...transforms.manifests.split_manifests import find_roots, name_manifests, open_manifests
+from ...transforms.reuse.old_dataset import OldDataset, open_old_dataset
 from ...transforms.rows import RowFormat
 from ...transforms.shards.encode_rows import RowEncoder
+from ...transforms.shards.library_versions import codec_versions
+from ...transforms.shards.shard_task import ShardTask
 from ...transforms.splits import Splits
 from ...transforms.storage.input_files import InputFiles
 from ...transforms.storage.output_folder import Folder
@@ -42,6 +45,7 @@ class BuildJob:
         manifest_files: what the manifests' files are, by name.
         label_files: the same of the label manifest's.
         folder: where to build it, if that is not ``--output`` itself.
+        old: the dataset that records may be taken over from, if there is one.
     """
 
     options: BuildOptions
@@ -51,6 +55,7 @@ class BuildJob:
     manifest_files: Mapping[str, InputFile]
     label_files: Mapping[str, InputFile] | None = None
     folder: Folder | None = None
+    old: OldDataset | None = None
 
     @property
     def command(self) -> dict[str, Any]:
@@ -102,6 +107,33 @@ class BuildJob:
         """What turns a row into a record."""
         return RowEncoder(self.options.schema, self.row_format, self.inputs)
 
+    def open_old(self) -> BuildJob:
+        """The job with what ``--reuse`` names, if it names anything.
+
+        Raises:
+            OptionError: it is no published dataset.
+            DatasetError: it cannot be read.
+        """
+        if self.options.reuse is None or self.old is not None:
+            return self
+        old = open_old_dataset(self.options.reuse, self.options.schema, codec_versions())
+        return replace(self, old=old)
+
+    @property
+    def shard_task(self) -> ShardTask:
+        """What builds the shards."""
+        options = self.options
+        encoder = replace(self.encoder, sinks=options.sinks, index=options.index != "none")
+        fits = self.old is not None and not self.old.reason
+        return ShardTask(
+            self.output,
+            encoder,
+            self.manifest_root,
+            options.check_sources,
+            self.inline_hashes,
+            self.old if fits else None,
+        )
+
     @property
     def inputs(self) -> InputFiles:
         """Reads the files that rows name, each manifest's relative to its own folder if to no other."""
@@ -130,7 +162,7 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
         OptionError: what a path's filesystem needs is not installed.
     """
     named = [path for _, path in name_manifests(options.manifest)]
-    for path in (*named, options.labels, options.image_root, options.output):
+    for path in (*named, options.labels, options.image_root, options.output, options.reuse):
         if path:
             check_filesystem(path)
     output = absolute(options.output)

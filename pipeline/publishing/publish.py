@@ -59,7 +59,7 @@ def publish(
     max_rejects: MaxRejects,
     command: dict[str, Any],
     twins: TwinOptions | None = None,
-) -> None:
+) -> int:
     """Publishes a build whose shards are all there; of its state, what was noted of the input files stays.
 
     Beside it stays a copy of ``dataset.json``, which a damaged one is repaired from.
@@ -69,6 +69,9 @@ def publish(
         max_rejects: how many rejects there may be.
         command: what was asked for, kept in ``dataset.json``.
         twins: how twins were looked for, if they were.
+
+    Returns:
+        How many records have something in them that was taken over from another dataset.
 
     Raises:
         BuildError: shards are missing, or rows do not add up to records and rejects.
@@ -127,6 +130,7 @@ def publish(
     # Last of all: its presence is what says that the dataset is whole.
     output.write(DATASET_FILE, text)
     clear_state(output)
+    return sum(shard.num_taken for found in results.values() for shard in found.shards)
 
 
 def read_published(output: Folder) -> DatasetInfo:

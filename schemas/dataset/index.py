@@ -16,7 +16,8 @@ What is not known is null.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -132,9 +133,10 @@ def read_index(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         pyarrow.ArrowException: the file is damaged, or lacks a column.
     """
-    # Without Arrow's threads, which may outlive the interpreter.
-    file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
-    return file.read(columns, use_threads=False)
+    with _explained():
+        # Without Arrow's threads, which may outlive the interpreter.
+        file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
+        return file.read(columns, use_threads=False)
 
 
 def source_columns(data: bytes) -> list[str]:
@@ -143,9 +145,21 @@ def source_columns(data: bytes) -> list[str]:
     Raises:
         pyarrow.ArrowException: the file is damaged.
     """
-    names = pq.read_schema(pa.BufferReader(data)).names
+    with _explained():
+        names = pq.read_schema(pa.BufferReader(data)).names
     of_files = (name for name in names if f"{name}_sha256" in names)
     return [name for name in of_files if name.rpartition("/")[2] == "source"]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What damage makes Arrow fail with beside its own errors: names of columns that are no text, and the like."""
+    try:
+        yield
+    except pa.ArrowException:
+        raise
+    except (ValueError, TypeError, KeyError, OverflowError, OSError) as error:
+        raise pa.ArrowInvalid(f"not a whole Parquet file: {error}") from error
 
 
 def _take(name: str, taken: set[str]) -> str:

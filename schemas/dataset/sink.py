@@ -132,6 +132,21 @@ class Sink(ABC):
             CorruptShard: the file is damaged.
         """
 
+    def parse(self, data: bytes, offset: int, schema: Schema) -> dict[str, RecordValue]:
+        """A record from the bytes at its address, as ``read`` gives it; asked only where ``has_addresses``.
+
+        Without it, nothing is taken over from datasets of the format (``--reuse``).
+
+        Args:
+            data: as many as ``ShardWriter.write`` said, or fewer where the file ends before.
+            offset: where they begin.
+            schema: the schema, its vocabularies filled in.
+
+        Raises:
+            CorruptShard: they are not a whole record.
+        """
+        raise NotImplementedError
+
     def records(self, path: Path, schema: Schema) -> Sequence[Mapping[str, RecordValue]]:
         """The records of a local shard's file by their number, as ``read`` gives them.
 

@@ -123,6 +123,9 @@ class Feature(BaseModel):
     index_columns: ClassVar[Mapping[str, IndexType]] = {}
     """What the index says of each value beside where it comes from: types by name."""
 
+    recalls: ClassVar[bool] = False
+    """True when ``recall`` gives what was encoded for another dataset, so that ``--reuse`` can take it over."""
+
     summary_types: ClassVar[Mapping[str, Statistic]] = {}
     """How two summaries are merged: a ``Sum``, ``Min``, ``Counts``, … for each key that they may have."""
 
@@ -187,6 +190,19 @@ class Feature(BaseModel):
             became: by name, what those of the same part became that come first in ``Schema.encoding_order``.
         """
         return self.encode(name, value)
+
+    def recall(self, name: str, values: Mapping[str, Any], said: Mapping[str, Any]) -> Encoded:
+        """What ``encode`` gave for a value of a dataset, from what is kept of it; asked only where ``recalls``.
+
+        Args:
+            name: the feature's name.
+            values: of the record by key, as ``flatten_record`` leaves them.
+            said: what the index says of the value, by the names of ``index_columns``.
+
+        Returns:
+            The very same, the summary included, which has to be kept in the index for that.
+        """
+        raise NotImplementedError
 
     def encode_steps(self, name: str, steps: NDArray[Any]) -> Encoded | None:
         """Turns all steps of a clip into record values at once; asked only where ``encodes_steps``.

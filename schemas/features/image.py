@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -36,7 +37,7 @@ from ..images.resizing import (
 )
 from ..images.tensorflow_source import DECODE_IMAGES, DECODE_ONE, DECODE_RAW, DECODE_RAW_RAGGED
 from .base import Encoded, Feature, FeatureValue, ValueSpec, shorten
-from .image_checks import check_colours, check_depth, check_encoding, check_size
+from .image_checks import already_fits, check_colours, check_depth, check_encoding, check_size
 from .image_index import INDEX_COLUMNS, index_image
 from .image_warnings import tell_image, warn_of_images
 from .python_source import DecodeSource, literal
@@ -102,6 +103,7 @@ class Image(Feature):
     is_image: ClassVar[bool] = True
     becomes = ImageGeometry
     index_columns = INDEX_COLUMNS
+    recalls: ClassVar[bool] = True
     summary_types: ClassVar[Mapping[str, Statistic]] = {
         **dict.fromkeys(
             ("count", "sum", "sum_squares", "bytes", "other_profiles", "first_of_several"), Sum()
@@ -198,14 +200,24 @@ class Image(Feature):
         else:
             got = f"got {shorten(value)}, expected the path of an image file or its bytes"
             raise Reject("encode", "wrong_type", got)
-        plan = self._plan_resizing(opened)
+        plan = self._plan_resizing(opened.size)
         image, found = self._render(opened, plan)
-        passes = not self.reencode and self._already_fits(opened, plan)
+        passes = not self.reencode and already_fits(self, opened, plan)
         encoded = self._finish(name, image, value if passes else None)
         became = ImageGeometry(opened.size, opened.stored_orientation, plan)
+        summary = encoded.summary | found
         return Encoded(
-            encoded.values, encoded.summary | found, became, partial(index_image, image, became)
+            encoded.values, summary, became, partial(index_image, image, became, summary)
         )
+
+    def recall(self, name: str, values: Mapping[str, Any], said: Mapping[str, Any]) -> Encoded:
+        """See ``Feature.recall``; the geometry follows from the file's size and orientation."""
+        displayed = said["source_width"], said["source_height"]
+        became = ImageGeometry(displayed, said["orientation"], self._plan_resizing(displayed))
+        stored: dict[str, FeatureValue] = {name: values[name][0]}
+        if self.encoding == "raw":
+            stored = self._store_raw(name, self.decode_value(name, {**values, **stored}))
+        return Encoded(stored, json.loads(said["statistics"]), became, lambda: said)
 
     @property
     def pixel_limit(self) -> int:
@@ -241,7 +253,7 @@ class Image(Feature):
             raw: NDArray[Any] = np.asarray(pixels, self.dtype).reshape(shape)
             return raw
         with PIL.Image.open(io.BytesIO(values[name])) as image:
-            mode = self._final_mode
+            mode = self.record_mode
             decoded = np.asarray(image if image.mode == mode else image.convert(mode), self.dtype)
         return decoded.reshape(*decoded.shape[:2], self.channels)
 
@@ -298,10 +310,10 @@ class Image(Feature):
         """Other colour profiles, damage that was decoded, further frames, levels that are all dark."""
         return warn_of_images(name, summary, converted=self.colour == "srgb")
 
-    def _plan_resizing(self, opened: Opened) -> ResizingPlan:
+    def _plan_resizing(self, displayed: Size) -> ResizingPlan:
         side = self.size or self.width or self.height
         width, height = (self.width, self.height) if self.fixed_size else (side, side)
-        plan = plan_resizing(opened.size, self.resize, width, height, self.upscale)
+        plan = plan_resizing(displayed, self.resize, width, height, self.upscale)
         if not self.fixed_size and plan.canvas[0] * plan.canvas[1] > self.max_pixels:
             got = f"got {size_text(plan.canvas)} pixels after resizing"
             expected = f"expected at most max_pixels, {self.max_pixels}"
@@ -341,27 +353,15 @@ class Image(Feature):
         return canvas, found
 
     @property
-    def _final_mode(self) -> str:
+    def record_mode(self) -> str:
         """Pillow's mode of the finished image."""
         return "I;16" if self.dtype == "uint16" else final_mode(self.channels)
-
-    def _already_fits(self, opened: Opened, plan: ResizingPlan) -> bool:
-        return (
-            opened.format == self.encoding
-            and opened.mode == self._final_mode
-            and opened.orientation == 1
-            and opened.plain
-            and (self.dtype == "uint8" or self.max_value in (None, 65535))
-            and (self.colour == "as_is" or not opened.profile or is_srgb(opened.profile))
-            and plan.box == (0, 0, *opened.size)
-            and plan.size == plan.canvas == opened.size
-        )
 
     def _default_image(self) -> PIL.Image.Image:
         if self.default is None or self.fixed_size is None:
             message = "got an empty cell, expected the path of an image file or its bytes"
             raise Reject("encode", "missing_value", message)
-        return PIL.Image.new(self._final_mode, self.fixed_size, self._fill(self.default))
+        return PIL.Image.new(self.record_mode, self.fixed_size, self._fill(self.default))
 
     def _fill(self, colour: str) -> int | tuple[int, ...]:
         """A colour in the final mode."""
@@ -379,10 +379,7 @@ class Image(Feature):
             summary |= {"min_width": width, "max_width": width}
         if self.encoding == "raw":
             pixels = np.asarray(image).reshape(image.height, image.width, self.channels)
-            values: dict[str, FeatureValue] = {name: pixels}
-            if self.fixed_size is None:
-                values[f"{name}/shape"] = np.array(pixels.shape, np.int64)
-            return Encoded(values, summary | {"bytes": pixels.nbytes})
+            return Encoded(self._store_raw(name, pixels), summary | {"bytes": pixels.nbytes})
         if encoded is None:
             encoded = encode(
                 image,
@@ -392,3 +389,7 @@ class Image(Feature):
                 lossless=self.lossless,
             )
         return Encoded({name: encoded}, summary | {"bytes": len(encoded)})
+
+    def _store_raw(self, name: str, pixels: NDArray[Any]) -> dict[str, FeatureValue]:
+        shape = {} if self.fixed_size else {f"{name}/shape": np.array(pixels.shape, np.int64)}
+        return {name: pixels, **shape}

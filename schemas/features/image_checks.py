@@ -1,18 +1,20 @@
-"""What is wrong with the settings of an image feature, as far as they contradict each other."""
+"""What is wrong with the settings of an image feature, as far as they contradict each other; what fits them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..images.colour_profiles import is_srgb
 from ..images.encoding import LARGEST_SIDE
+from ..images.files import Opened
 from ..images.modes import parse_colour
-from ..images.resizing import size_text
+from ..images.resizing import ResizingPlan, size_text
 from .base import SettingError
 
 if TYPE_CHECKING:
     from .image import Image
 
-__all__ = ["check_colours", "check_depth", "check_encoding", "check_size"]
+__all__ = ["already_fits", "check_colours", "check_depth", "check_encoding", "check_size"]
 
 
 def check_size(image: Image) -> None:
@@ -126,3 +128,17 @@ def _check_pixels_fit(
         raise SettingError(
             setting, f"{got}, expected at most max_pixels, {image.max_pixels}, in all"
         )
+
+
+def already_fits(image: Image, opened: Opened, plan: ResizingPlan) -> bool:
+    """Whether a file is already what the record is to hold, so that its bytes may be passed through."""
+    return (
+        opened.format == image.encoding
+        and opened.mode == image.record_mode
+        and opened.orientation == 1
+        and opened.plain
+        and (image.dtype == "uint8" or image.max_value in (None, 65535))
+        and (image.colour == "as_is" or not opened.profile or is_srgb(opened.profile))
+        and plan.box == (0, 0, *opened.size)
+        and plan.size == plan.canvas == opened.size
+    )

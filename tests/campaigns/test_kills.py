@@ -19,6 +19,7 @@ from support import IMAGE_SCHEMA, contents, make_image, write_csv
 KILLS = 50
 REPLACING_KILLS = 12
 CHANGING_KILLS = 8
+REUSING_KILLS = 8
 PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -193,3 +194,36 @@ def test_kills_between_images_that_change(inputs, tmp_path):
     assert start(folder, out).wait() == 0
     assert start(folder, tmp_path / "fresh").wait() == 0
     assert contents(out) == contents(tmp_path / "fresh")
+
+
+def test_kills_while_images_are_taken_over(inputs, tmp_path):
+    """From another dataset, and from the one that is being replaced; some images are new to both."""
+    chooser, old = random.Random(3), tmp_path / "old"
+    lines = (inputs / "rows.csv").read_text().splitlines(keepends=True)
+    some = tmp_path / "some"
+    shutil.copytree(inputs, some)
+    # Older than two seconds, so that size and time decide.
+    for path in some.glob("*.jpg"):
+        os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns - 10**10))
+    (some / "rows.csv").write_text("".join(line for line in lines if not line.startswith("3.jpg")))
+    assert start(some, old, "--seed", "4").wait() == 0
+    (some / "rows.csv").write_text("".join(lines))
+    assert start(some, tmp_path / "fresh").wait() == 0
+    expected = contents(tmp_path / "fresh")
+    out, kills, finished = tmp_path / "out", 0, 0
+    while kills < REUSING_KILLS or finished < 2:
+        replaces = finished % 2 == 1
+        if replaces and not out.exists():
+            shutil.copytree(old, out, copy_function=shutil.copy2)
+        flags = ("--overwrite", "--reuse", str(out)) if replaces else ("--reuse", str(old))
+        process = start(some, out, *flags, *(PROCESSES if chooser.random() < 0.3 else ()))
+        if wait_for_moment(process, out / ".pixelbeam" / "next" if replaces else out, chooser):
+            kill(process, chooser.choice(["launcher", "worker", "everything"]))
+            kills += 1
+            end(process)
+            continue
+        assert process.wait() == 0
+        assert contents(out) == expected
+        shutil.rmtree(out)
+        finished += 1
+    print(f"{kills} kills; {finished} builds finished")

@@ -92,10 +92,11 @@ class Build:
             text=True,
         )
 
-    def succeed(self) -> None:
-        """Waits for it and expects it to have published."""
+    def succeed(self) -> str:
+        """Waits for it and expects it to have published; returns what it said."""
         said, _ = self._process.communicate()
         assert self._process.returncode == 0, said
+        return str(said)
 
     def runs(self) -> bool:
         return self._process.poll() is None

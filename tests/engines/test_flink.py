@@ -67,3 +67,17 @@ def test_a_build_outlives_a_killed_task_manager_and_a_killed_worker_pool(
     build.succeed()
     assert max(finished_at_kills) < _SHARDS
     assert contents(tmp_path / "out") == local_many_photos
+
+
+def test_a_build_that_takes_over_goes_on_after_a_stop(
+    flink, start_build, many_photos, local_many_photos, tmp_path
+):
+    start_build(tmp_path / "old", "--num_shards=3", "--seed=4").succeed()
+    options = ["--num_shards=12", "--threads=1", f"--reuse={tmp_path / 'old'}", *flink.options]
+    stopped = start_build(tmp_path / "out", *options, manifest=many_photos)
+    assert _wait_for_shards(stopped, 3) < _SHARDS
+    assert stopped.stop(signal.SIGINT) == 130
+    flink.processes.wait_until(lambda: flink.free_slots() == 2, "the job is gone")
+    said = start_build(tmp_path / "out", *options, manifest=many_photos).succeed()
+    assert "reuse     3,000 of 3,000 records were taken over" in said
+    assert contents(tmp_path / "out") == local_many_photos

@@ -90,6 +90,27 @@ def test_a_stopped_build_to_s3_goes_on_where_it_was(
     assert len(kept) >= finished
 
 
+def test_a_build_takes_over_from_s3_by_etag(published, bucket, photos, local_photos):
+    command = ["build", "--manifest=s3://data/photos/photos.csv", f"--reuse={published}"]
+    options = ["--splits=train=0.8,val=0.2", "--num_shards=2", f"--schema={photos / 'schema.yaml'}"]
+    code, said = _pixelbeam(*command, "--output=s3://data/again", *options)
+    assert code == 0, said
+    assert "  reuse     100 of 100 records were taken over" in said
+    assert contents(bucket / "again") == local_photos
+
+
+def test_a_killed_build_that_takes_over_from_s3_goes_on_where_it_was(
+    published, bucket, start_build, many_photos, local_many_photos
+):
+    options = ["--num_shards=12", "--threads=1", f"--reuse={published}"]
+    killed = start_build("s3://data/killed-reuse", *options, manifest=many_photos)
+    assert _wait_for_shards(bucket / "killed-reuse", killed, 5) < 24
+    killed.kill()
+    said = start_build("s3://data/killed-reuse", *options, manifest=many_photos).succeed()
+    assert "reuse     3,000 of 3,000 records were taken over" in said
+    assert contents(bucket / "killed-reuse") == local_many_photos
+
+
 def test_a_published_dataset_is_left_alone_and_replaced_when_asked(bucket, published, photos):
     output = _copy(bucket, "replaced")
     command = ["build", "--manifest=s3://data/photos/photos.csv", f"--output={output}"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
+from typing import Any
 
 import apache_beam as beam
 
 from ...schemas.dataset.file_names import ShardName
+from ..reuse.candidates import Candidates
 from ..row_order import shard_index
 from .plan import Plan
 
@@ -74,23 +76,34 @@ class AssignShards(beam.PTransform):
     Args:
         plan: the one plan.
         only: the names of the shards to build; all of them by default.
+        candidates: what else comes to the shards, by their names.
     """
 
-    def __init__(self, plan: beam.PCollection[Plan], only: Collection[str] | None = None):
+    def __init__(
+        self,
+        plan: beam.PCollection[Plan],
+        only: Collection[str] | None = None,
+        candidates: beam.PCollection[tuple[str, Candidates]] | None = None,
+    ):
         super().__init__()
-        self._plan, self._only = plan, only
+        self._plan, self._only, self._candidates = plan, only, candidates
 
     def expand(
         self, rows: beam.PCollection[tuple[str, list[bytes]]]
-    ) -> beam.PCollection[tuple[str, Iterable[list[bytes]]]]:
+    ) -> beam.PCollection[tuple[str, Iterable[Any]]]:
         """Wires ``assign_shards`` and ``empty_shards``."""
         plan = beam.pvalue.AsSingleton(self._plan)
-        blocks = tuple[str, list[bytes]]
+        blocks: Any = tuple[str, list[bytes]] if self._candidates is None else tuple[str, Any]
         assign = beam.FlatMap(_assign_shards, plan, self._only)
         assigned = rows | "AssignShard" >> assign.with_output_types(blocks)
         every = beam.FlatMap(empty_shards, self._only)
         empty = self._plan | "EmptyShards" >> every.with_output_types(blocks)
-        return (assigned, empty) | "Flatten" >> beam.Flatten() | "ShuffleRows" >> beam.GroupByKey()
+        others = () if self._candidates is None else (self._candidates,)
+        return (
+            (assigned, empty, *others)
+            | "Flatten" >> beam.Flatten()
+            | "ShuffleRows" >> beam.GroupByKey()
+        )
 
 
 def _assign_shards(

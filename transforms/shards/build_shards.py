@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from ..reuse.candidates import Candidates
 from .library_versions import check_versions
 from .plan import Plan
 from .shard_result import ShardResult
@@ -19,8 +21,8 @@ __all__ = ["BuildShards"]
 class BuildShards(beam.PTransform):
     """Builds each shard from start to finish inside one task.
 
-    Takes ``(shard name, iterable of blocks of packed rows)``; returns one ``ShardResult`` a shard. Counts
-    records and rejects, by reason, in Beam's metrics of the namespace ``pixelbeam``.
+    Takes ``(shard name, iterable of blocks of packed rows, and of Candidates)``; returns one ``ShardResult``
+    a shard. Counts records and rejects, by reason, in Beam's metrics of the namespace ``pixelbeam``.
     """
 
     def __init__(
@@ -31,7 +33,7 @@ class BuildShards(beam.PTransform):
         self._do_fn = _BuildShardFn(task, threads, row_seconds)
 
     def expand(
-        self, shards: beam.PCollection[tuple[str, Iterable[list[bytes]]]]
+        self, shards: beam.PCollection[tuple[str, Iterable[Any]]]
     ) -> beam.PCollection[ShardResult]:
         """Wires ``ShardTask``."""
         build = beam.ParDo(self._do_fn, beam.pvalue.AsSingleton(self._plan))
@@ -50,12 +52,17 @@ class _BuildShardFn(beam.DoFn):
     def teardown(self) -> None:
         self._pool.close()
 
-    def process(
-        self, shard: tuple[str, Iterable[list[bytes]]], plan: Plan
-    ) -> Iterator[ShardResult]:
+    def process(self, shard: tuple[str, Iterable[Any]], plan: Plan) -> Iterator[ShardResult]:
         name, blocks = shard
-        rows = [row for block in blocks for row in block]
-        result = self._task.with_schema(plan.schema).run(name, rows, self._pool)
+        rows: list[bytes] = []
+        candidates: list[Candidates] = []
+        for block in blocks:
+            if isinstance(block, Candidates):
+                candidates.append(block)
+            else:
+                rows += block
+        task = self._task.with_schema(plan.schema)
+        result = task.run(name, rows, self._pool, candidates)
         Metrics.counter("pixelbeam", "records").inc(result.num_records)
         for reason, count in result.rejects.items():
             Metrics.counter("pixelbeam", f"rejects/{reason}").inc(count)

@@ -15,12 +15,13 @@ from ...schemas.schema import Schema
 from ..clips.encode_clips import ClipEncoder
 from ..clips.frame_accounting import count_frames, count_lost, with_frames
 from ..ledger import Ledger
+from ..reuse.old_records import OldRecords
 from ..rows import InlineBytes, ManifestRow, RejectedRow, RowFormat, reject_row
 from ..sinks.registry import find_sink, naming_sink
 from ..storage.input_files import InputFiles
 from ..values.arrays.array_files import ArrayFiles
 from ..values.indexed import index_value
-from ..values.resolve import ValueResolver
+from ..values.resolve import Origin, ValueResolver
 from .thread_pool import RowPool
 
 __all__ = ["EncodedRow", "RowEncoder", "encode_rows"]
@@ -37,6 +38,7 @@ class EncodedRow:
         dropped: of a clip, the frames that were left out because something is wrong with them.
         name: what names the row, its file and its number there: ``key``, ``file`` and ``row`` of the index.
         indexed: what the index says of features: by feature, then as ``index_value`` has it; lists of steps.
+        is_taken: whether something of it was taken over from another dataset.
     """
 
     values: dict[str, RecordValue]
@@ -45,6 +47,7 @@ class EncodedRow:
     dropped: tuple[RejectedRow, ...] = ()
     name: tuple[str, str, int] = ("", "", 0)
     indexed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    is_taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class RowEncoder:
         inputs: reads the files that rows name.
         sinks: the formats, by name, that have to be able to hold each record.
         index: whether to find out what the index says of each record.
+        old: what may be taken over from another dataset instead of being encoded.
     """
 
     schema: Schema
@@ -64,6 +68,7 @@ class RowEncoder:
     inputs: InputFiles
     sinks: tuple[str, ...] = ()
     index: bool = False
+    old: OldRecords | None = None
 
     def encode(
         self, row: ManifestRow, inline: Mapping[str, Any], arrays: ArrayFiles | None = None
@@ -105,12 +110,12 @@ class RowEncoder:
         summaries: dict[str, dict[str, Any]] = {}
         became: dict[str, Any] = {}
         indexed: dict[str, dict[str, Any]] = {}
-        is_clip = self.schema.clips is not None
+        is_clip, num_taken = self.schema.clips is not None, 0
         for name in self.schema.encoding_order["context" if is_clip else "features"]:
             feature = self.schema.features[name]
-            encoded, path, value = _encode_feature(name, feature, reader, became)
+            encoded, origin, taken = self._encode_feature(row, name, feature, reader, became)
+            num_taken += taken
             if self.index:
-                origin = reader.origin(feature, path or self._inline_path(row, feature), value)
                 indexed[name] = index_value(feature, encoded, origin)
             check_fit(name, feature.type, encoded.values, self.schema.specs[name])
             values.update(encoded.values)
@@ -120,7 +125,9 @@ class RowEncoder:
         called = (self.row_format.key(row), row.file, row.row) if self.index else ("", "", 0)
         if not is_clip:
             indexed = self._spell(row, indexed)
-            return EncodedRow(values, summaries, name=called, indexed=indexed)
+            return EncodedRow(
+                values, summaries, name=called, indexed=indexed, is_taken=num_taken > 0
+            )
         steps, of_steps = clip.encode()
         indexed = self._spell(row, indexed | clip.indexed)
         dropped = tuple(
@@ -132,6 +139,38 @@ class RowEncoder:
         return EncodedRow(
             {**values, **steps}, {**summaries, **of_steps}, clip.ledger, dropped, called, indexed
         )
+
+    def _encode_feature(
+        self,
+        row: ManifestRow,
+        name: str,
+        feature: Feature,
+        reader: ValueResolver,
+        became: Mapping[str, Any],
+    ) -> tuple[Encoded, Origin | None, bool]:
+        """What a value became, what it was read from, and whether it was taken over."""
+        path, origin = "", None
+        try:
+            path = reader.describe(feature)
+            named = path or self._inline_path(row, feature)
+            key = ""
+            if self.old is not None and feature.recalls and named:
+                key = self.row_format.file_key(row, named)
+                taken = self.old.take_unchanged(name, feature, key, path, reader.inputs)
+                if taken is not None:
+                    return taken.encoded, Origin(named, taken.bytes, taken.sha256), True
+            value = reader.value(feature)
+            if self.index or key:
+                origin = reader.origin(feature, named, value)
+            if self.old is not None and key and origin is not None:
+                taken = self.old.take_same(name, feature, key, origin.sha256)
+                if taken is not None:
+                    return taken.encoded, origin, True
+            return feature.encode_after(name, value, became), origin, False
+        except Reject as reject:
+            raise reject.of(feature=name, path=path) from None
+        except Exception as error:
+            raise FeatureFailure.of(name, feature, error) from error
 
     def _inline_path(self, row: ManifestRow, feature: Feature) -> str:
         """The path that stands beside bytes in the manifest."""
@@ -151,21 +190,6 @@ class RowEncoder:
             elif source:
                 said["source"] = self.row_format.relative(row, source)
         return indexed
-
-
-def _encode_feature(
-    name: str, feature: Feature, reader: ValueResolver, became: Mapping[str, Any]
-) -> tuple[Encoded, str, Any]:
-    """What a value became, the path that it was read from, and the value."""
-    path = ""
-    try:
-        path = reader.describe(feature)
-        value = reader.value(feature)
-        return feature.encode_after(name, value, became), path, value
-    except Reject as reject:
-        raise reject.of(feature=name, path=path) from None
-    except Exception as error:
-        raise FeatureFailure.of(name, feature, error) from error
 
 
 def encode_rows(
@@ -189,3 +213,5 @@ def encode_rows(
         yield from pool.map(lambda item: encoder.encode(*item, arrays), rows, overrun)
     finally:
         arrays.close()
+        if encoder.old is not None:
+            encoder.old.close()

@@ -29,6 +29,7 @@ class ShardResult:
         summaries: the merged summaries of the records by feature.
         ledger: what was counted beside rows and records, for publishing to add up.
         index: the published files of the index by what ``dataset.json`` calls them.
+        num_taken: records of which something was taken over from another dataset.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ShardResult:
     summaries: dict[str, dict[str, Any]] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     index: dict[str, PublishedFile] = field(default_factory=dict)
+    num_taken: int = 0
 
     def to_json(self) -> bytes:
         """The result as its file in the state folder holds it."""

@@ -19,6 +19,9 @@ from ..clips.frame_accounting import count_rejected
 from ..ledger import Ledger
 from ..manifests.embedded_bytes import attach_inline, has_inline
 from ..rejects import count_reasons, reject_line
+from ..reuse.candidates import Candidates
+from ..reuse.old_dataset import OldDataset
+from ..reuse.old_records import OldRecords
 from ..row_order import unpack_row
 from ..rows import RejectedRow
 from ..sinks.registry import addressed_sink, find_sink, naming_sink, sink_versions
@@ -47,6 +50,7 @@ class ShardTask:
             for inline bytes.
         check_sources: how a shard that is there already, and its sources, are compared; see ``CHECKS``.
         inline: SHA-256 of the manifest's files by name, where images lie in them; else empty.
+        old: another dataset whose records may be taken over. No byte depends on it.
     """
 
     output: Folder
@@ -54,6 +58,7 @@ class ShardTask:
     manifest_root: str | SplitRoots
     check_sources: str = "stat"
     inline: Mapping[str, str] = field(default_factory=dict)
+    old: OldDataset | None = None
 
     def with_schema(self, schema: Schema) -> ShardTask:
         """The task with another schema."""
@@ -65,7 +70,13 @@ class ShardTask:
         of_kinds = kind_versions(schema.features.values())
         return codec_versions() | of_kinds | sink_versions(self.encoder.sinks, schema)
 
-    def run(self, name: str, packed: Iterable[bytes], pool: RowPool) -> ShardResult:
+    def run(
+        self,
+        name: str,
+        packed: Iterable[bytes],
+        pool: RowPool,
+        candidates: Iterable[Candidates] = (),
+    ) -> ShardResult:
         """Builds and publishes a shard, unless the very same shard is already there.
 
         It is the same if its rows, options and codecs are, if its input files are what they were, and if the
@@ -75,6 +86,7 @@ class ShardTask:
             name: the shard's name.
             packed: its rows from ``pack_row``, in any order.
             pool: runs the rows' decoding and encoding.
+            candidates: the records of ``old`` that may be taken over.
         """
         # Beam gives them in any order. A packed row begins with its order in the split, so bytes sort as rows do.
         rows = sorted(packed)
@@ -86,7 +98,7 @@ class ShardTask:
             # Else, after a crash, it would vouch for files that are about to be replaced.
             self.output.delete_files([ShardResult.path(name)])
         with self.output.scratch() as scratch:
-            return self._build(name, fingerprint, rows, scratch, pool)
+            return self._build(name, fingerprint, rows, scratch, pool, candidates)
 
     def _fingerprint(self, name: str, rows: list[bytes]) -> str:
         """Hash of all that decides the shard's bytes; the seed is in the rows' order."""
@@ -168,6 +180,7 @@ class ShardTask:
         rows: list[bytes],
         scratch: Path,
         pool: RowPool,
+        candidates: Iterable[Candidates],
     ) -> ShardResult:
         shard = ShardName.parse(name)
         sinks = [find_sink(name) for name in self.encoder.sinks]
@@ -176,14 +189,15 @@ class ShardTask:
         rejects: list[RejectedRow] = []
         dropped: list[RejectedRow] = []
         ledger = Ledger()
-        num_records = 0
+        num_records = num_taken = 0
         writers: dict[str, ShardWriter] = {}
         for sink in sinks:
             with naming_sink(sink.name):
                 writers[sink.name] = sink.open(local[sink.name], self.encoder.schema)
         index, addressed = self._open_index(scratch, name), addressed_sink(self.encoder.sinks)
         log = InputLog()
-        encoder = replace(self.encoder, inputs=replace(self.encoder.inputs, log=log))
+        old = OldRecords(self.old, candidates, self.check_sources) if self.old is not None else None
+        encoder = replace(self.encoder, inputs=replace(self.encoder.inputs, log=log), old=old)
         for outcome in self._encode_all(rows, pool, encoder):
             if isinstance(outcome, RejectedRow):
                 rejects.append(outcome)
@@ -199,6 +213,7 @@ class ShardTask:
             add_summaries(summaries, outcome.summaries, self.encoder.schema.features)
             dropped += outcome.dropped
             num_records += 1
+            num_taken += outcome.is_taken
         for sink_name, writer in writers.items():
             with naming_sink(sink_name):
                 writer.close()
@@ -231,6 +246,7 @@ class ShardTask:
             summaries,
             ledger,
             index_files,
+            num_taken,
         )
         self.output.write(ShardResult.path(name), result.to_json())
         return result

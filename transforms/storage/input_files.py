@@ -155,6 +155,16 @@ class InputFiles:
                 state = replace(state, sha256=_hash_once(full, state.size, state.mtime_ns))
             self.log.add(noted, state)
 
+    def note_state(self, written: str, state: InputState) -> None:
+        """Takes down what a file is that was looked at and not read.
+
+        Args:
+            written: the path as the manifest writes it.
+            state: what it is, with the hash of its content.
+        """
+        if self.log is not None:
+            self.log.add(self.prefix + written, state)
+
     def note_listing(self, written: str, names: Sequence[str]) -> None:
         """Takes down what a folder or glob was found to hold."""
         if self.log is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 
 from ...schemas.dataset.file_names import STATE_FOLDER
 
@@ -46,7 +46,10 @@ class InputState:
     @property
     def stamp(self) -> tuple[int, int, str] | None:
         """What differs after a change, as far as it is seen without reading; ``None`` if nothing is."""
-        return (self.size, self.mtime_ns, self.tag) if self.mtime_ns or self.tag else None
+        if self.mtime_ns:
+            return self.size, self.mtime_ns, self.tag
+        # An etag is of the content, and a look at it does not tell the size.
+        return (-1, 0, self.tag) if self.tag else None
 
 
 class InputLog:
@@ -86,11 +89,10 @@ class ShardInputs:
 
     def to_bytes(self) -> bytes:
         """JSON by columns, which a million files are read from in a second or two."""
-        names = [field.name for field in fields(InputState)]
-        columns = zip(*map(astuple, self.states.values()), strict=True) if self.states else ()
-        content = {"root": self.root, "paths": list(self.states)} | dict(
-            zip(names, columns, strict=False)
-        )
+        states = self.states.values()
+        names = [field.name for field in fields(InputState)] if states else []
+        columns = {name: [getattr(state, name) for state in states] for name in names}
+        content = {"root": self.root, "paths": list(self.states), **columns}
         return json.dumps(content, separators=(",", ":")).encode()
 
     @classmethod

@@ -68,7 +68,8 @@ def use_options(options: PipelineOptions) -> None:
 
 def is_local(path: str) -> bool:
     """Whether a path is on this machine's own filesystem."""
-    return FileSystems.get_scheme(path) is None
+    # Asked several times for each file, and nearly always told so by this.
+    return "://" not in path or FileSystems.get_scheme(path) is None
 
 
 def waits_for_network(path: str) -> bool:
@@ -126,9 +127,9 @@ def check_filesystem(path: str) -> None:
     Raises:
         OptionError: with what to install.
     """
-    scheme = FileSystems.get_scheme(path)
-    if scheme is None:
+    if is_local(path):
         return
+    scheme = FileSystems.get_scheme(path)
     if scheme == "s3" and find_spec("boto3") is None:
         raise OptionError(
             f"{path}: S3 needs boto3, which is not installed; on the launcher and the workers: "

@@ -9,6 +9,7 @@ import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from threading import Lock
 from typing import Any, BinaryIO, cast
 
 from apache_beam.io.aws.clients.s3.messages import S3ClientError
@@ -22,6 +23,7 @@ __all__ = [
     "GZIP_SUFFIX",
     "HEAD_BYTES",
     "READ_FAILURES",
+    "RangeReader",
     "digest_file",
     "hash_file",
     "is_gzipped",
@@ -34,6 +36,7 @@ __all__ = [
 
 GZIP_SUFFIX = ".gz"
 CHUNK_BYTES = 1 << 20
+_KEPT_OPEN = 64
 HEAD_BYTES = 1 << 20
 """How much of a file is read to know its columns; a header must fit into it."""
 
@@ -142,6 +145,52 @@ def hash_file(path: str) -> dict[str, Any]:
             digest.update(chunk)
             size += len(chunk)
     return {"bytes": size, "sha256": digest.hexdigest()}
+
+
+class RangeReader:
+    """Reads bytes out of the middle of files, some of which it keeps open; several threads may use it."""
+
+    def __init__(self) -> None:
+        self._descriptors: dict[str, int] = {}
+        self._lock = Lock()
+
+    def read(self, path: str, offset: int, size: int) -> bytes:
+        """Bytes of a file from an offset on; fewer than asked for where it ends before.
+
+        Raises:
+            OSError: or another of ``READ_FAILURES``: the file cannot be read.
+        """
+        if is_local(path):
+            return self._read_local(path, offset, size)
+        with closing(open_file(path)) as file:
+            # Beam's buffer would fetch 16 MiB for it.
+            raw: Any = getattr(file, "raw", file)
+            raw.seek(offset)
+            blocks = []
+            while size > 0 and (block := raw.read(size)):
+                blocks.append(block)
+                size -= len(block)
+            return b"".join(blocks)
+
+    def close(self) -> None:
+        """Closes the files."""
+        with self._lock:
+            while self._descriptors:
+                os.close(self._descriptors.popitem()[1])
+
+    def _read_local(self, path: str, offset: int, size: int) -> bytes:
+        descriptor = self._descriptors.get(path)
+        if descriptor is not None:
+            return os.pread(descriptor, size, offset)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            return os.pread(descriptor, size, offset)
+        finally:
+            with self._lock:
+                if len(self._descriptors) < _KEPT_OPEN and path not in self._descriptors:
+                    self._descriptors[path] = descriptor
+                else:
+                    os.close(descriptor)
 
 
 def digest_file(path: str) -> str:

@@ -103,7 +103,7 @@ def test_a_manifest_is_described(manifest, said):
 )
 def test_a_build_introduces_itself(state, threads, unlisted, first, last, replaces):
     options = BuildOptions("m.csv", SCHEMA, "out[0]")
-    job = SimpleNamespace(options=options, manifests=[Manifest()], threads=threads)
+    job = SimpleNamespace(options=options, manifests=[Manifest()], threads=threads, old=None)
     changes = ["images 7\n"]
     found = SimpleNamespace(job=job, state=state, changes=changes, unlisted=tuple(unlisted))
     console = Console(file=StringIO(), width=10, force_terminal=True)

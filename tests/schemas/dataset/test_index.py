@@ -8,7 +8,15 @@ from pixelbeam.schemas.dataset.index import IndexLayout, read_index, source_colu
 
 OWN = ["split", "shard", "index", "offset", "bytes", "key", "file", "row"]
 OF_IMAGE = ["source", "source_bytes", "source_sha256"]
-OF_IMAGE += ["source_width", "source_height", "width", "height", "dhash"]
+OF_IMAGE += [
+    "source_width",
+    "source_height",
+    "orientation",
+    "width",
+    "height",
+    "dhash",
+    "statistics",
+]
 IMAGE = {"type": "image", "source": "path", "height": 8, "width": 8}
 
 
@@ -33,6 +41,8 @@ def test_columns_follow_from_the_schema():
     assert found.schema.field("weight").type == pa.float32()
     assert found.schema.field("dhash").type == pa.uint64()
     assert found.schema.field("width").type == pa.int32()
+    assert found.schema.field("orientation").type == pa.int32()
+    assert found.schema.field("statistics").type == pa.string()
     assert found.few_values == ["split", "shard", "file", "label"]
 
 
@@ -88,3 +98,12 @@ def test_columns_of_sources_are_told_from_labels_of_that_name(tmp_path):
     names = ["data_source", "data_source_sha256"]
     pq.write_table(pa.table({name: ["a"] for name in names}), tmp_path / "b.parquet")
     assert source_columns((tmp_path / "b.parquet").read_bytes()) == []
+
+
+def test_a_column_whose_name_is_no_text_any_more_is_damage():
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"split": [1]}), sink)
+    data = sink.getvalue().to_pybytes().replace(b"split", b"\xefplit")
+    for read in (read_index, source_columns):
+        with pytest.raises(pa.ArrowInvalid, match="not a whole Parquet file: "):
+            read(data)

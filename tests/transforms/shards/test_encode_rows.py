@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 from dataclasses import replace
 from typing import Literal
 
@@ -117,9 +118,11 @@ def test_what_the_index_says_is_found_out_where_there_is_one(tmp_path):
         "source_sha256": hashlib.sha256(data).hexdigest(),
         "source_width": 8,
         "source_height": 8,
+        "orientation": 1,
         "width": 4,
         "height": 4,
         "dhash": 0,
+        "statistics": json.dumps(encoded.summaries["image"], separators=(",", ":")),
     }
     assert replace(encoder, index=False).encode(row, {}).indexed == {}
 

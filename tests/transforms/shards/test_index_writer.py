@@ -79,12 +79,17 @@ def test_the_same_records_give_the_same_bytes(tmp_path):
 
 def test_a_record_takes_less_than_200_bytes(tmp_path):
     import hashlib
+    import json
     import random
 
     chooser = random.Random(0)
     writer = IndexWriter(tmp_path / "a.parquet", tmp_path / "a.idx", SCHEMA, SHARD)
     for number in range(1000):
         path = f"n0{chooser.randrange(10**7)}/ILSVRC2012_val_{chooser.randrange(10**8):08d}.JPEG"
+        sums = [chooser.randrange(10**5, 10**6) for _ in range(3)]
+        squares = [chooser.randrange(10**7, 10**8) for _ in range(3)]
+        summary = {"count": 4096, "sum": sums, "sum_squares": squares}
+        summary["bytes"] = chooser.randrange(10_000, 20_000)
         said = {
             "source": path,
             "source_bytes": chooser.randrange(50_000, 500_000),
@@ -92,6 +97,8 @@ def test_a_record_takes_less_than_200_bytes(tmp_path):
             **dict.fromkeys(("source_width", "source_height"), chooser.randrange(200, 1000)),
             **dict.fromkeys(("width", "height"), 256),
             "dhash": chooser.getrandbits(64),
+            "orientation": 1,
+            "statistics": json.dumps(summary, separators=(",", ":")),
         }
         values = {"label": np.array(number % 2), "score": np.array(number / 2, np.float32)}
         values["tags"] = np.array([number % 2])
@@ -99,4 +106,5 @@ def test_a_record_takes_less_than_200_bytes(tmp_path):
         writer.add(row, (number * 12_345, chooser.randrange(10_000, 20_000)))
     writer.close()
     written = sum((tmp_path / name).stat().st_size for name in ("a.parquet", "a.idx"))
+    print(written / 1000)
     assert written / 1000 < 200

@@ -63,7 +63,8 @@ def test_what_is_not_whole_is_refused(data):
     [
         (InputState(), True, None),
         (InputState(5, 9), True, (5, 9, "")),
-        (InputState(5, 0, "etag"), True, (5, 0, "etag")),
+        (InputState(5, 0, "etag"), True, (-1, 0, "etag")),
+        (InputState(-1, 0, "etag"), True, (-1, 0, "etag")),
         (InputState(5, 9, "", "f00"), False, (5, 9, "")),
         (InputState(fault="file_not_found"), False, None),
         (InputState(3, listing=True), False, None),

@@ -1,6 +1,8 @@
 import gzip
 import hashlib
+import io
 import os
+from pathlib import Path
 
 import pytest
 from pixelbeam.schemas.errors import BuildError, ManifestError
@@ -131,3 +133,41 @@ def test_the_stamp_of_a_local_file(tmp_path):
     assert local_stamp(str(tmp_path / "a")) == (4, 7)
     assert local_stamp(str(tmp_path)) is None
     assert local_stamp("memory://b/a") is None
+
+
+def test_ranges_of_local_files_are_read_and_few_files_stay_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "_KEPT_OPEN", 2)
+    names = [str(tmp_path / f"{n}") for n in range(4)]
+    for number, name in enumerate(names):
+        Path(name).write_bytes(b"%d23456789" % number)
+    reader = streams.RangeReader()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(2):
+        assert [reader.read(name, 0, 3) for name in names] == [b"023", b"123", b"223", b"323"]
+    assert reader.read(names[3], 7, 100) == b"89"
+    assert len(os.listdir("/proc/self/fd")) == before + 2
+    reader.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert reader.read(names[0], 1, 2) == b"23"
+    reader.close()
+    with pytest.raises(FileNotFoundError):
+        reader.read(str(tmp_path / "none"), 0, 1)
+
+
+def test_ranges_elsewhere_are_read_past_the_buffer(monkeypatch):
+    asked = []
+
+    class Raw(io.BytesIO):
+        def read(self, size=-1):
+            asked.append(size)
+            return super().read(min(size, 3))
+
+    class Buffered(io.BytesIO):
+        raw = Raw(b"0123456789")
+
+    monkeypatch.setattr(streams, "open_file", lambda path: Buffered())
+    assert streams.RangeReader().read("s3://b/x", 2, 5) == b"23456"
+    assert asked == [5, 2]
+    assert streams.RangeReader().read("s3://b/x", 8, 5) == b"89"
+    monkeypatch.setattr(streams, "open_file", lambda path: io.BytesIO(b"0123456789"))
+    assert streams.RangeReader().read("s3://b/x", 2, 5) == b"23456"

@@ -6,7 +6,8 @@ from pixelbeam.transforms.values.indexed import index_value
 from pixelbeam.transforms.values.resolve import Origin
 
 IMAGE = Image(source="path", height=8, width=8)
-OF_KIND = {"source_width": 20, "source_height": 10, "width": 8, "height": 8, "dhash": 5}
+OF_KIND = {"source_width": 20, "source_height": 10, "orientation": 1, "width": 8, "height": 8}
+OF_KIND |= {"dhash": 5, "statistics": "{}"}
 
 
 def test_a_file_and_what_the_kind_has_found():

@@ -1,0 +1,1 @@
+"""Taking over from another dataset what was encoded for it already."""
