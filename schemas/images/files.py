@@ -39,6 +39,7 @@ from PIL import (
 )
 
 from ..errors import Reject
+from .file_ends import missing_end
 from .geometry import SIDEWAYS
 from .jpeg_decoding import decode_jpeg
 from .levels import Levels, file_levels, read_array
@@ -120,7 +121,7 @@ class Opened:
         size: width and height of the upright image.
         orientation: by which the pixels are still to be turned, 1 to 8 as EXIF counts them.
         levels: what its numbers mean; ``None`` with at most 8 bits a channel.
-        warning: what libtiff said of a file that it decoded all the same.
+        warning: what libtiff said of a file that it decoded all the same, or what is missing behind the pixels.
         turned: the orientation by which Pillow has turned the pixels already, as it does with TIFF.
     """
 
@@ -213,7 +214,7 @@ def open_image(data: bytes, max_pixels: int) -> Opened:
     orientation = _orientation(image)
     width, height = image.size
     size = (height, width) if orientation in SIDEWAYS else (width, height)
-    messages = join_messages(said)
+    messages = join_messages(said) or missing_end(image.format, data)
     return Opened(image, data, image.mode, size, orientation, levels, messages, turned)
 
 
@@ -239,6 +240,8 @@ def open_frame(animation: Opened, number: int, max_pixels: int) -> Opened:
     with collect_messages() as said:  # an animation may be a TIFF of several pages
         frame = image.copy()
     messages = join_messages(said)
+    if not number and image.format != "TIFF":  # a TIFF's are those of the page, and just said again
+        messages = animation.warning
     size = frame.size[::-1] if orientation in SIDEWAYS else frame.size
     return Opened(frame, b"", frame.mode, size, orientation, levels, messages, turned)
 

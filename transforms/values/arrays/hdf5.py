@@ -128,6 +128,8 @@ class _Search:
         return FoundDataset(group, file)
 
     def _check_storage(self, dataset: h5py.Dataset, path: str, links: int) -> None:
+        if dataset.shape is None:
+            raise self._reject("unsupported_array", "holds no value (h5py.Empty)")
         references = h5py.check_ref_dtype(dataset.dtype) and matlab_class(dataset) != "cell"
         if dataset.dtype.names or references:
             raise self._reject("unsupported_array", f"has elements of {dataset.dtype}")

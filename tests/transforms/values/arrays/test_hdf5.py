@@ -53,6 +53,14 @@ def test_a_dataset_and_soft_links_to_it(files, path, name):
     assert found.file.filename == str(path)
 
 
+@pytest.mark.parametrize("dtype", ["f4", h5py.string_dtype()])
+def test_a_dataset_without_a_value(files, path, dtype):
+    with h5py.File(path, "w") as file:
+        file["x"] = h5py.Empty(dtype)
+    said = "a.h5::/x: holds no value (h5py.Empty)"
+    assert fault(files, path, "x") == ("unsupported_array", said)
+
+
 def test_external_links_lead_to_the_folder_and_below(files, path):
     (path.parent / "below").mkdir()
     for other in ("b.h5", "below/c.h5", "../out.h5"):
