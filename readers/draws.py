@@ -63,15 +63,15 @@ def check_drawn(schema: Schema, draw: Mapping[str, int] | None, *, of_steps: boo
             )
 
 
-def explain_fewer(name: str, count: int, fewer: str | None) -> str:
+def explain_fewer(name: str, count: int, fewer: str | None, record: str = "a record") -> str:
     """What is said of a record that has too few items to draw ``count`` of them."""
     if fewer == "repeat":
         return (
-            f"draw: a record has no item of {name!r} that could be repeated; fewer='zeros' fills it up, or "
+            f"draw: {record} has no item of {name!r} that could be repeated; fewer='zeros' fills it up, or "
             "leave such records out"
         )
     return (
-        f"draw: a record has fewer than {count} items of {name!r}; fewer='repeat' takes some of them several "
+        f"draw: {record} has fewer than {count} items of {name!r}; fewer='repeat' takes some of them several "
         "times, fewer='zeros' fills up"
     )
 
@@ -82,6 +82,7 @@ def draw_arrays(
     count: int,
     fewer: str | None,
     generator: np.random.Generator,
+    numbers: Sequence[int] | NDArray[np.int64] | None = None,
 ) -> NDArray[Any]:
     """Items at random, none twice while there are others; see ``tf_data/draws.py`` for TensorFlow's.
 
@@ -92,6 +93,7 @@ def draw_arrays(
         fewer: what becomes of records that have fewer; see ``load``.
         generator: what chance is made of. From the same state, features that have equally many items in
             every record are drawn alike.
+        numbers: those of the records in what they were read from, for what is said.
 
     Returns:
         ``[records, count, …]``.
@@ -103,7 +105,8 @@ def draw_arrays(
     drawn = np.zeros((len(records), count, *item), dtype)
     for row, items in enumerate(records):
         if len(items) < count and (fewer is None or (fewer == "repeat" and not len(items))):
-            raise ValueError(explain_fewer(name, count, fewer))
+            record = "a record" if numbers is None else f"record {numbers[row]}"
+            raise ValueError(explain_fewer(name, count, fewer, record))
         order = generator.permutation(len(items))
         taken = np.resize(order, count) if fewer == "repeat" else order[:count]
         drawn[row, : len(taken)] = items[taken]

@@ -157,9 +157,12 @@ class HDF5Dataset(keras.utils.PyDataset):
         if not 0 <= index < self._batches:
             raise IndexError(f"got batch {index} of {self._batches}")
         rows = self._rows(index)
-        batch = self._records.read(rows if self._chosen is None else self._chosen[rows])
+        numbers = rows if self._chosen is None else self._chosen[rows]
+        batch = self._records.read(numbers)
         converted = {
-            name: convert_array(self._conversions[name], self._to_array(name, values, index))
+            name: convert_array(
+                self._conversions[name], self._to_array(name, values, index, numbers)
+            )
             for name, values in batch.items()
         }
         elements = arrange(converted, self._targets)
@@ -169,12 +172,12 @@ class HDF5Dataset(keras.utils.PyDataset):
             self._transform(*elements) if isinstance(elements, tuple) else self._transform(elements)
         )
 
-    def _to_array(self, name: str, values: Any, index: int) -> Any:
+    def _to_array(self, name: str, values: Any, index: int, numbers: NDArray[np.int64]) -> Any:
         if name not in self._draw:
             return np.array(values, object) if isinstance(values, list) else values
         # The same for all features, so that those with equally many items are drawn alike.
         generator = np.random.default_rng((*self._entropy, self._epoch, index))
-        return draw_arrays(name, values, self._draw[name], self._fewer, generator)
+        return draw_arrays(name, values, self._draw[name], self._fewer, generator, numbers)
 
     def on_epoch_end(self) -> None:
         """Draws the next epoch's order."""

@@ -8,8 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 from ..draws import explain_fewer
+from .keys import KEY
 
 __all__ = ["draw_features", "draw_items", "zip_seeds"]
+
+_SHOWN = 3
 
 
 def zip_seeds(batches: Any, seed: int | None) -> Any:
@@ -30,23 +33,27 @@ def draw_features(
 
     Args:
         features: by name; those that are drawn from are ragged [batch, (n), …], steps of clips
-            [batch, (steps), (n), …].
+            [batch, (steps), (n), …]. With the records' keys among them, errors name those.
         draw: how many items, by feature.
         fewer: see ``draw_items``.
         seed: int64 [2]. It is the same for all features, so that those which have equally many items in every
             record, one beside the other, are drawn alike.
     """
-    drawn = dict(features)
+    drawn, keys = dict(features), features.get(KEY)
     for name, count in draw.items():
         items = features[name]
         if items.ragged_rank > 1:
-            drawn[name] = items.with_values(draw_items(name, items.values, count, fewer, seed))
+            of_steps = None if keys is None else tf.gather(keys, items.value_rowids())
+            values = draw_items(name, items.values, count, fewer, seed, of_steps)
+            drawn[name] = items.with_values(values)
         else:
-            drawn[name] = draw_items(name, items, count, fewer, seed)
+            drawn[name] = draw_items(name, items, count, fewer, seed, keys)
     return drawn
 
 
-def draw_items(name: str, items: Any, count: int, fewer: str | None, seed: Any) -> Any:
+def draw_items(
+    name: str, items: Any, count: int, fewer: str | None, seed: Any, keys: Any = None
+) -> Any:
     """Items at random [rows, count, …] of ragged ones [rows, (n), …], none twice while there are others.
 
     Args:
@@ -56,6 +63,7 @@ def draw_items(name: str, items: Any, count: int, fewer: str | None, seed: Any) 
         fewer: what becomes of rows that have fewer: ``zeros`` fills up behind them, ``repeat`` takes each
             about equally often; ``None`` makes them an error (``InvalidArgumentError``).
         seed: int64 [2], what the choice is made of.
+        keys: of the rows' records, [rows], for what is said.
     """
     items = items.with_row_splits_dtype(tf.int64)
     rows, counts, starts = items.value_rowids(), items.row_lengths(), items.row_starts()
@@ -63,9 +71,10 @@ def draw_items(name: str, items: Any, count: int, fewer: str | None, seed: Any) 
     # The items of a row stay together: what is sorted by is the row's number, and chance behind the point.
     order = tf.argsort(tf.cast(rows, tf.float64) + chance, stable=True)
     least = {None: count, "repeat": 1, "zeros": 0}[fewer]
-    enough = tf.debugging.assert_greater_equal(
-        counts, tf.constant(least, tf.int64), explain_fewer(name, count, fewer)
-    )
+    short = tf.reshape(tf.where(counts < least), [-1])
+    named = ["keys=True names it"] if keys is None else ["by key:", tf.gather(keys, short)]
+    said = [explain_fewer(name, count, fewer), *named]
+    enough = tf.debugging.Assert(tf.equal(tf.size(short), 0), said, summarize=_SHOWN)
     with tf.control_dependencies([] if enough is None else [enough]):
         counts = tf.identity(counts)
     if fewer == "repeat":

@@ -60,6 +60,9 @@ def test_fewer_items_are_filled_up_or_repeated_or_refused():
     )
     with pytest.raises(ValueError, match=re.escape(message) + "$"):
         draw_arrays("poses", RECORDS, 4, None, np.random.default_rng(0))
+    named = re.escape(message.replace("a record", "record 17")) + "$"
+    with pytest.raises(ValueError, match=named):
+        draw_arrays("poses", RECORDS, 4, None, np.random.default_rng(0), [30, 17, 4])
 
 
 def test_nothing_can_be_repeated_of_none():

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from hdf5_datasets import FIXED, RECORDS
-from pixelbeam.readers import HDF5Dataset, load
+from pixelbeam.readers import HDF5Dataset, HDF5Records, load
 
 FEATURES = {"data": "input", "labels": "target"}
 
@@ -168,3 +168,20 @@ def test_bad_arguments(faces, options, message):
 def test_what_a_batch_for_keras_cannot_hold(all_kinds):
     with pytest.raises(ValueError, match="'ragged' has another shape in each record"):
         HDF5Dataset(all_kinds, "train")
+
+
+def test_a_record_with_too_few_items_to_draw_is_named_by_its_number(all_kinds):
+    lengths = [len(record["tokens"]) for record in HDF5Records(all_kinds, "train")]
+    first = next(number for number in range(5, len(lengths)) if lengths[number] < 2)
+    rows = [number for number in range(len(lengths)) if lengths[number] >= 2] + [first]
+    dataset = HDF5Dataset(
+        all_kinds,
+        "train",
+        rows=rows,
+        batch_size=4,
+        features={"raw": "input", "tokens": "input"},
+        draw={"tokens": 2},
+    )
+    dataset[0]
+    with pytest.raises(ValueError, match=rf"^draw: record {first} has fewer than 2 items of 'tok"):
+        dataset[len(dataset) - 1]

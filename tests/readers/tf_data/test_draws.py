@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from pixelbeam.readers.tf_data.draws import draw_features, draw_items, zip_seeds
+from pixelbeam.readers.tf_data.keys import KEY
 
 LENGTHS = (5, 3, 0, 7, 3)
 VALUES = tf.range(sum(LENGTHS) * 2, dtype=tf.float32)
@@ -64,6 +65,29 @@ def test_rows_with_fewer_repeat_theirs_about_equally_often():
 def test_rows_with_too_few_are_an_error_unless_something_is_asked_for(fewer, message):
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         draw(ITEMS, 4, fewer)
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        (["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"], r"\[by key:\] \[b.jpg c.jpg e.jpg\]"),
+        (None, r"\[keys=True names it\]"),
+    ],
+)
+def test_records_with_too_few_are_named_by_their_keys(keys, named):
+    features = {"poses": ITEMS} | ({KEY: tf.constant(keys)} if keys else {})
+    batches = tf.data.Dataset.from_tensors(features)
+    drawn = batches.map(lambda batch: draw_features(batch, {"poses": 4}, None, seed(0)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=named):
+        next(iter(drawn))
+
+
+def test_steps_with_too_few_name_their_clip():
+    steps = tf.RaggedTensor.from_row_lengths(ITEMS, [1, 3, 1])
+    batches = tf.data.Dataset.from_tensors({"each": steps, KEY: tf.constant(["u", "v", "w"])})
+    drawn = batches.map(lambda batch: draw_features(batch, {"each": 3}, None, seed(0)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[by key:\] \[v\]"):
+        next(iter(drawn))
 
 
 @pytest.mark.parametrize("fewer", [None, "repeat", "zeros"])
