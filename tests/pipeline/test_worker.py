@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from unittest.mock import Mock
 
 import pytest
@@ -77,3 +79,18 @@ def test_the_look_out_does_not_keep_a_worker_that_is_done(monkeypatch):
     worker.main(7)
     assert started == [{"target": worker._end_with, "args": (7,), "daemon": True}, sys.argv]
     assert handlers == {signal.SIGINT: signal.SIG_IGN}
+
+
+def test_beams_local_runner_names_the_launcher_by_the_first_argument(monkeypatch):
+    """The module as it is run: what is called by it is that of a new module of its name."""
+    from apache_beam.runners.worker import sdk_worker_main
+
+    started = []
+    monkeypatch.setattr(sys, "argv", [worker.__file__, "17", "--more"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr("threading.Thread", lambda **how: started.append(how["args"]) or Mock())
+    monkeypatch.setattr(sdk_worker_main, "main", started.append)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # that it has been imported already
+        runpy.run_module("pixelbeam.pipeline.worker", run_name="__main__")
+    assert started == [(17,), sys.argv]
