@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,12 @@ import numpy as np
 from .base import ValueSpec, shorten
 
 __all__ = ["check_fit"]
+
+
+@cache
+def _name(dtype: np.dtype[Any]) -> str:
+    """NumPy puts a dtype's name together each time that it is asked for."""
+    return str(dtype.name)
 
 
 def check_fit(
@@ -36,7 +43,7 @@ def check_fit(
         )
     for key, spec in specs.items():
         value = values[key]
-        if isinstance(value, bytes | list) and not spec.is_numeric:
+        if isinstance(value, (bytes, list)) and not spec.is_numeric:
             continue  # bytes, and several strings, are of any length
         # NumPy's scalars are values without axes.
         if not isinstance(value, np.ndarray | np.generic):
@@ -46,7 +53,7 @@ def check_fit(
             fits = len(value.shape) == len(shape) and all(
                 size in (None, found) for size, found in zip(shape, value.shape, strict=True)
             )
-            if fits and value.dtype.name == spec.dtype:
+            if fits and _name(value.dtype) == spec.dtype:
                 continue
             got = f"{value.dtype.name} {list(value.shape)}"
         sizes = [*([steps] if steps else []), *spec.shape]
