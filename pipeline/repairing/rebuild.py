@@ -88,6 +88,12 @@ class Rebuild:
             )
         shards = self._make() if needs else ()
         self.folder.move([f"{REPAIR_FOLDER}/{name}" for name in needs], needs)
+        # An engine may still run an earlier attempt's job, whose tasks write to the staging folder.
+        if again := find_damage(self.folder, self._info, needs):
+            raise BuildError(
+                f"{self.folder.root}: {next(iter(again))} changed while it was put in its place; run the same "
+                "command again"
+            )
         if DATASET_FILE in damage:  # last: it vouches for the others
             self.folder.write(DATASET_FILE, self.dataset.text)
         self.folder.delete([REPAIR_FOLDER])

@@ -75,17 +75,13 @@ def many_photos(photos) -> Path:
     return write_csv(photos / "many.csv", rows * 30)
 
 
-class Build:
-    """A ``pixelbeam build`` in a process of its own."""
+class Command:
+    """A command of ``pixelbeam`` in a process of its own."""
 
-    def __init__(self, manifest: str | Path, output: str | Path, schema: Path, *options: str):
+    def __init__(self, output: str | Path, *arguments: str):
         self.output = output
         self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "pixelbeam.pipeline.main", "build"),
-                *("--manifest", str(manifest), "--output", str(output), "--schema", str(schema)),
-                *("--splits", "train=0.8,val=0.2", *options),
-            ],
+            [sys.executable, "-m", "pixelbeam.pipeline.main", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -93,7 +89,7 @@ class Build:
         )
 
     def succeed(self) -> str:
-        """Waits for it and expects it to have published; returns what it said."""
+        """Waits for it and expects it to have done what it was told; returns what it said."""
         said, _ = self._process.communicate()
         assert self._process.returncode == 0, said
         return str(said)
@@ -113,26 +109,44 @@ class Build:
         return self._process.returncode
 
 
-@pytest.fixture
-def start_build(photos) -> Iterator[object]:
-    builds: list[Build] = []
+def build_arguments(
+    manifest: str | Path, output: str | Path, schema: Path, *options: str
+) -> list[str]:
+    """Those of a build of two splits."""
+    named = ["--manifest", str(manifest), "--output", str(output), "--schema", str(schema)]
+    return ["build", *named, "--splits", "train=0.8,val=0.2", *options]
 
-    def start(output, *options, manifest=None) -> Build:
-        manifest = manifest or photos / "photos.csv"
-        builds.append(Build(manifest, output, photos / "schema.yaml", *options))
-        return builds[-1]
+
+@pytest.fixture
+def start_command() -> Iterator[object]:
+    """Starts commands, each of which ends with the test."""
+    commands: list[Command] = []
+
+    def start(output, *arguments) -> Command:
+        commands.append(Command(output, *arguments))
+        return commands[-1]
 
     yield start
-    for build in builds:
-        if build.runs():
-            build.kill()
+    for command in commands:
+        if command.runs():
+            command.kill()
+
+
+@pytest.fixture
+def start_build(photos, start_command) -> object:
+    def start(output, *options, manifest=None) -> Command:
+        manifest, schema = manifest or photos / "photos.csv", photos / "schema.yaml"
+        return start_command(output, *build_arguments(manifest, output, schema, *options))
+
+    return start
 
 
 @pytest.fixture(scope="session")
 def local_photos(photos, tmp_path_factory) -> dict[str, bytes]:
     """What the local runner makes of the photographs, two shards a split."""
     output = tmp_path_factory.mktemp("local") / "out"
-    Build(photos / "photos.csv", output, photos / "schema.yaml", "--num_shards=2").succeed()
+    arguments = (photos / "photos.csv", output, photos / "schema.yaml", "--num_shards=2")
+    Command(output, *build_arguments(*arguments)).succeed()
     return contents(output)
 
 
@@ -140,7 +154,8 @@ def local_photos(photos, tmp_path_factory) -> dict[str, bytes]:
 def local_many_photos(photos, many_photos, tmp_path_factory) -> dict[str, bytes]:
     """What the local runner makes of the many photographs, twelve shards a split."""
     output = tmp_path_factory.mktemp("local") / "many"
-    Build(many_photos, output, photos / "schema.yaml", "--num_shards=12").succeed()
+    arguments = (many_photos, output, photos / "schema.yaml", "--num_shards=12")
+    Command(output, *build_arguments(*arguments)).succeed()
     return contents(output)
 
 

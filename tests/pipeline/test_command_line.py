@@ -12,8 +12,10 @@ from clips import clip_schema
 from pixelbeam.pipeline import command_line
 from pixelbeam.pipeline.command_line import _say, describe, run_command
 from pixelbeam.pipeline.commands.build import Built
+from pixelbeam.pipeline.commands.repair import Repaired
 from pixelbeam.pipeline.commands.verify import Fault, Verified
 from pixelbeam.pipeline.main import main
+from pixelbeam.pipeline.output.kept import Call
 from pixelbeam.pipeline.output.state import OutputState
 from pixelbeam.schemas import ClassLabel, DatasetInfo, Int64, Schema
 from pixelbeam.schemas.dataset.info import FileInfo, RejectsInfo, ShardFile, ShardInfo, SplitInfo
@@ -403,3 +405,41 @@ def test_what_was_built_is_described():
     assert "  rejects   none\n" in describe(built(looked_in="x"), "out")
     bare = built(rejects=RejectsInfo(count=1, by_reason={"bad": 1}))
     assert "rejects.jsonl\n  classes" in describe(bare, "out")
+
+
+@pytest.mark.parametrize(
+    ("repaired", "lines"),
+    [
+        (Repaired(1200, {}, (), 3.0), ["out: whole: 1,200 files, nothing to repair"]),
+        (
+            Repaired(1200, {"a": "missing"}, (), 3.0, ("x\n",)),
+            [
+                "out: repaired: 1 of 1,200 files in 3.0 s, each again as it was published",
+                "  remark    x\\n is no file of this dataset",
+            ],
+        ),
+        (
+            Repaired(12, {"a": "missing", "b": "missing"}, ("a", "b"), 90.0),
+            [
+                "out: repaired: 2 of 12 files in 2 min, each again as it was published",
+                "  built     2 shards",
+            ],
+        ),
+    ],
+)
+def test_what_a_repair_did_is_said(capsys, monkeypatch, repaired, lines):
+    asked = []
+
+    def repair(directory, call, *, accept, threads, beam_options, console):
+        asked.append((directory, call, accept, threads))
+        return repaired
+
+    monkeypatch.setattr(command_line, "repair", repair)
+    assert run_command(["repair", "out"], False) == 0
+    assert capsys.readouterr().out.splitlines() == lines
+    given = ["--manifest=m", "--labels=l", "--image_root=i", "--max_rejects=3", "--threads=2"]
+    assert run_command(["repair", "out", *given, "--accept"], False) == 0
+    assert asked == [
+        ("out", Call(), False, 0),
+        ("out", Call("m", "l", "i", "3"), True, 2),
+    ]

@@ -434,3 +434,22 @@ def test_remarks_are_no_faults(dataset, monkeypatch, capsys):
     assert (verified.faults, verified.remarks) == ([], [said])
     assert main(["verify", "--quick", str(dataset)]) == 0
     assert capsys.readouterr().out.splitlines()[0] == f"remark: {said}"
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"{")])
+def test_without_dataset_json_the_repair_is_named_where_it_can_do_something(dataset, damage):
+    damage(dataset / "dataset.json")
+    hint = f"; `pixelbeam repair {dataset}` puts a copy of it in its place"
+    with pytest.raises(DatasetError) as caught:
+        verify(str(dataset))
+    assert str(caught.value).startswith(f"{dataset}: ")
+    assert str(caught.value).endswith(hint)
+    (dataset / ".pixelbeam" / "command.json").write_text("{}")
+    if not (dataset / "dataset.json").exists():  # the copy may be of what lay here before
+        with pytest.raises(DatasetError) as caught:
+            verify(str(dataset))
+        assert "run the same `pixelbeam build` command again" in str(caught.value)
+    shutil.rmtree(dataset / ".pixelbeam")
+    with pytest.raises(DatasetError) as caught:
+        verify(str(dataset))
+    assert "repair" not in str(caught.value)

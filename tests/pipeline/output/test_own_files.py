@@ -22,6 +22,8 @@ STATE = [
     ".pixelbeam/shards/train-00000-of-00002.json",
 ]
 SOURCES = ".pixelbeam/sources/train-00000-of-00002.json"
+KEPT = [".pixelbeam/published/call.json", ".pixelbeam/published/dataset.json"]
+REPAIR = ".pixelbeam/repair/train-00000-of-00002.h5"
 
 
 @pytest.mark.parametrize(
@@ -65,11 +67,12 @@ def files(root):
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
 
 
-def test_the_state_is_cleared_but_for_the_notes_on_sources(tmp_path):
-    output = fill(tmp_path, [*STATE, SOURCES, ".pixelbeam/lock", "dataset.json", *SHARDS])
+def test_the_state_is_cleared_but_for_what_is_of_the_published_dataset(tmp_path):
+    kept = [*KEPT, SOURCES, REPAIR]
+    output = fill(tmp_path, [*STATE, *kept, ".pixelbeam/lock", "dataset.json", *SHARDS])
     assert has_state(output)
     clear_state(output)
-    assert files(tmp_path) == sorted([SOURCES, "dataset.json", *SHARDS])
+    assert files(tmp_path) == sorted([*kept, "dataset.json", *SHARDS])
     assert not has_state(output)
 
 
@@ -79,6 +82,7 @@ def test_the_state_is_cleared_but_for_the_notes_on_sources(tmp_path):
         ([], False),
         ([SOURCES], False),
         ([".pixelbeam/lock"], False),
+        ([*KEPT, REPAIR], False),
         *(([name], True) for name in STATE),
     ],
 )
@@ -99,7 +103,7 @@ def test_the_command_is_the_last_of_the_state_to_go(tmp_path, monkeypatch):
 def test_a_build_is_removed_and_nothing_else(tmp_path):
     own = ["dataset.json", "feature_description.py", "rejects.jsonl", "train.h5", *SHARDS]
     others = ["thesis.tex", "val.h5", "folder/train-00000-of-00002.h5"]
-    output = fill(tmp_path, [*own, *others, *STATE, SOURCES])
+    output = fill(tmp_path, [*own, *others, *STATE, SOURCES, *KEPT, REPAIR])
     remove_build(output)
     assert files(tmp_path) == sorted(others)
 
