@@ -120,6 +120,7 @@ class BuildOptions:
             )
         if self.index not in INDEXES:
             raise OptionError(f"--index: got {self.index!r}, expected {' or '.join(INDEXES)}")
+        self.twins.check(self.schema, self.index, self.splits)
         if self.threads < 0:
             raise OptionError(
                 f"--threads: got {self.threads}, expected 1 or more (0: chosen by runner)"

@@ -108,7 +108,8 @@ class Reject(Exception):
     """One row cannot become a record; two that say the same are equal.
 
     Attributes:
-        stage: where it was found: ``read``, ``join``, ``split``, ``load``, ``decode`` or ``encode``.
+        stage: where it was found: ``read``, ``join``, ``split``, ``duplicate``, ``load``, ``decode`` or
+            ``encode``.
         reason: a stable code in snake_case that tools may count, such as ``truncated_image``.
         message: a sentence for a person, with what was got and what was expected.
         feature: the feature's name, empty when the row as a whole is at fault.

@@ -14,11 +14,12 @@ from apache_beam.transforms.window import GlobalWindows
 from ..schemas.dataset.file_names import SPLIT_NAME
 from ..schemas.errors import OptionError, Reject
 from .contradictions import LabelBlock, LabelCollector
+from .duplicates.known_twins import KnownTwins
 from .row_order import order_of, pack_row, stable_hash
 from .rows import ManifestRow, RejectedRow, RowFormat, reject_row
 from .values.array_order import ArrayOrder
 
-__all__ = ["ALL_TRAIN", "AssignSplits", "SplitRows", "Splits", "assign_split"]
+__all__ = ["ALL_TRAIN", "AssignSplits", "SplitRows", "Splits", "assign_split", "split_point"]
 
 ALL_TRAIN = (("train", 1.0),)
 """What ``Splits.fractions`` is where nobody has asked for any: this very tuple, not one that is equal."""
@@ -129,7 +130,12 @@ class Splits:
 
 
 def assign_split(
-    splits: Splits, seed: int, row_format: RowFormat, row: ManifestRow, key: str | None = None
+    splits: Splits,
+    seed: int,
+    row_format: RowFormat,
+    row: ManifestRow,
+    key: str | None = None,
+    known: KnownTwins | None = None,
 ) -> str:
     """The split of a row.
 
@@ -139,6 +145,7 @@ def assign_split(
         row_format: what the row's cells are.
         row: the row.
         key: the row's key, where it is known already.
+        known: which keys or groups share a split with others.
 
     Raises:
         Reject: stage ``split``: the split's or the group's column is empty (``missing_value``), or names
@@ -155,18 +162,30 @@ def assign_split(
     # Nothing to decide, so not even a hash for each row.
     if len(splits.fractions) == 1:
         return splits.fractions[0][0]
+    point = split_point(splits, seed, row_format, row, key)
+    if known is not None:
+        point = known.point(point)
+    for name, bound in _bounds(splits.fractions):
+        if point < bound:
+            return name
+    # Fractions add up to 1 only nearly, so the last bound may lie a little under the range's end.
+    return splits.fractions[-1][0]
+
+
+def split_point(
+    splits: Splits, seed: int, row_format: RowFormat, row: ManifestRow, key: str | None = None
+) -> int:
+    """The hash from which a row's split is chosen, of its group or key: eight bytes.
+
+    Args and errors are those of ``assign_split``.
+    """
     if splits.group_by:
         group = _text(row_format.cell(row, splits.group_by), splits.group_by)
     elif row.window is not None:
         group = row.window.clip  # so that no frame is in two splits
     else:
         group = row_format.key(row) if key is None else key
-    point = int.from_bytes(stable_hash(seed, "split", group), "big")
-    for name, bound in _bounds(splits.fractions):
-        if point < bound:
-            return name
-    # Fractions add up to 1 only nearly, so the last bound may lie a little under the range's end.
-    return splits.fractions[-1][0]
+    return int.from_bytes(stable_hash(seed, "split", group), "big")
 
 
 @cache
@@ -212,14 +231,16 @@ class AssignSplits(beam.PTransform):
         row_format: RowFormat,
         collector: LabelCollector | None = None,
         array_order: ArrayOrder | None = None,
+        known: beam.PCollection[KnownTwins] | None = None,
     ):
         super().__init__()
-        self._collects = collector is not None
+        self._collects, self._known = collector is not None, known
         self._do_fn = _AssignSplitFn(splits, seed, row_format, collector, array_order)
 
     def expand(self, rows: beam.PCollection[ManifestRow]) -> SplitRows:
         """Wires ``assign_split``."""
-        assign = beam.ParDo(self._do_fn).with_output_types(tuple[str, list[bytes]])
+        known = () if self._known is None else (beam.pvalue.AsSingleton(self._known),)
+        assign = beam.ParDo(self._do_fn, *known).with_output_types(tuple[str, list[bytes]])
         outputs = rows | "AssignSplit" >> assign.with_outputs("rejects", "labels", main="rows")
         labels = outputs.labels if self._collects else None
         return SplitRows(outputs.rows, outputs.rejects, labels)
@@ -250,11 +271,13 @@ class _AssignSplitFn(beam.DoFn):
         self._bytes = 0
 
     def process(
-        self, row: ManifestRow
+        self, row: ManifestRow, known: KnownTwins | None = None
     ) -> Iterator[tuple[str, list[bytes]] | beam.pvalue.TaggedOutput]:
         key = self._row_format.key(row)
         try:
-            split = assign_split(self._splits, self._seed, self._row_format, row, key)
+            split = assign_split(self._splits, self._seed, self._row_format, row, key, known)
+            if known is not None and (repeated := known.reject_of(row)) is not None:
+                raise repeated
         except Reject as reject:
             yield beam.pvalue.TaggedOutput("rejects", reject_row(self._row_format, row, reject))
             return

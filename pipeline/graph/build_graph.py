@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
 import apache_beam as beam
 
+from ...schemas.images.hash_bands import HashBands
 from ...transforms.clips.frame_accounting import count_lost
 from ...transforms.contradictions import LabelCollector
 from ...transforms.duplicates.find_duplicates import DuplicateSearch, FindDuplicates
+from ...transforms.duplicates.fingerprints import Buckets
+from ...transforms.duplicates.hash_rows import HashRows, RowHasher
+from ...transforms.duplicates.known_twins import FindRepeated, JoinTwins, KnownTwins, RowNumbers
 from ...transforms.rejects import WriteRejects, early_dropped_path
-from ...transforms.rows import RowsRead
+from ...transforms.rows import ManifestRow, RowsRead
 from ...transforms.shards.assign_shards import AssignShards
 from ...transforms.shards.build_shards import BuildShards
 from ...transforms.shards.find_records import FindRecords
 from ...transforms.shards.plan import Plan
 from ...transforms.shards.plan_shards import Planner, PlanShards
 from ...transforms.shards.shard_result import ShardResult
-from ...transforms.splits import AssignSplits, SplitRows
+from ...transforms.splits import AssignSplits, SplitRows, split_point
 from ...transforms.values.array_order import ArrayOrder
 from .job import BuildJob
 from .read_rows import ReadRows
@@ -78,8 +83,28 @@ def _read(
         row_format,
         collector,
         ArrayOrder(tuple(options.schema.features.values()), row_format, job.inputs),
+        _know_twins(read.rows, job),
     )
     return read, read.rows | "AssignSplits" >> assign
+
+
+def _know_twins(
+    rows: beam.PCollection[ManifestRow], job: BuildJob
+) -> beam.PCollection[KnownTwins] | None:
+    """Looks for twins before rows are split, where that decides something."""
+    options, row_format = job.options, job.row_format
+    if job.twins is None or job.twins.handling == "report":
+        return None
+    bands = None if job.twins.distance is None else HashBands(job.twins.distance)
+    buckets = Buckets(bands, job.about_rows)
+    numbers = RowNumbers(tuple(sorted(job.manifest_files)))
+    joins = job.twins.handling == "group"
+    number = partial(split_point, options.splits, options.seed, row_format) if joins else numbers
+    hasher = RowHasher(job.encoder, job.manifest_root, number, buckets)
+    hashed = rows | "HashRows" >> HashRows(hasher, job.threads, options.row_timeout)
+    if joins:
+        return hashed | "JoinTwins" >> JoinTwins(buckets, job.output)
+    return hashed | "FindRepeated" >> FindRepeated(numbers, buckets)
 
 
 def _build(

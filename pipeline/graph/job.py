@@ -32,6 +32,8 @@ from .read_rows import row_format_of
 
 __all__ = ["BuildJob", "open_job"]
 
+_ROW_BYTES = 40
+
 
 @dataclass(frozen=True, slots=True)
 class BuildJob:
@@ -91,6 +93,12 @@ class BuildJob:
         options = self.options
         reads_files = any(feature.reads_files for feature in options.schema.features.values())
         return options.twins if options.index != "none" and reads_files else None
+
+    @property
+    def about_rows(self) -> int:
+        """How many rows there are, by the size of the manifests; good for an order of magnitude."""
+        known = (file.content for file in self.manifest_files.values())
+        return sum(file.get("files", file.get("bytes", 0) // _ROW_BYTES) for file in known)
 
     @property
     def row_format(self) -> RowFormat:
@@ -168,6 +176,7 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
     output = absolute(options.output)
     manifests = open_manifests(options.manifest, output)
     labels = open_manifest(options.labels, output) if options.labels else None
+    # The options check themselves again: where the manifest declares splits, twins cannot share one.
     options = replace(options, splits=_splits_of(options, manifests))
     for manifest in manifests:
         _check_image_root(options, manifest, labels)

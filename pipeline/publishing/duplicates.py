@@ -11,6 +11,7 @@ from ...schemas.dataset.file_names import DUPLICATES_FILE
 from ...schemas.dataset.info import DuplicatesInfo, ShardFile
 from ...schemas.errors import BuildError
 from ...transforms.duplicates.find_duplicates import findings_path, num_findings_files
+from ...transforms.duplicates.known_twins import JOINED_FILE
 from ...transforms.duplicates.search import Kind
 from ...transforms.shards.plan import Plan
 from ...transforms.storage.output_folder import Folder
@@ -51,10 +52,12 @@ def publish_duplicates(output: Folder, plan: Plan, twins: TwinOptions) -> Duplic
                     records[record["split"], other["split"], twin["kind"]] += 1
                     counts["same_source"] += twin["kind"] == "exact" and _is_same(record, other)
         listed = output.publish(path, DUPLICATES_FILE) if records else None
+    joined = output.read(JOINED_FILE) if twins.handling == "group" else None
     return DuplicatesInfo(
         distance=twins.distance,
         records=_nest(records),
         **counts,
+        **(json.loads(joined) if joined is not None else {}),
         file=ShardFile(**asdict(listed)) if listed else None,
     )
 

@@ -32,6 +32,7 @@ from ...schemas.dataset.statistics import add_summaries
 from ...schemas.errors import BuildError, ManifestError, TooManyRejects
 from ...schemas.features import kind_versions
 from ...schemas.schema import Schema
+from ...transforms.duplicates.known_twins import DUPLICATE
 from ...transforms.rejects import EARLY_REJECT_FILES, early_rejects_path
 from ...transforms.shards.library_versions import codec_versions
 from ...transforms.shards.plan import PLAN_FILE, Plan
@@ -212,8 +213,10 @@ def _refusal(max_rejects: MaxRejects, by_reason: Counter[str], rows: int) -> str
             "the manifest has no rows, expected at least one; nothing was published"
         )
     total = by_reason.total()
-    if not max_rejects.allows(total, rows):
-        return f"{total:,} of {rows:,} rows were rejected, more than --max_rejects {max_rejects}"
+    # Twins are left out because somebody asked for it: that is not a fault of the rows.
+    faulty = total - by_reason[DUPLICATE]
+    if not max_rejects.allows(faulty, rows):
+        return f"{faulty:,} of {rows:,} rows were rejected, more than --max_rejects {max_rejects}"
     return f"all {rows:,} rows were rejected" if total == rows else ""  # a dataset without a record
 
 

@@ -194,6 +194,8 @@ class DuplicatesInfo(_OptionalKeys):
             path: the file is listed twice.
         plain: values whose perceptual hash says too little to compare it, such as of images of one colour.
         not_compared: pairs of hashes that were left out since too many others are alike.
+        joined: where twins share a split: how many keys, or groups, went with another one for it.
+        not_joined: likewise: links between twins that were too far from each other to be followed.
         file: the list, a line for each record and split that is counted in ``records``.
     """
 
@@ -202,6 +204,8 @@ class DuplicatesInfo(_OptionalKeys):
     same_source: _Count = 0
     plain: _Count = 0
     not_compared: _Count = 0
+    joined: _Count | None = None
+    not_joined: _Count | None = None
     file: ShardFile | None = None
 
     @property

@@ -14,12 +14,15 @@ from pixelbeam.pipeline.commands.repair import repair
 from pixelbeam.pipeline.commands.verify import verify
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.pipeline.twins import TwinOptions
+from pixelbeam.schemas import Schema
 from pixelbeam.schemas.dataset.info import DatasetInfo
+from pixelbeam.schemas.errors import OptionError, TooManyRejects
 from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.splits import Splits
-from support import IMAGE_SCHEMA, contents, dataset_json, make_image, write_csv
+from support import IMAGE_SCHEMA, contents, dataset_json, make_image, rejects_of, write_csv
 
 BY_COLUMN = Splits(column="split")
+NO_IMAGES = Schema.from_dict({"features": {"label": {"type": "string", "source": "label"}}})
 
 
 @pytest.fixture(scope="module")
@@ -205,3 +208,198 @@ def test_a_manifest_for_each_split(build_twins, twins, tmp_path):
         "val": {"train": {"exact": 2}, "val": {"exact": 1}},
     }
     assert found["same_source"] in (1, 2)
+
+
+FRACTIONS = Splits((("train", 0.5), ("val", 0.5)))
+
+
+def keys_by_split(out):
+    import pyarrow.parquet as pq
+
+    return {
+        row["key"]: row["split"]
+        for path in (out / "index").glob("*.parquet")
+        for row in pq.read_table(path).to_pylist()
+    }
+
+
+def test_all_but_the_first_of_twins_are_rejected(build_twins):
+    out = build_twins(twins=TwinOptions(handling="reject"), max_rejects=MaxRejects(count=0))
+    rejects = {
+        reject["values"]["path"]: (reject["stage"], reject["reason"], reject["message"].partition(",")[0])
+        for reject in rejects_of(out)
+    }  # fmt: skip
+    assert {path: said[:2] for path, said in rejects.items()} == dict.fromkeys(
+        ("copy.png", "leak.png", "encoded.jpg", "turned.png", "./09.png"),
+        ("duplicate", "duplicate"),
+    )
+    assert rejects["copy.png"][2] == "the same file as rows.csv:2"
+    assert rejects["./09.png"][2] == "the same file as rows.csv:11"
+    assert rejects["encoded.jpg"][2] == "like rows.csv:3"
+    assert rejects["turned.png"][2] == "mirrored"
+    info = dataset_json(out)
+    assert (info["rows"], info["rejects"]["by_reason"]) == (19, {"duplicate": 5})
+    assert info["duplicates"]["records"] == {}
+    assert info["command"]["on_duplicates"] == "reject"
+    assert verify(str(out)).faults == []
+
+
+def test_other_rejects_count_beside_twins(build_twins, twins, tmp_path):
+    rows = [("00.png", "a", "train"), ("copy.png", "a", "val"), ("gone.png", "a", "train")]
+    manifest = write_csv(tmp_path / "few.csv", rows, ("path", "label", "split"))
+    few = {"manifest": str(manifest), "image_root": str(twins)}
+    reject = TwinOptions(handling="reject")
+    with pytest.raises(
+        TooManyRejects, match="1 of 3 rows were rejected, more than --max_rejects 0"
+    ):
+        build_twins(**few, twins=reject, max_rejects=MaxRejects(count=0))
+    out = build_twins("other", **few, twins=reject, max_rejects=MaxRejects(count=1))
+    by_reason = dataset_json(out)["rejects"]["by_reason"]
+    assert by_reason == {"duplicate": 1, "file_not_found": 1}
+
+
+def test_twins_share_a_split(build_twins):
+    together = [("00.png", "copy.png"), ("03.png", "leak.png"), ("01.png", "encoded.jpg")]
+    together += [("02.png", "turned.png")]
+    apart = keys_by_split(build_twins("apart", splits=FRACTIONS))
+    assert any(apart[one] != apart[other] for one, other in together)
+    out = build_twins(splits=FRACTIONS, twins=TwinOptions(handling="group"))
+    splits = keys_by_split(out)
+    assert all(splits[one] == splits[other] for one, other in together)
+    # All others stay where they were: red and blue have no structure, and are no twins.
+    others = splits.keys() - {name for pair in together for name in pair}
+    assert {key: splits[key] for key in others} == {key: apart[key] for key in others}
+    found = dataset_json(out)["duplicates"]
+    assert {split for split, others in found["records"].items() if others.keys() - {split}} == set()
+    assert (found["joined"], found["not_joined"]) == (4, 0)
+    assert dataset_json(out)["command"]["on_duplicates"] == "group"
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory) -> Path:
+    """``rows.csv`` of 12 pictures, each mixed with noise a little more than the one before it."""
+    folder = tmp_path_factory.mktemp("chain")
+    make_image(folder / "one.png", 1)
+    make_image(folder / "other.png", 40)
+    with Image.open(folder / "one.png") as one, Image.open(folder / "other.png") as other:
+        for number in range(30):
+            mixed = Image.blend(
+                one.convert("RGB"), other.convert("RGB").resize(one.size), number / 29
+            )
+            mixed.save(folder / f"{number:02d}.png")
+    write_csv(folder / "rows.csv", [(f"{number:02d}.png", "a") for number in range(30)])
+    return folder
+
+
+def test_twins_of_twins_share_a_split(build_twins, chain):
+    settings = {"manifest": str(chain / "rows.csv"), "splits": FRACTIONS}
+    before = dataset_json(build_twins("before", **settings))["duplicates"]["records"]
+    assert {*before["train"], *before["val"]} == {"train", "val"}
+    out = build_twins(**settings, twins=TwinOptions(handling="group"))
+    found = dataset_json(out)["duplicates"]
+    assert found["not_joined"] == 0
+    assert all(others.keys() == {split} for split, others in found["records"].items())
+    # It is a chain: the ends are no twins, but some way between them is all twins.
+    assert len(set(keys_by_split(out).values())) == 2 or found["joined"] == 29
+
+
+def test_groups_are_joined_as_a_whole(build_twins, twins, tmp_path):
+    rows = [
+        ("00.png", "a", "x"),
+        ("04.png", "a", "x"),
+        ("copy.png", "a", "y"),
+        ("05.png", "a", "y"),
+    ]
+    rows += [(f"{n:02d}.png", "a", f"alone {n}") for n in range(6, 12)]
+    manifest = write_csv(tmp_path / "groups.csv", rows, ("path", "label", "who"))
+    for seed in range(4):
+        out = build_twins(
+            str(seed), manifest=str(manifest), image_root=str(twins), seed=seed,
+            splits=Splits(FRACTIONS.fractions, group_by="who"), twins=TwinOptions(handling="group"),
+        )  # fmt: skip
+        splits = keys_by_split(out)
+        assert len({splits[name] for name in ("00.png", "04.png", "copy.png", "05.png")}) == 1
+        assert dataset_json(out)["duplicates"]["joined"] == 1
+
+
+@pytest.mark.parametrize("handling", ["reject", "group"])
+def test_what_is_done_about_twins_depends_on_no_thread_or_process(handling, build_twins):
+    settings = {"twins": TwinOptions(handling=handling), "splits": FRACTIONS}
+    expected = contents(build_twins("a", threads=1, **settings))
+    mode = PipelineOptions(["--direct_running_mode=multi_processing", "--direct_num_workers=2"])
+    assert contents(build_twins("b", mode, threads=4, **settings)) == expected
+
+
+@pytest.mark.parametrize("handling", ["reject", "group"])
+def test_a_build_without_some_twins_goes_on_after_a_kill(handling, build_twins, monkeypatch):
+    settings = {"twins": TwinOptions(handling=handling), "splits": FRACTIONS}
+    expected = contents(build_twins("whole", **settings))
+    from pixelbeam.transforms.shards.shard_task import ShardTask
+
+    run = ShardTask.run
+
+    def die_at_val(task, name, *rest):
+        if name.startswith("val"):
+            raise RuntimeError("out of memory")
+        return run(task, name, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ShardTask, "run", die_at_val)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            build_twins("killed", **settings)
+    assert contents(build_twins("killed", **settings)) == expected
+
+
+@pytest.mark.parametrize("handling", ["reject", "group"])
+def test_a_damaged_shard_without_some_twins_is_made_again(handling, build_twins):
+    out = build_twins(twins=TwinOptions(handling=handling), splits=FRACTIONS)
+    expected = contents(out)
+    (out / "val-00001-of-00002.tfrecord").unlink()
+    assert repair(str(out)).shards == ("val-00001-of-00002",)
+    assert contents(out) == expected
+
+
+def test_images_in_the_manifest_are_hashed_too(build_twins, twins, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = ["00.png", "04.png", "copy.png", "05.png"]
+    cells = [(twins / name).read_bytes() for name in names]
+    table = pa.table({"path": cells, "label": ["a"] * 4})
+    pq.write_table(table, tmp_path / "rows.parquet", row_group_size=2)
+    out = build_twins(
+        manifest=str(tmp_path / "rows.parquet"), splits=Splits(), twins=TwinOptions(handling="reject")
+    )  # fmt: skip
+    assert [reject["row"] for reject in rejects_of(out)] == [3]
+
+
+def test_class_folders_are_hashed_too(build_twins, twins, tmp_path):
+    for name, label in (("00", "cat"), ("copy", "dog"), ("05", "dog")):
+        (tmp_path / "classes" / label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(twins / f"{name}.png", tmp_path / "classes" / label)
+    out = build_twins(
+        manifest=str(tmp_path / "classes"), splits=Splits(), twins=TwinOptions(handling="reject")
+    )
+    assert [reject["key"] for reject in rejects_of(out)] == ["dog/copy.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"splits": BY_COLUMN}, "without two fractions or more in --splits"),
+        ({"splits": Splits()}, "without two fractions or more in --splits"),
+        ({"splits": FRACTIONS, "index": "none"}, "beside --index none, expected an index"),
+        ({"splits": FRACTIONS, "schema": NO_IMAGES}, "for a schema without images a row"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(options, said, build_twins):
+    with pytest.raises(OptionError, match=f"--on_duplicates: got 'group' {said}"):
+        build_twins(twins=TwinOptions(handling="group"), **options)
+
+
+def test_manifests_for_each_split_declare_the_splits(build_twins, twins):
+    manifests = f"train={twins}/rows.csv,val={twins}/rows.csv"
+    with pytest.raises(
+        OptionError, match="with splits that are declared, expected report, or reject"
+    ):
+        build_twins(manifest=manifests, splits=Splits(), twins=TwinOptions(handling="group"))

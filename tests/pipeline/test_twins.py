@@ -31,6 +31,40 @@ def test_only_what_is_not_so_by_default_is_part_of_the_command():
     assert TwinOptions().describe() == {}
     assert TwinOptions(2).describe() == {"duplicate_distance": 2}
     assert TwinOptions(None).describe() == {"duplicate_distance": "none"}
+    assert TwinOptions(handling="group").describe() == {"on_duplicates": "group"}
+
+
+@pytest.mark.parametrize("options", [TwinOptions(), TwinOptions(None, "reject"), TwinOptions(0)])
+def test_options_come_back_from_a_command(options):
+    assert TwinOptions.recall(options.describe()) == options
+
+
+def test_what_is_done_about_twins_is_one_of_three():
+    assert parse("--on_duplicates=reject") == TwinOptions(4, "reject")
+    assert parse("--on_duplicates=reject", "--duplicate_distance=none") == TwinOptions(
+        None, "reject"
+    )
+    with pytest.raises(
+        OptionError, match="--on_duplicates: got 'drop', expected one of report, reject, group"
+    ):
+        parse("--on_duplicates=drop")
+
+
+def test_that_no_twin_is_in_two_splits_is_told_where_it_was_asked_for():
+    records = {"val": {"val": {"exact": 2}}}
+    grouped = DuplicatesInfo(distance=4, records=records, joined=1200, not_joined=0)
+    assert list(describe_twins(grouped, "out")) == [
+        "  grouped   1,200 keys went to the split of a twin; no record has a twin in another split",
+        "  twins     2 records have one before them in their split (2 exact)",
+        "            out/duplicates.jsonl",
+    ]
+    leaking = {"train": {"val": {"near": 1}}, "val": {"train": {"near": 1}}}
+    failed = DuplicatesInfo(distance=4, records=leaking, joined=1, not_joined=3)
+    assert list(describe_twins(failed, "out"))[:2] == [
+        "  grouped   1 key went to the split of a twin",
+        "            3 links of twins of twins were too long to follow",
+    ]
+    assert len(list(describe_twins(DuplicatesInfo(joined=0, not_joined=0), "out"))) == 1
 
 
 def test_twins_are_told_within_splits_and_between_them():

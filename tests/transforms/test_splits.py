@@ -13,9 +13,10 @@ from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import OptionError, Reject
 from pixelbeam.transforms import contradictions
 from pixelbeam.transforms import splits as module
+from pixelbeam.transforms.duplicates.known_twins import KnownTwins
 from pixelbeam.transforms.row_order import order_of, pack_row
 from pixelbeam.transforms.rows import ManifestRow, RejectedRow, RowFormat, Window
-from pixelbeam.transforms.splits import AssignSplits, Splits, assign_split
+from pixelbeam.transforms.splits import AssignSplits, Splits, assign_split, split_point
 from pixelbeam.transforms.values.arrays.array_files import ArrayBlock
 
 FORMAT = RowFormat(("path", "person", "split"), "path")
@@ -291,3 +292,51 @@ def test_a_long_name_is_cut():
         Splits((("a" * 121, 1.0),))
     with pytest.raises(Reject, match=f"got '{'b' * 80}', expected a letter"):
         assign_split(Splits(column="split"), 0, FORMAT, row(1, split="b" * 101))
+
+
+class _Known(KnownTwins):
+    """Row 3 is left out; row 2 goes where row 1 does."""
+
+    def reject_of(self, row):
+        return Reject("duplicate", "duplicate", "like m.csv:1") if row.row == 3 else None
+
+    def point(self, point):
+        one, two = (split_point(HALVES, 0, FORMAT, row(n)) for n in (1, 2))
+        return one if point == two else point
+
+
+HALVES = Splits((("a", 0.5), ("b", 0.5)))
+
+
+def test_a_key_goes_to_the_split_of_the_one_that_stands_for_it():
+    alone = [assign_split(HALVES, 0, FORMAT, row(n)) for n in range(9)]
+    together = [assign_split(HALVES, 0, FORMAT, row(n), known=_Known()) for n in range(9)]
+    assert alone[1] != alone[2]
+    assert together == [*alone[:2], alone[1], *alone[3:]]
+
+
+def test_the_point_of_a_row_is_that_of_its_group_or_clip():
+    grouped = Splits(HALVES.fractions, group_by="person")
+    assert split_point(grouped, 0, FORMAT, row(1)) == split_point(grouped, 0, FORMAT, row(2))
+    assert split_point(HALVES, 0, FORMAT, row(1)) == split_point(
+        HALVES, 0, FORMAT, row(9), key="1.jpg"
+    )
+    assert split_point(HALVES, 0, FORMAT, row(1)) != split_point(HALVES, 1, FORMAT, row(1))
+
+
+def test_rows_that_are_known_as_twins_are_rejects():
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        known = pipeline | "Known" >> beam.Create([_Known()])
+        split = (
+            pipeline
+            | beam.Create([row(n) for n in range(5)])
+            | AssignSplits(HALVES, 0, FORMAT, known=known)
+        )
+        expected = Reject("duplicate", "duplicate", "like m.csv:1")
+        assert_that(
+            split.rejects | beam.Map(lambda r: (r.row, r.reject)), equal_to([(3, expected)])
+        )
+        counts = (
+            split.rows | beam.MapTuple(lambda name, block: len(block)) | beam.CombineGlobally(sum)
+        )
+        assert_that(counts, equal_to([4]), label="Rows")

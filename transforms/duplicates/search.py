@@ -13,12 +13,24 @@ from ...schemas.images.hash_bands import HashBands, count_bits, differ_in_all, m
 from .fingerprints import CONTENT_ENTRY, HASH_ENTRY
 from .record_numbers import RecordNumbers, Records
 
-__all__ = ["PAIR", "Classes", "Kind", "Nearest", "Pairs", "find_equal", "find_near"]
+__all__ = [
+    "PAIR",
+    "Classes",
+    "Kind",
+    "Links",
+    "Nearest",
+    "Pairs",
+    "find_equal",
+    "find_near",
+    "link_equal",
+    "link_near",
+]
 
 PAIR = np.dtype([("record", "<u8"), ("twin", "<u8"), ("kind", "u1"), ("distance", "u1")])
 """A record and one that it is a twin of."""
 
 Pairs = NDArray[np.void]
+Links = NDArray[np.uint64]
 Indices = NDArray[np.int64]
 
 _WINDOW = 256
@@ -69,6 +81,12 @@ class Classes:
                 differs[1:] |= key[order[1:]] != key[order[:-1]]
         starts = np.flatnonzero(differs)
         return cls(records[order], np.append(starts, len(records))), order[starts]
+
+    def links(self) -> Links:
+        """Each record but the first of its class, beside the first."""
+        firsts = np.repeat(self.records[self.starts[:-1]], self.sizes)
+        linked = np.stack([firsts, self.records], axis=1)
+        return linked[firsts != self.records]
 
     def firsts(self, numbers: RecordNumbers) -> Classes:
         """The first record of each split in each class."""
@@ -166,6 +184,28 @@ def find_near(
         for one, other in ((left, right), (right, left)):
             nearest.add(_pair_up(found.classes, firsts, one, other, kinds, distances))
     return nearest.take(), found.not_compared
+
+
+def link_equal(blocks: Iterable[bytes]) -> Links:
+    """Links ``[n, 2]`` between records of equal content in a bucket: each has a way to each of its twins.
+
+    Args:
+        blocks: as ``find_equal`` takes them.
+    """
+    entries = np.frombuffer(b"".join(blocks), CONTENT_ENTRY)
+    high, low = entries["content"].T
+    classes, _ = Classes.sorted(entries["record"], high, low)
+    return classes.links()
+
+
+def link_near(blocks: Iterable[bytes], bands: HashBands, band: int) -> Iterator[Links]:
+    """The same between records in a bucket whose hashes are near; arguments are those of ``find_near``."""
+    entries = np.frombuffer(b"".join(blocks), HASH_ENTRY)
+    found = _HashClasses(entries["hash"], entries["record"], bands, band)
+    yield found.classes.links()
+    firsts = found.classes.records[found.classes.starts[:-1]]
+    for left, right, _ in found.near():
+        yield np.stack([firsts[left], firsts[right]], axis=1)
 
 
 class _HashClasses:

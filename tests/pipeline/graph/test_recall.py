@@ -31,6 +31,10 @@ CASES = {
     "trust": {"allow_outside": True, "row_timeout": 2.5},
     "clips": {"schema": CLIPS},
     "near twins": {"twins": TwinOptions(2)},
+    "twins in one split": {
+        "twins": TwinOptions(handling="group"),
+        "splits": Splits((("train", 0.75), ("val", 0.25))),
+    },
     "equal files alone": {"twins": TwinOptions(None)},
 }
 

@@ -57,6 +57,17 @@ def test_where_there_are_no_twins_there_is_no_list(tmp_path):
     assert not (tmp_path / "duplicates.jsonl").exists()
 
 
+def test_what_was_joined_is_told_where_twins_share_a_split(tmp_path):
+    folder = Folder(str(tmp_path))
+    write(folder, 0, 0)
+    write(folder, 1, 0)
+    folder.write(".pixelbeam/joined.json", b'{"joined": 3, "not_joined": 1}')
+    found = publish_duplicates(folder, PLAN, TwinOptions(handling="group"))
+    assert (found.joined, found.not_joined) == (3, 1)
+    # One of an earlier attempt says nothing.
+    assert publish_duplicates(folder, PLAN, TwinOptions()).joined is None
+
+
 def test_a_file_that_is_missing_is_an_error(tmp_path):
     folder = Folder(str(tmp_path))
     write(folder, 0, 0)
