@@ -114,7 +114,9 @@ def repair(
             strays = tuple(name for name in others if is_ours(name, names))
             seconds = time.monotonic() - started
             return Repaired(len(info.files) + 1, damage, shards, seconds, strays)
-    built = build(replace(options, overwrite=True), beam_options, console)
+    # What is whole of it, and fits, need not be encoded again.
+    anew = replace(options, overwrite=True, reuse=directory)
+    built = build(anew, beam_options, console)
     return Repaired(len(info.files) + 1, damage, (), time.monotonic() - started, built=built)
 
 

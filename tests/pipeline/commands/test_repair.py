@@ -356,6 +356,9 @@ def test_what_is_accepted_is_a_dataset_of_what_there_is_now(out, root, tmp_path,
     limit = Call(max_rejects="10")
     repaired = repair(str(out), limit, accept=True)
     assert repaired.built is not None
+    # Of 26 rows; what the change concerns, and the record that was hit, are encoded again.
+    assert repaired.built.taken is not None
+    assert repaired.built.taken >= 20
     assert FILE in repaired.damage
     assert verify(str(out)).faults == []
     assert state_of(out)[:2] == [*KEPT]
