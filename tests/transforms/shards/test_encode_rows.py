@@ -8,12 +8,15 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from clips import clip_schema, png
 from owned_kinds import PointIds, Points
 from PIL import Image as Pillow
 from pixelbeam.schemas import Image, Int64, Schema
+from pixelbeam.schemas.errors import Reject
 from pixelbeam.schemas.features.base import Encoded
 from pixelbeam.transforms.path_keys import PathRoot
-from pixelbeam.transforms.rows import InlineBytes, ManifestRow, RowFormat
+from pixelbeam.transforms.rows import InlineBytes, ManifestRow, RejectedRow, RowFormat
+from pixelbeam.transforms.shards import encode_rows
 from pixelbeam.transforms.shards.encode_rows import EncodedRow, RowEncoder
 from pixelbeam.transforms.storage.input_files import InputFiles
 
@@ -157,3 +160,35 @@ def test_paths_into_the_root_are_relative_in_the_index_those_of_steps_too(tmp_pa
     assert encoded.indexed["frames"]["source"] == ["a.png", "a.png"]
     assert encoded.indexed["frames"]["width"] == [4, 4]
     assert encoded.indexed["n"] == {}
+
+
+def test_what_a_format_cannot_hold_is_a_reject_of_the_row(tmp_path, monkeypatch):
+    asked = []
+
+    class Sink:
+        def __init__(self, name):
+            self.name = name
+
+        def check_record(self, values, schema):
+            asked.append((self.name, sorted(values)))
+            if self.name == "hdf5":
+                raise Reject("encode", "too_long", "got much, expected less")
+
+    monkeypatch.setattr(encode_rows, "find_sink", Sink)
+    rejected = encode(Schema(features={"n": Int64(source="n")}), tmp_path, n=5)
+    assert asked == [("tfrecord", ["n"]), ("hdf5", ["n"])]
+    assert isinstance(rejected, RejectedRow)
+    assert rejected.reject == Reject("encode", "too_long", "got much, expected less")
+
+
+def test_a_frame_that_is_dropped_is_one_frame(tmp_path):
+    paths = [f"{number}.png" for number in range(4)]
+    for number, name in enumerate(paths):
+        (tmp_path / name).write_bytes(png(0, number) if number != 2 else b"no image")
+    schema = clip_schema(key="video", order="frame", on_bad_frame="drop")
+    encoded = encode(schema, tmp_path, path=paths, video="v", frame=list("0123"), label="a")
+    assert isinstance(encoded, EncodedRow)
+    (dropped,) = encoded.dropped
+    assert (dropped.reject.path, dropped.reject.reason) == ("2.png", "unknown_format")
+    assert dropped.counts == (("frames", 1),)
+    assert dropped.values == ()
