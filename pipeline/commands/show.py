@@ -7,7 +7,9 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +23,9 @@ from ...schemas.dataset.file_names import (
 )
 from ...schemas.dataset.index import read_index, source_columns
 from ...schemas.dataset.info import DatasetInfo
-from ...schemas.errors import DatasetError, OptionError
+from ...schemas.errors import DatasetError, OptionError, Reject
+from ...schemas.features.source import fill_source
+from ...schemas.schema import Schema
 from ...transforms.path_keys import path_key
 from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.paths import check_filesystem
@@ -202,11 +206,35 @@ def _text(value: Any) -> str:
 def _lost(folder: Folder, key: str | None, source: str | None) -> Iterator[str]:
     """Rows and frames of that key, or that name that file, that became nothing, and why."""
     fits = _is_source(source or "") if key is None else _is_key(key)
+    data = folder.read(DATASET_FILE) if source is not None else None
+    schema = None if data is None else DatasetInfo.loads(data, folder.root).read_schema(folder.root)
     for file, what in ((REJECTS_FILE, "rejected"), (DROPPED_FILE, "frame dropped")):
         for line in (folder.read(file) or b"").splitlines():
             lost = json.loads(line)
             # What is at fault may be another cell than the one with the path.
             cells = [lost["key"]] if key is not None else [lost["path"], *lost["values"].values()]
-            if any(isinstance(cell, str | list) and fits(cell) for cell in cells):
+            found = any(isinstance(cell, str | list) and fits(cell) for cell in cells)
+            # Of a clip that is rejected, each frame leads to it; one that was dropped is one frame.
+            if source is not None and file == REJECTS_FILE and not found:
+                found = any(
+                    _holds(frames, source) for frames in _sources_of(lost["values"], schema)
+                )
+            if found:
                 why = f"{lost['reason']}: {lost['message']}"
                 yield f"  {what}: {lost['manifest']}:{lost['row']}: {why}"
+
+
+def _sources_of(values: Mapping[str, Any], schema: Schema | None) -> Iterator[str]:
+    """What the cells of a row lead to: files, folders and globs, as far as they are known."""
+    for feature in schema.features.values() if schema else ():
+        if feature.reads_files:
+            with suppress(KeyError, Reject):  # a cell that could not be read may be what is wrong
+                filled = fill_source(feature.source, values)
+                yield from (filled,) if isinstance(filled, str) else ()
+
+
+def _holds(frames: str, asked: str) -> bool:
+    """Whether a file is one of those that a folder or a glob stands for."""
+    wanted, where = path_key(asked), path_key(frames)
+    levels = "**" in where or wanted.count("/") == where.count("/")
+    return wanted.startswith(f"{where}/") or (levels and fnmatchcase(wanted, where))

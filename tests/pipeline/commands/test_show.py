@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from clips import build_clips, clip_schema, png, write_rows
+from clips import FRAME, build_clips, clip_schema, png, write_rows
 from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.commands.show import show
 from pixelbeam.pipeline.main import main
@@ -187,3 +187,28 @@ def test_windows_are_found_by_their_clip_and_dropped_frames_told_of(tmp_path, ca
     assert keys == ["a b[0:3]", "a b[3:6]"]
     assert main(["show", str(tmp_path / "out"), "--source", "4.png"]) == 1
     assert "  frame dropped: m.csv:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("source", "lost"),
+    [("{video}", "v1/2.png"), ("{video}/*.png", "v1/2.png"), ("./{video}", "./v1//2.png")],
+)
+def test_any_frame_of_a_folder_leads_to_the_clip_that_was_rejected(tmp_path, capsys, source, lost):
+    for clip in ("v0", "v1", "v10"):
+        (tmp_path / clip).mkdir()
+        for frame in range(4):
+            is_bad = clip != "v0" and frame == 3
+            data = b"no image" if is_bad else png(int(clip[1]), frame)
+            (tmp_path / clip / f"{frame}.png").write_bytes(data)
+    rows = [{"video": clip, "label": "a"} for clip in ("v0", "v1", "v10")]
+    schema = clip_schema(steps={"frames": {**FRAME, "source": source}})
+    build_clips(write_rows(tmp_path / "m.csv", rows), schema, tmp_path / "out")
+    assert main(["show", str(tmp_path / "out"), "--source", lost]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[:3] for line in lines[1:]] == [
+        ["  rejected", "m.csv:3", "unknown_format"]
+    ]
+    for unknown in ("v1/deep/2.jpg", "v2/2.png", "2.png"):
+        assert main(["show", str(tmp_path / "out"), "--source", unknown]) == 1
+        told = "rejected" in capsys.readouterr().out
+        assert told == (unknown.startswith("v1/") and "*" not in source)
