@@ -16,7 +16,7 @@ from ...transforms.storage.input_log import INPUTS_FOLDER, InputState, ShardInpu
 from ...transforms.storage.output_folder import Folder
 from ...transforms.storage.streams import digest_file
 from ..graph.job import BuildJob
-from .own_files import list_files, shard_names
+from .own_files import list_files, note_names
 
 __all__ = ["Changes", "find_changes"]
 
@@ -96,8 +96,8 @@ def _other_content(output: Folder, info: DatasetInfo) -> list[str]:
 
 
 def _noted(job: BuildJob, info: DatasetInfo) -> Iterator[ShardInputs | str]:
-    """What was noted of each shard's input files; what has become of the notes where it is not known."""
-    for data in job.output.read_all(map(ShardInputs.path, shard_names(info))):
+    """What was noted of all input files; what has become of the notes where it is not known."""
+    for data in job.output.read_all(map(ShardInputs.path, note_names(info))):
         try:
             yield ShardInputs.from_bytes(data) if data is not None else "deleted"
         except ValueError:

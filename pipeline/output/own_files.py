@@ -17,6 +17,7 @@ from ...schemas.dataset.file_names import (
 )
 from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import DatasetError
+from ...transforms.duplicates.note_sources import TWIN_NOTES
 from ...transforms.sinks.registry import installed_sinks
 from ...transforms.storage.input_log import INPUTS_FOLDER
 from ...transforms.storage.output_folder import TEMPORARY_FOLDER, Folder
@@ -31,6 +32,7 @@ __all__ = [
     "has_state",
     "is_ours",
     "list_files",
+    "note_names",
     "remove_build",
     "shard_names",
     "unlisted_files",
@@ -52,12 +54,18 @@ _STATE_FOLDERS = (f"{STATE_FOLDER}/shards", TEMPORARY_FOLDER)
 
 
 def shard_names(info: DatasetInfo) -> list[str]:
-    """The names of a dataset's shards, which are those of the notes on their input files too."""
+    """The names of a dataset's shards."""
     return [
         str(ShardName(split, index, len(described.shards)))
         for split, described in info.splits.items()
         for index in range(len(described.shards))
     ]
+
+
+def note_names(info: DatasetInfo) -> list[str]:
+    """The names of the notes on a dataset's input files: a shard's each, and those on rows left out as twins."""
+    leaves_out = (info.command or {}).get("on_duplicates") == "reject"
+    return [*shard_names(info), *(TWIN_NOTES if leaves_out else ())]
 
 
 def has_state(output: Folder) -> bool:

@@ -11,7 +11,7 @@ from .own_files import (
     KEPT_FOLDER,
     REPAIR_FOLDER,
     list_files,
-    shard_names,
+    note_names,
     written_files,
 )
 
@@ -49,8 +49,8 @@ def finish_replacing(output: Folder) -> None:
     following = next_folder(output)
     _move(output, sorted(name for name in list_files(following) if name in new))
     if (noted := following.sizes(INPUTS_FOLDER)) or following.exists(INPUTS_FOLDER):
-        # After a crash some are in their place already: what is the new one's is known by its shards.
-        gone = output.sizes(INPUTS_FOLDER).keys() - set(shard_names(info))
+        # After a crash some are in their place already: what is the new one's is known by their names.
+        gone = output.sizes(INPUTS_FOLDER).keys() - set(note_names(info))
         output.delete_files([f"{INPUTS_FOLDER}/{name}" for name in gone])
         _move(output, [f"{INPUTS_FOLDER}/{name}" for name in sorted(noted)])
     _move(output, [f"{KEPT_FOLDER}/{name}" for name in sorted(following.sizes(KEPT_FOLDER))])

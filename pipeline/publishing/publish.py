@@ -42,7 +42,7 @@ from ...transforms.storage.input_log import INPUTS_FOLDER
 from ...transforms.storage.output_folder import Folder, PublishedFile
 from ..options import MaxRejects
 from ..output.kept import keep_dataset
-from ..output.own_files import clear_state, is_ours, list_files
+from ..output.own_files import clear_state, is_ours, list_files, note_names
 from ..terminal import printable
 from ..twins import TwinOptions
 from .derived import publish_description, publish_joined
@@ -123,8 +123,7 @@ def publish(
     stale = sorted(names - dataset.files.keys())
     output.delete_files([name for name in stale if is_ours(name, names)])
     output.delete_empty(INDEX_FOLDER)
-    shards = {shard.name for found in results.values() for shard in found.shards}
-    unknown = sorted(output.sizes(INPUTS_FOLDER).keys() - shards)
+    unknown = sorted(output.sizes(INPUTS_FOLDER).keys() - set(note_names(dataset)))
     output.delete_files([f"{INPUTS_FOLDER}/{name}" for name in unknown])
     text = fill_checksum(dataset.dumps())
     keep_dataset(output, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from pixelbeam.pipeline.options import BuildOptions, MaxRejects
 from pixelbeam.pipeline.twins import TwinOptions
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.dataset.info import DatasetInfo
-from pixelbeam.schemas.errors import OptionError, TooManyRejects
+from pixelbeam.schemas.errors import OptionError, OutputError, TooManyRejects
 from pixelbeam.transforms.shards.plan_shards import ShardSize
 from pixelbeam.transforms.splits import Splits
 from support import IMAGE_SCHEMA, contents, dataset_json, make_image, rejects_of, write_csv
@@ -403,3 +404,29 @@ def test_manifests_for_each_split_declare_the_splits(build_twins, twins):
         OptionError, match="with splits that are declared, expected report, or reject"
     ):
         build_twins(manifest=manifests, splits=Splits(), twins=TwinOptions(handling="group"))
+
+
+def test_a_twin_that_is_none_any_more_is_seen(twins, tmp_path):
+    """Its row was left out, so that no shard's notes tell of its file."""
+    folder = tmp_path / "in"
+    shutil.copytree(twins, folder, copy_function=shutil.copy2)
+    settings = {"splits": BY_COLUMN, "schema": IMAGE_SCHEMA, "twins": TwinOptions(handling="reject")}
+    options = BuildOptions(str(folder / "rows.csv"), output=str(tmp_path / "out"), **settings)
+    build(options)
+    notes = tmp_path / "out" / ".pixelbeam" / "sources"
+    assert len([path for path in notes.iterdir() if path.name.startswith("twins-")]) == 16
+    for by in ("stat", "content"):
+        assert build(replace(options, check_sources=by)).unseen == ""
+    make_image(folder / "copy.png", 99)
+    for by in ("stat", "content"):
+        with pytest.raises(OutputError, match="1 source that has changed: copy.png"):
+            build(replace(options, check_sources=by))
+    replaced = build(replace(options, overwrite=True))
+    assert replaced.dataset.rejects.by_reason == {"duplicate": 4}
+    assert build(options).unseen == ""
+    (notes / "twins-03").unlink()
+    assert "was deleted" in build(options).unseen
+    # What is known of the notes goes with the dataset that has them.
+    build(replace(options, twins=TwinOptions(), overwrite=True))
+    assert not [path for path in notes.iterdir() if path.name.startswith("twins-")]
+    assert build(replace(options, twins=TwinOptions())).unseen == ""

@@ -23,7 +23,7 @@ from ..storage.split_roots import SplitRoots
 from .fingerprints import Bucket, Buckets, Fingerprints
 from .record_numbers import Records
 
-__all__ = ["HashRows", "RowHasher"]
+__all__ = ["HashRows", "RowHasher", "images_of"]
 
 _BLOCK_BYTES = 1 << 16
 _NO_ORDER = bytes(20)
@@ -53,7 +53,7 @@ class RowHasher:
             pool: runs the decoding.
         """
         encoder = RowEncoder(
-            _images_of(self.encoder.schema),
+            images_of(self.encoder.schema),
             self.encoder.row_format,
             self.encoder.inputs,
             index=True,
@@ -74,7 +74,7 @@ class RowHasher:
             )
 
 
-def _images_of(schema: Schema) -> Schema:
+def images_of(schema: Schema) -> Schema:
     """The schema's features that are read from files."""
     features = {name: feature for name, feature in schema.features.items() if feature.reads_files}
     return Schema(features=features, on_unreadable=schema.on_unreadable)

@@ -23,6 +23,7 @@ from ..path_keys import PathRoot, path_key
 from ..sinks.registry import addressed_sink
 from ..storage.input_log import InputState, ShardInputs
 from ..storage.output_folder import Folder
+from ..storage.paths import has_folder
 from ..storage.streams import READ_FAILURES
 
 __all__ = ["OldDataset", "OldShard", "open_old_dataset"]
@@ -135,7 +136,7 @@ def open_old_dataset(directory: str, schema: Schema, codecs: Mapping[str, str]) 
         DatasetError: its ``dataset.json`` cannot be read.
     """
     folder = Folder(directory)
-    data = folder.read(DATASET_FILE)
+    data = None if has_folder(directory) is False else folder.read(DATASET_FILE)
     if data is None:
         raise OptionError(
             f"--reuse: got {directory!r}, expected a published dataset: it has no {DATASET_FILE}"

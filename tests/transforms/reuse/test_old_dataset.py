@@ -135,5 +135,6 @@ def test_a_damaged_description_of_the_dataset_is_not_believed(old):
     with pytest.raises(DatasetError, match=r"dataset\.json is not JSON"):
         look(old)
     (old / "dataset.json").unlink()
-    with pytest.raises(OptionError, match=r"--reuse: got .*, expected a published dataset"):
-        look(old)
+    for place in (old, old / "statistics.jsonl"):
+        with pytest.raises(OptionError, match=r"--reuse: got .*, expected a published dataset"):
+            look(place)
