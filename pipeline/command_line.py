@@ -28,7 +28,7 @@ from .commands.build import Built, build
 from .commands.repair import Repaired, repair
 from .commands.schema import add_schema_command
 from .commands.show import add_show_command
-from .commands.verify import verify
+from .commands.verify import STRAY, verify
 from .options import (
     add_build_options,
     new_parser,
@@ -197,9 +197,11 @@ def _verify(arguments: argparse.Namespace, others: Sequence[str]) -> int:
     )
     if not verified.faults:
         return 0
-    say(
-        f"`pixelbeam repair {printable(arguments.directory)}` makes damaged files again", sys.stdout
-    )
+    again = f"`pixelbeam repair {printable(arguments.directory)}` makes damaged files again"
+    strays = [fault.file for fault in verified.faults if fault.message == STRAY]
+    if len(strays) == len(verified.faults):  # of which repair leaves its hands
+        again = "nothing is damaged; what the dataset does not know may be deleted"
+    say(again, sys.stdout)
     return EXIT_FAILED
 
 
@@ -245,6 +247,8 @@ def describe(built: Built, output: str) -> str:
         )
     if built.taken is not None:
         lines.append(f"  reuse     {built.taken:,} of {records:,} records were taken over")
+        if built.taken < records:
+            lines[-1] += "; the others' images are new, have changed, or cannot be read there"
     lines += _describe_rejects(built, output)
     lines += describe_twins(dataset.duplicates, output)
     for key, spec in dataset.read_schema(output).specs_by_key.items():

@@ -91,6 +91,8 @@ def repair(
         finish_replacing(folder)
         dataset = look_at_dataset(folder)
         info, damage = dataset.info, dataset.damage
+        for name in sorted(damage.keys() & folder.folders()):
+            raise DatasetError(f"{directory}: {name}: got a directory, expected a file; remove it")
         options = None
 
         def open_dataset() -> BuildJob:

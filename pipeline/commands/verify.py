@@ -34,7 +34,10 @@ from ...transforms.storage.paths import check_filesystem, has_folder
 from ..output.kept import kept_dataset
 from ..output.own_files import COMMAND_FILE, is_ours, list_files
 
-__all__ = ["Fault", "Verified", "verify"]
+__all__ = ["STRAY", "Fault", "Verified", "verify"]
+
+STRAY = f"{DATASET_FILE} does not know this file"
+"""What is wrong with a file that has a name of ours and is none of the dataset's."""
 
 _FAULTS_A_FILE = 20
 _CHANGED = "the SHA-256 is wrong: the file is not as it was published"
@@ -168,7 +171,7 @@ class _Checker:
         yield from self._check_reasons(DROPPED_FILE, self._info.dropped_frames.by_reason)
         for name in sorted(self._sizes.keys() - self._info.files.keys() - {DATASET_FILE}):
             if is_ours(name, self._sizes):
-                yield Fault(name, f"{DATASET_FILE} does not know this file")
+                yield Fault(name, STRAY)
 
     def check_shard(self, shard: ShardInfo) -> tuple[int, list[Fault]]:
         """Checks the files of a shard; returns the records that were read and what is wrong."""

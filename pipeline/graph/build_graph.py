@@ -14,7 +14,7 @@ from ...transforms.duplicates.find_duplicates import DuplicateSearch, FindDuplic
 from ...transforms.duplicates.fingerprints import Buckets
 from ...transforms.duplicates.hash_rows import HashRows, RowHasher
 from ...transforms.duplicates.known_twins import FindRepeated, JoinTwins, KnownTwins, RowNumbers
-from ...transforms.duplicates.note_sources import NoteSources, SourceNotes
+from ...transforms.duplicates.note_files import FileNotes, NoteFiles
 from ...transforms.rejects import WriteRejects, early_dropped_path
 from ...transforms.rows import ManifestRow, RowsRead
 from ...transforms.shards.assign_shards import AssignShards
@@ -51,9 +51,9 @@ def wire(pipeline: beam.Pipeline, job: BuildJob) -> None:
         search = DuplicateSearch(job.output, job.twins.distance)
         _ = results | "FindDuplicates" >> FindDuplicates(plan, search)
     if job.twins is not None and job.twins.handling == "reject":
-        notes = SourceNotes(job.encoder, job.manifest_root, job.output)
-        note = NoteSources(notes, job.threads, options.row_timeout)
-        _ = split.rejects | "NoteSources" >> note
+        notes = FileNotes(job.encoder, job.manifest_root, job.output)
+        note = NoteFiles(notes, job.threads, options.row_timeout)
+        _ = split.rejects | "NoteFiles" >> note
     rejects = (
         read.rejects,
         split.rejects | "CountFrames" >> beam.Map(count_lost, options.schema),

@@ -17,7 +17,7 @@ from ...schemas.dataset.file_names import (
 )
 from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import DatasetError
-from ...transforms.duplicates.note_sources import TWIN_NOTES
+from ...transforms.duplicates.note_files import TWIN_NOTES
 from ...transforms.sinks.registry import installed_sinks
 from ...transforms.storage.input_log import INPUTS_FOLDER
 from ...transforms.storage.output_folder import TEMPORARY_FOLDER, Folder

@@ -392,3 +392,13 @@ def test_the_command_takes_it_over(folder, capsys):
     assert main([*command, "--reuse", str(folder / "old")]) == 0
     out = capsys.readouterr().out
     assert f"  reuse     {COUNT} of {COUNT} records were taken over" in out
+
+
+def test_it_says_what_may_keep_records_from_being_taken_over(folder):
+    (folder / "old" / "train-00001-of-00003.tfrecord").unlink()
+    built = build(make(folder, reuse=str(folder / "old")))
+    assert 0 < built.taken < COUNT
+    assert (
+        f"  reuse     {built.taken} of {COUNT} records were taken over; the others' images are new, have "
+        "changed, or cannot be read there"
+    ) in describe(built, "new").splitlines()

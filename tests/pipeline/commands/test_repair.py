@@ -569,3 +569,15 @@ def test_the_command_where_it_cannot(out, root, capsys):
     flip(out / FILE)
     assert main(["repair", str(out)]) == 2
     assert json.loads((out / "dataset.json").read_bytes())["rows"] == 26
+
+
+def test_a_directory_in_the_place_of_a_file_is_refused(out):
+    (out / "statistics.jsonl").unlink()
+    (out / "statistics.jsonl").mkdir()
+    before = snapshot(out)
+    with pytest.raises(DatasetError) as caught:
+        repair(str(out))
+    assert str(caught.value) == (
+        f"{out}: statistics.jsonl: got a directory, expected a file; remove it"
+    )
+    assert snapshot(out) == before

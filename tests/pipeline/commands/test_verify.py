@@ -345,15 +345,28 @@ def test_the_command(dataset, capsys, tmp_path):
     assert main(["verify", "--quick", str(dataset)]) == 1
     said = capsys.readouterr().out
     assert said == (
-        f"{SHARD}: missing\n{dataset}: 1 fault: 16 files and 0 records, sizes and counts checked\n"
+        f"{SHARD}: missing\n{dataset}: 1 fault: 16 files, sizes and counts checked\n"
         f"`pixelbeam repair {dataset}` makes damaged files again\n"
     )
+    (dataset / "val-00000-of-00009.tfrecord").touch()
+    assert main(["verify", "--quick", str(dataset)]) == 1
+    assert capsys.readouterr().out.endswith("makes damaged files again\n")
     assert main(["verify", str(tmp_path)]) == 1
     assert capsys.readouterr().err == (
         f"pixelbeam: {tmp_path}: no dataset.json, so this is not a published dataset; if a build into it "
         "was interrupted, run the same `pixelbeam build` command again\n"
     )
     assert main(["verify", str(dataset), "--quik"]) == 2
+
+
+def test_files_too_many_are_no_damage(dataset, capsys):
+    (dataset / "val-00000-of-00009.tfrecord").touch()
+    assert main(["verify", "--quick", str(dataset)]) == 1
+    assert capsys.readouterr().out == (
+        "val-00000-of-00009.tfrecord: dataset.json does not know this file\n"
+        f"{dataset}: 1 fault: 16 files, sizes and counts checked\n"
+        "nothing is damaged; what the dataset does not know may be deleted\n"
+    )
 
 
 def test_checksums_of_text():

@@ -18,14 +18,14 @@ from ..storage.split_roots import SplitRoots
 from .hash_rows import images_of
 from .known_twins import DUPLICATE
 
-__all__ = ["TWIN_NOTES", "NoteSources", "SourceNotes"]
+__all__ = ["TWIN_NOTES", "FileNotes", "NoteFiles"]
 
 TWIN_NOTES = tuple(f"twins-{number:02d}" for number in range(16))
 """What the notes are called beside those of shards; all are there, most of them may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
-class SourceNotes:
+class FileNotes:
     """Notes the files of rows as the shard task does: by reading them.
 
     Attributes:
@@ -66,7 +66,7 @@ class SourceNotes:
         self.output.write(ShardInputs.path(name), notes.to_bytes())
 
 
-class NoteSources(beam.PTransform):
+class NoteFiles(beam.PTransform):
     """Notes the files of the ``RejectedRow`` that were rejected as twins.
 
     Args:
@@ -75,12 +75,12 @@ class NoteSources(beam.PTransform):
         row_seconds: the time limit of a row.
     """
 
-    def __init__(self, notes: SourceNotes, threads: int, row_seconds: float):
+    def __init__(self, notes: FileNotes, threads: int, row_seconds: float):
         super().__init__()
         self._do_fn = _NoteFn(notes, threads, row_seconds)
 
     def expand(self, rejects: beam.PCollection[RejectedRow]) -> beam.PCollection[None]:
-        """Wires ``SourceNotes``."""
+        """Wires ``FileNotes``."""
         named = rejects | "NameNotes" >> beam.Map(lambda rejected: (_name_of(rejected), rejected))
         every = rejects.pipeline | "EveryNote" >> beam.Create([(name, None) for name in TWIN_NOTES])
         return (
@@ -97,7 +97,7 @@ def _name_of(rejected: RejectedRow) -> str:
 
 
 class _NoteFn(beam.DoFn):
-    def __init__(self, notes: SourceNotes, threads: int, row_seconds: float):
+    def __init__(self, notes: FileNotes, threads: int, row_seconds: float):
         self._notes, self._threads, self._row_seconds = notes, threads, row_seconds
 
     def setup(self) -> None:

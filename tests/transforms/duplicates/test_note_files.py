@@ -5,7 +5,7 @@ import hashlib
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.transforms.duplicates.known_twins import DUPLICATE
-from pixelbeam.transforms.duplicates.note_sources import TWIN_NOTES, SourceNotes
+from pixelbeam.transforms.duplicates.note_files import TWIN_NOTES, FileNotes
 from pixelbeam.transforms.rows import RejectedRow, RowFormat
 from pixelbeam.transforms.shards.encode_rows import RowEncoder
 from pixelbeam.transforms.shards.thread_pool import RowPool
@@ -24,9 +24,11 @@ def write(folder, *rejects: RejectedRow) -> ShardInputs:
     schema: Schema = IMAGE_SCHEMA
     encoder = RowEncoder(schema, RowFormat(("label", "path"), "path"), InputFiles(str(folder)))
     pool = RowPool(2, 60)
-    SourceNotes(encoder, str(folder), Folder(str(folder / "out"))).write(TWIN_NOTES[3], rejects, pool)
+    FileNotes(encoder, str(folder), Folder(str(folder / "out"))).write(TWIN_NOTES[3], rejects, pool)
     pool.close()
-    return ShardInputs.from_bytes((folder / "out" / ".pixelbeam" / "sources" / "twins-03").read_bytes())
+    return ShardInputs.from_bytes(
+        (folder / "out" / ".pixelbeam" / "sources" / "twins-03").read_bytes()
+    )
 
 
 def test_the_files_of_twins_are_noted_and_of_no_others(tmp_path):
