@@ -195,7 +195,8 @@ def test_an_object_that_was_changed_or_lost_is_found(bucket, published):
     client.delete_object(Bucket="data", Key="damaged/val-00000-of-00002.tfrecord")
     code, said = _pixelbeam("verify", place)
     assert code == 1
-    assert said[-1].startswith(f"{place}: 3 faults: ")
+    assert said[-2].startswith(f"{place}: 3 faults: ")
+    assert said[-1] == f"`pixelbeam repair {place}` makes damaged files again"
     assert said[0].startswith(f"{SHARD}: record ")
     assert said[1] == f"{SHARD}: the SHA-256 is wrong: the file is not as it was published"
     assert said[2] == "val-00000-of-00002.tfrecord: missing"
