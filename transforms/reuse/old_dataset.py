@@ -95,11 +95,15 @@ class OldDataset:
         states = _by_key(noted)
         for name in self.features:
             columns = [c for c in IndexLayout(self.schema).columns if c.feature == name and c.says]
+            if not {c.name for c in columns} <= set(table.column_names):
+                continue  # it was written when the index said less
             named = table.select(["offset", "bytes", *(c.name for c in columns)])
             named = named.rename_columns(["offset", "bytes", *(c.says for c in columns)])
             named = named.filter(pc.is_valid(named["source"]))
             keys = list(map(path_key, named["source"].to_pylist()))
-            found = [states.get(key) or InputState() for key in keys]
+            hashes = named["source_sha256"].to_pylist()
+            pairs = zip(keys, hashes, strict=True)
+            found = [states.get(pair) or InputState() for pair in pairs]
             count = len(keys)
             more: dict[str, Any] = {
                 "source": pa.array(keys, pa.string()),
@@ -186,7 +190,9 @@ def _changed(old: Mapping[str, str], codecs: Mapping[str, str], schema: Schema) 
     return ", ".join(f"{name} {old.get(name, 'absent')}, now {new[name]}" for name in changed)
 
 
-def _by_key(noted: ShardInputs) -> dict[str, InputState]:
-    """What was noted of files, by the spelling that paths have in keys."""
+def _by_key(noted: ShardInputs) -> dict[tuple[str, str], InputState]:
+    """What was noted of files, by the spelling that paths have in keys, and their content's hash."""
     root = PathRoot.find(noted.root)
-    return {path_key(path, root): state for path, state in noted.states.items()}
+    # With the content: names that differ in how their letters are composed have one key, and may be two files.
+    states = noted.states.items()
+    return {(path_key(path, root), state.sha256): state for path, state in states}

@@ -15,7 +15,7 @@ from ...schemas.errors import BuildError
 
 __all__ = ["BYTES_VERSION", "check_versions", "codec_versions"]
 
-BYTES_VERSION = 2  # the frames of animated WebP and PNG are turned by EXIF
+BYTES_VERSION = 3  # the index has orientation and statistics; files that are cut off are counted
 """Goes up with every change of pixelbeam that makes other bytes of the same manifest and schema."""
 
 

@@ -8,6 +8,7 @@ from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.options import BuildOptions
 from pixelbeam.schemas import Schema
 from pixelbeam.schemas.errors import DatasetError, OptionError
+from pixelbeam.schemas.features.image_index import INDEX_COLUMNS
 from pixelbeam.transforms.reuse.old_dataset import OldShard, open_old_dataset
 from pixelbeam.transforms.shards.library_versions import codec_versions
 from pixelbeam.transforms.shards.plan_shards import ShardSize
@@ -138,3 +139,24 @@ def test_a_damaged_description_of_the_dataset_is_not_believed(old):
     for place in (old, old / "statistics.jsonl"):
         with pytest.raises(OptionError, match=r"--reuse: got .*, expected a published dataset"):
             look(place)
+
+
+def test_files_whose_names_have_one_key_keep_their_own_notes(old):
+    """Composed and decomposed letters, say: a note counts for the content that it was made of."""
+    found = look(old)
+    for shard in found.shards:
+        path = old / ".pixelbeam" / "sources" / shard.name
+        noted = json.loads(path.read_text())
+        noted["mtime_ns"] = [5] * len(noted["paths"])
+        others = {**noted, "sha256": ["0" * 64] * len(noted["paths"])}
+        for said, time in ((noted, 5), (others, 0)):
+            path.write_text(json.dumps(said))
+            ((_, table),) = found.read(shard)
+            assert {row["mtime_ns"] for row in table.to_pylist()} == {time}
+
+
+def test_an_index_that_says_less_offers_nothing(old, monkeypatch):
+    found = look(old)
+    columns = {**INDEX_COLUMNS, "more": "int32"}
+    monkeypatch.setattr(type(found.schema.features["image"]), "index_columns", columns)
+    assert list(found.read(found.shards[0])) == []
