@@ -72,7 +72,7 @@ class Encoded:
         indexed: gives what the index says of the value, by the names of the kind's ``index_columns``.
     """
 
-    values: dict[str, FeatureValue]
+    values: Mapping[str, FeatureValue]
     summary: dict[str, Any] = field(default_factory=dict)
     became: Any = None
     indexed: Callable[[], Mapping[str, Any]] = dict
