@@ -1,9 +1,10 @@
 """What the index costs: ``pixelbeam build`` with it against ``--index none``, and its bytes a record.
 
-    python benchmarks/index.py --photos DIR [--rows 6000] [--repeats 5] [--threads N]
+    python benchmarks/index.py --photos DIR [--rows 20000] [--repeats 3] [--threads N]
 
-The two run in turn, each first in every other pair, so that a drift of the machine's speed meets both; the ratio
-is that of the medians, and the spread that of the pairs.
+No two photos are the same: each is a random part of one, often mirrored. The two builds run in turn, each first in
+every other pair, so that a drift of the machine's speed meets both; the ratios, of the whole command's time and of
+the CPU time of all cores, are those of the medians, and the spread that of the pairs.
 """
 
 from __future__ import annotations
@@ -11,14 +12,20 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import random
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from itertools import cycle, islice
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
+from PIL import Image
+
+_SOURCE_SIZE = (500, 375)
 SIDE = 256
 SCHEMA = f"""
 features:
@@ -27,17 +34,52 @@ features:
 """
 
 
-def time_build(folder: Path, index: str, threads: int, name: str) -> float:
-    """Seconds of the whole command."""
+class Taken(NamedTuple):
+    """What a build took.
+
+    Attributes:
+        wall: seconds from its begin to its end.
+        cpu: seconds of all cores together.
+    """
+
+    wall: float
+    cpu: float
+
+
+def make_photos(photos: Path, folder: Path, count: int) -> list[tuple[str, str]]:
+    """So many different JPEG files of 500 by 375 pixels; returns a path and a label each."""
+    sources = sorted(photos.glob("*.jpg"))
+    images = [Image.open(path).convert("RGB") for path in sources]
+
+    def make(number: int) -> tuple[str, str]:
+        rng, image = random.Random(number), images[number % len(images)]
+        scale = rng.uniform(0.5, 1)
+        width, height = int(image.width * scale), int(image.height * scale)
+        left, top = rng.randint(0, image.width - width), rng.randint(0, image.height - height)
+        part = image.resize(_SOURCE_SIZE, box=(left, top, left + width, top + height))
+        if rng.random() < 0.5:
+            part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        path = folder / f"{number // 1000:03}" / f"{number:06}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.save(path, quality=90)
+        return str(path), sources[number % len(images)].stem
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return list(threads.map(make, range(count)))
+
+
+def time_build(folder: Path, index: str, threads: int, name: str) -> Taken:
+    """What the whole command takes."""
     command = [
         sys.executable, "-m", "pixelbeam.pipeline.main", "build",
         "--manifest", str(folder / "rows.csv"), "--schema", str(folder / "schema.yaml"),
-        "--image_root", "/", "--output", str(folder / name), "--index", index,
-        "--threads", str(threads),
+        "--output", str(folder / name), "--index", index, "--threads", str(threads),
     ]  # fmt: skip
-    started = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Taken(wall, cpu)
 
 
 def main() -> None:
@@ -46,33 +88,32 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--photos", type=Path, required=True, help="a folder of JPEG files")
-    parser.add_argument("--rows", type=int, default=6000)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
-    paths = islice(cycle(sorted(options.photos.glob("*.jpg"))), options.rows)
-    seconds: dict[str, list[float]] = {"none": [], "parquet": []}
+    taken: dict[str, list[Taken]] = {"none": [], "parquet": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "schema.yaml").write_text(SCHEMA)
         with (folder / "rows.csv").open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["path", "label"])
-            writer.writerows((path.resolve(), path.stem) for path in paths)
+            writer.writerows(make_photos(options.photos, folder / "photos", options.rows))
         time_build(folder, "none", options.threads, "warm")
         for number in range(options.repeats):
-            for index in sorted(seconds, reverse=bool(number % 2)):
-                taken = time_build(folder, index, options.threads, f"{index}{number}")
-                seconds[index].append(taken)
-            pair = f"none {seconds['none'][-1]:.2f} s, parquet {seconds['parquet'][-1]:.2f} s"
-            print(f"  run {number + 1}: {pair}", flush=True)
+            for index in sorted(taken, reverse=bool(number % 2)):
+                taken[index].append(time_build(folder, index, options.threads, f"{index}{number}"))
+            none, parquet = taken["none"][-1].wall, taken["parquet"][-1].wall
+            print(f"  run {number + 1}: none {none:.2f} s, parquet {parquet:.2f} s", flush=True)
         written = sum(path.stat().st_size for path in (folder / "parquet0" / "index").iterdir())
-    ratios = [a / b for a, b in zip(seconds["parquet"], seconds["none"], strict=True)]
-    ratio = statistics.median(seconds["parquet"]) / statistics.median(seconds["none"])
     print(f"{options.rows} photos to {SIDE}x{SIDE} JPEG, {options.threads} threads")
-    print(
-        f"time with the index over time without: {ratio:.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-    )
+    for what in Taken._fields:
+        parquet, none = ([getattr(t, what) for t in taken[index]] for index in ("parquet", "none"))
+        ratio = statistics.median(parquet) / statistics.median(none)
+        pairs = [a / b for a, b in zip(parquet, none, strict=True)]
+        spread = f"({min(pairs):.3f} to {max(pairs):.3f})"
+        print(f"{what} time with the index over that without: {ratio:.3f} {spread}")
     print(f"bytes of index a record: {written / options.rows:.0f}")
 
 

@@ -24,7 +24,7 @@ from ..images.files import Opened, decode, open_image, open_pixels
 from ..images.geometry import ImageGeometry
 from ..images.levels import declared_levels
 from ..images.modes import final_mode, parse_colour, to_final, to_working
-from ..images.pixel_sums import sum_pixels
+from ..images.pixel_sums import sample, sum_pixels
 from ..images.resizing import (
     Filter,
     Resize,
@@ -185,7 +185,7 @@ class Image(Feature):
         """
         if value is None:
             image = self._default_image()
-            encoded = self._finish(name, image)
+            encoded = self._finish(name, image, sample(image))
             # It has no source, so points are those of the record.
             whole = ResizingPlan(image.size, (0, 0, *image.size), image.size)
             became = ImageGeometry(image.size, 1, whole)
@@ -203,12 +203,11 @@ class Image(Feature):
         plan = self._plan_resizing(opened.size)
         image, found = self._render(opened, plan)
         passes = not self.reencode and already_fits(self, opened, plan)
-        encoded = self._finish(name, image, value if passes else None)
+        encoded = self._finish(name, image, sampled := sample(image), value if passes else None)
         became = ImageGeometry(opened.size, opened.stored_orientation, plan)
         summary = encoded.summary | found
-        return Encoded(
-            encoded.values, summary, became, partial(index_image, image, became, summary)
-        )
+        indexed = partial(index_image, image, sampled, became, summary)
+        return Encoded(encoded.values, summary, became, indexed)
 
     def recall(self, name: str, values: Mapping[str, Any], said: Mapping[str, Any]) -> Encoded:
         """See ``Feature.recall``; the geometry follows from the file's size and orientation."""
@@ -370,9 +369,15 @@ class Image(Feature):
             return levels
         return levels[0] * _TO_16_BITS if self.dtype == "uint16" else levels[0]
 
-    def _finish(self, name: str, image: PIL.Image.Image, encoded: bytes | None = None) -> Encoded:
+    def _finish(
+        self,
+        name: str,
+        image: PIL.Image.Image,
+        sampled: PIL.Image.Image,
+        encoded: bytes | None = None,
+    ) -> Encoded:
         """The record values and the summary; ``encoded`` when the bytes are there already."""
-        summary = sum_pixels(image)
+        summary = sum_pixels(sampled)
         if self.fixed_size is None:
             width, height = image.size
             summary |= {"min_height": height, "max_height": height}

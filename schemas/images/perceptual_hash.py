@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import lt
+
 import numpy as np
 from PIL import Image
 
@@ -10,6 +12,7 @@ from .pixel_sums import sample
 __all__ = ["dhash"]
 
 _GRID = (9, 8)
+_DIGITS = bytes.maketrans(b"\0\1", b"01")
 
 
 def dhash(image: Image.Image) -> int:
@@ -28,5 +31,8 @@ def dhash(image: Image.Image) -> int:
     sampled = sample(image)
     if sampled.mode == "I;16":
         sampled = Image.fromarray((np.asarray(sampled) >> 8).astype(np.uint8))
-    cells = np.asarray(sampled.convert("L").resize(_GRID, Image.Resampling.BILINEAR))
-    return int.from_bytes(np.packbits(cells[:, :-1] < cells[:, 1:]).tobytes(), "big")
+    cells = sampled.convert("L").resize(_GRID, Image.Resampling.BILINEAR).tobytes()
+    # Without NumPy, whose calls would take half of the time for so few numbers.
+    brighter = bytearray(map(lt, cells, cells[1:]))
+    del brighter[_GRID[0] - 1 :: _GRID[0]]  # from the end of a row to the begin of the next
+    return int(brighter.translate(_DIGITS), 2)
