@@ -6,6 +6,7 @@ clashes with TensorFlow's registration of the same names, in whichever order the
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import cache
 from typing import Any
 
@@ -20,12 +21,15 @@ __all__ = ["message_class", "parse_record"]
 _Field = descriptor_pb2.FieldDescriptorProto
 
 
-def parse_record(data: bytes, record: str) -> dict[str, RecordValue]:
+def parse_record(
+    data: bytes, record: str, keys: Container[str] | None = None
+) -> dict[str, RecordValue]:
     """Parses what ``serialize_record`` made.
 
     Args:
         data: the wire format.
         record: ``example`` or ``sequence_example``.
+        keys: of the values that are wanted, of those that a record has once; all by default.
 
     Returns:
         By key: lists of bytes, int64 arrays [n] or float32 arrays [n]; ``Steps`` of these.
@@ -38,11 +42,12 @@ def parse_record(data: bytes, record: str) -> dict[str, RecordValue]:
         message = message_class(name).FromString(data)
     except DecodeError as error:
         raise ValueError(f"not a tf.train.{name}: {error}") from None
-    if record == "example":
-        return {key: _value(key, feature) for key, feature in message.features.feature.items()}
+    once = message.features.feature if record == "example" else message.context.feature
     values: dict[str, RecordValue] = {
-        key: _value(key, feature) for key, feature in message.context.feature.items()
+        key: _value(key, feature) for key, feature in once.items() if keys is None or key in keys
     }
+    if record == "example":
+        return values
     for key, steps in message.feature_lists.feature_list.items():
         values[key] = Steps(tuple(_value(key, step) for step in steps.feature))
     return values

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol
@@ -132,7 +132,9 @@ class Sink(ABC):
             CorruptShard: the file is damaged.
         """
 
-    def parse(self, data: bytes, offset: int, schema: Schema) -> dict[str, RecordValue]:
+    def parse(
+        self, data: bytes, offset: int, schema: Schema, keys: Container[str] | None = None
+    ) -> dict[str, RecordValue]:
         """A record from the bytes at its address, as ``read`` gives it; asked only where ``has_addresses``.
 
         Without it, nothing is taken over from datasets of the format (``--reuse``).
@@ -141,6 +143,7 @@ class Sink(ABC):
             data: as many as ``ShardWriter.write`` said, or fewer where the file ends before.
             offset: where they begin.
             schema: the schema, its vocabularies filled in.
+            keys: of the values that are wanted; more may be given, and all are by default.
 
         Raises:
             CorruptShard: they are not a whole record.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import struct
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -106,7 +106,9 @@ def read_records(path: Path, record: str) -> Iterator[tuple[int, dict[str, Recor
             yield offset, _parse(data, record, offset)
 
 
-def parse_frame(frame: bytes, size: int, record: str, offset: int) -> dict[str, RecordValue]:
+def parse_frame(
+    frame: bytes, size: int, record: str, offset: int, keys: Container[str] | None = None
+) -> dict[str, RecordValue]:
     """The values of a record, from its frame as it was read.
 
     Args:
@@ -114,6 +116,7 @@ def parse_frame(frame: bytes, size: int, record: str, offset: int) -> dict[str, 
         size: how many bytes they have to be.
         record: ``example`` or ``sequence_example``.
         offset: where the frame begins in its file.
+        keys: of the values that are wanted; all by default.
 
     Raises:
         CorruptShard: the frame is not whole, is another record's, or holds no ``tf.train.Example``.
@@ -125,12 +128,14 @@ def parse_frame(frame: bytes, size: int, record: str, offset: int) -> dict[str, 
     data = frame[HEADER_BYTES:-FOOTER_BYTES]
     if frame[-FOOTER_BYTES:] != masked_crc(data):
         raise CorruptShard(offset, "the checksum of a record's data is wrong")
-    return _parse(data, record, offset)
+    return _parse(data, record, offset, keys)
 
 
-def _parse(data: bytes, record: str, offset: int) -> dict[str, RecordValue]:
+def _parse(
+    data: bytes, record: str, offset: int, keys: Container[str] | None = None
+) -> dict[str, RecordValue]:
     try:
-        return parse_record(data, record)
+        return parse_record(data, record, keys)
     except ValueError as error:
         raise CorruptShard(offset, str(error)) from None
 

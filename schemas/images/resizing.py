@@ -6,6 +6,7 @@ The numbers are those of Pillow's ``ImageOps.fit``, ``contain`` and ``pad``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from PIL import Image
@@ -60,6 +61,7 @@ class ResizingPlan:
     canvas: Size
 
 
+@lru_cache(maxsize=4096)
 def plan_resizing(
     size: Size, resize: Resize, width: int | None, height: int | None, upscale: bool
 ) -> ResizingPlan:

@@ -28,13 +28,12 @@ def attach_inline(
     """
     cursors = {column: _Cursor(root, column) for column in columns}
     for row in rows:
-        inline = {
-            c: v for c, v in zip(columns, row.values, strict=True) if isinstance(v, InlineBytes)
-        }
-        yield (
-            row,
-            {column: cursors[column].value(row.file, cell) for column, cell in inline.items()},
-        )
+        inline = {}
+        if has_inline(row):
+            cells = zip(columns, row.values, strict=True)
+            named = ((column, cell) for column, cell in cells if isinstance(cell, InlineBytes))
+            inline = {column: cursors[column].value(row.file, cell) for column, cell in named}
+        yield row, inline
 
 
 def has_inline(row: ManifestRow) -> bool:

@@ -113,7 +113,8 @@ class OldRecords:
         values: Mapping[str, RecordValue]
         try:
             data = self._ranges.read(path, offset, entry["bytes"])
-            values = find_sink(entry["sink"]).parse(data, offset, self._old.schema)
+            schema = self._old.schema
+            values = find_sink(entry["sink"]).parse(data, offset, schema, schema.specs[name])
         except (CorruptShard, *READ_FAILURES):
             return None
         said = {what: entry[what] for what in feature.index_columns}

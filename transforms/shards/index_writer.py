@@ -75,25 +75,26 @@ class IndexWriter:
         """Writes the rows that are there, column by column: row by row it would take several times as long."""
         rows, start = self._rows, self._num_written
         self._num_written += len(rows)
+        nothing: dict[str, Any] = {}
+        features = {column.feature for column in self._layout.columns if column.says}
+        said = {name: [row.indexed.get(name, nothing) for row in rows] for name in features}
         columns: list[Iterable[Any]] = [
             [self._shard.split] * len(rows),
             [str(self._shard)] * len(rows),
             range(start, self._num_written),
             *([row.address[part] for row in rows] for part in range(2)),
             *([row.name[part] for row in rows] for part in range(3)),
-            *(self._column(column) for column in self._layout.columns),
+            *(
+                [of_row.get(column.says) for of_row in said[column.feature]]
+                if column.says
+                else [row.values[column.name] for row in rows]
+                for column in self._layout.columns
+            ),
         ]
         schema = self._layout.schema
         arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
         self._file.write_table(pa.table(arrays, schema=schema))
         self._rows = []
-
-    def _column(self, column: IndexColumn) -> list[Any]:
-        if not column.says:
-            return [row.values[column.name] for row in self._rows]
-        nothing: dict[str, Any] = {}
-        feature, what = column.feature, column.says
-        return [row.indexed.get(feature, nothing).get(what) for row in self._rows]
 
 
 class _Row(NamedTuple):

@@ -57,6 +57,14 @@ def test_an_example_of_tensorflow():
     check_context(record)
 
 
+def test_only_the_values_that_are_wanted():
+    wanted = parse_record(EXAMPLE.SerializeToString(), "example", {"n", "other"})
+    assert list(wanted) == ["n"]
+    assert wanted["n"].tolist() == NUMBERS
+    sequence = parse_record(SEQUENCE.SerializeToString(), "sequence_example", {"b"})
+    assert sorted(sequence) == ["b", *sorted(STEPS)]
+
+
 def test_a_sequence_example_of_tensorflow():
     record = parse_record(SEQUENCE.SerializeToString(), "sequence_example")
     assert sorted(record) == ["b", "e", "f", "n", "none", "s/b", "s/n"]
