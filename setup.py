@@ -38,6 +38,7 @@ DEV = [
     "duckdb>=1.1",
     "hypothesis>=6.100",
     "mypy>=1.13",
+    "pycocotools>=2.0.8",  # what masks and RLE are compared with
     "pre-commit>=3.7",
     "pytest>=8.2",
     "pytest-timeout>=2.3",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         load,
         steps_per_epoch,
     )
+    from .schemas import Boxes as Boxes
     from .schemas import Bytes as Bytes
     from .schemas import ClassLabel as ClassLabel
     from .schemas import ClassLabels as ClassLabels
@@ -170,8 +171,9 @@ def __getattr__(name: str) -> Any:
 
 def _feature_kinds() -> dict[str, Any]:
     """The kinds by the names of their classes."""
-    feature_kinds = import_module(".schemas.features", __name__).feature_kinds
-    return {kind.__name__: kind for kind in feature_kinds().values()}
+    features = import_module(".schemas.features", __name__)
+    kinds = [*features.feature_kinds().values(), *features.object_kinds().values()]
+    return {kind.__name__: kind for kind in kinds}
 
 
 def __dir__() -> list[str]:

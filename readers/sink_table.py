@@ -123,10 +123,11 @@ def _join(spec: ValueSpec, values: Sequence[Any], is_steps: bool) -> Values:
 def _stack(spec: ValueSpec, values: Sequence[FeatureValue | Steps]) -> Values:
     """Values as ``flatten_value`` leaves them, one after the other."""
     if not spec.is_numeric:
-        strings = np.empty(len(values), object)
-        for index, value in enumerate(values):
-            (strings[index],) = value  # type: ignore[misc]  # a list of one
-        return strings
+        flat = [string for value in values for string in value]  # type: ignore[union-attr]
+        strings = np.empty(len(flat), object)
+        strings[:] = flat
+        counts = np.array([len(value) for value in values], np.int64)  # type: ignore[arg-type]
+        return Ragged(strings, counts) if spec.is_ragged else strings
     items = tuple(size for size in spec.shape if size is not None)
     arrays = [np.empty((0, *items), spec.dtype)]
     lengths = []

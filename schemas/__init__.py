@@ -4,6 +4,7 @@ from .dataset.info import DatasetInfo
 from .description.tensorflow_module import write_description
 from .errors import PixelbeamError
 from .features.base import Feature
+from .features.boxes import Boxes
 from .features.class_labels import ClassLabel, ClassLabels
 from .features.image import Image
 from .features.numeric import Float32, Int64
@@ -12,6 +13,7 @@ from .schema import Schema
 from .schema_files import load_schema, preset_names
 
 __all__ = [
+    "Boxes",
     "Bytes",
     "ClassLabel",
     "ClassLabels",

@@ -22,9 +22,10 @@ from typing_extensions import Self
 from .clips import Clips
 from .columns import check_column
 from .errors import ManifestError, PluginError, SchemaError
-from .features import feature_kinds, missing_kinds
+from .features import feature_kinds, find_kind, missing_kinds
 from .features.base import Feature, ValueSpec
 from .features.source import is_column
+from .groups import GROUP, expand_groups
 from .owners import encoding_order, owner_faults
 from .validation import explain, fault
 
@@ -303,32 +304,36 @@ class Schema(BaseModel):
 def _by_kind(declared: Any, part: str) -> Any:
     if not isinstance(declared, Mapping):
         return declared
-    built = {name: _build_or_explain(part, name, value) for name, value in declared.items()}
-    faults = [fault for fault in built.values() if isinstance(fault, SchemaError)]
+    members, wrong = expand_groups(declared, part)
+    built: dict[Any, Feature | SchemaError] = {
+        name: _build_or_explain(place, name, value) for name, (place, value) in members.items()
+    }
+    faults = [*wrong, *(str(fault) for fault in built.values() if isinstance(fault, SchemaError))]
     if faults:
-        raise fault(map(str, faults))
+        raise fault(faults)
     return built
 
 
-def _build_or_explain(part: str, name: Any, declared: Any) -> Feature | SchemaError:
+def _build_or_explain(place: str, name: Any, declared: Any) -> Feature | SchemaError:
     try:
-        return _build_feature(part, name, declared)
+        return _build_feature(place, name, declared)
     except SchemaError as error:  # returned, so that all faults of a schema are told at once
         return error
 
 
-def _build_feature(part: str, name: Any, declared: Any) -> Feature:
-    place = f"{part}.{name}"
+def _build_feature(place: str, name: Any, declared: Any) -> Feature:
     if not isinstance(name, str) or not name or not _is_unicode(name):
-        raise SchemaError(f"{part}: got {name!r}, expected a name; put it in quotes")
+        raise SchemaError(
+            f"{place.partition('.')[0]}: got {name!r}, expected a name; put it in quotes"
+        )
     if isinstance(declared, Feature):
         return declared
     if not isinstance(declared, Mapping):
         raise SchemaError(f"{place}: got {declared!r}, expected a mapping with a 'type'")
-    kind = feature_kinds().get(str(declared.get("type")))
+    kind = find_kind(declared)
     if kind is None:
         got = f"got {declared['type']!r}" if "type" in declared else "missing"
-        known = f"expected one of {', '.join(feature_kinds())}"
+        known = f"expected one of {', '.join(sorted([*feature_kinds(), GROUP]))}"
         more = "; or install the package that offers it" if "type" in declared else ""
         raise SchemaError(f"{place}.type: {got}, {known}{more}")
     try:

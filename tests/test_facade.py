@@ -9,11 +9,13 @@ from pathlib import Path
 import pixelbeam as pb
 import pytest
 from pixelbeam.schemas import errors
-from pixelbeam.schemas.features import feature_kinds
+from pixelbeam.schemas.features import feature_kinds, object_kinds
 
 ROOT = Path(__file__).parents[1]
 FACADE = ROOT / "pixelbeam" / "__init__.py"
-KINDS = {kind.__name__: kind for kind in feature_kinds().values()}
+KINDS = {
+    kind.__name__: kind for kinds in (feature_kinds(), object_kinds()) for kind in kinds.values()
+}
 
 
 def typed_names() -> dict[str, str]:

@@ -113,7 +113,11 @@ class LabelCollector:
         self._labels = [
             (row_format.columns.index(feature.source), name)
             for name, feature in features.items()
-            if feature.target_by_default and feature.is_target and is_column(feature.source)
+            if feature.target_by_default
+            and feature.is_target
+            and is_column(feature.source)
+            # What is of an image lists its objects, which other rows of the image may add to.
+            and feature.owner is None
         ]
         self._key_index = (
             row_format.columns.index(row_format.key_column) if row_format.key_is_path else -1

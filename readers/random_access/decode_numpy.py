@@ -40,7 +40,7 @@ class Decoder:
         return {
             name: self._decode(name, feature, values, pool)
             for name, feature in self._schema.features.items()
-            if name in values
+            if self._schema.specs[name].keys() <= values.keys()
         }
 
     def _decode(
@@ -49,13 +49,13 @@ class Decoder:
         stored, decoded = self._schema.specs[name], self._decoded[name]
         of_feature = {key: values[key] for key in stored}
         if name not in self._schema.steps:
-            return _decode_rows(name, feature, stored[name], decoded, of_feature, pool)
+            return _decode_rows(name, feature, stored.get(name), decoded, of_feature, pool)
         steps, lengths = {}, None
         for key, value in of_feature.items():
             assert isinstance(value, Ragged)
             steps[key], lengths = value.values, value.lengths
         assert lengths is not None
-        every = _decode_rows(name, feature, stored[name], decoded, steps, pool)
+        every = _decode_rows(name, feature, stored.get(name), decoded, steps, pool)
         stops = np.cumsum(lengths)
         return [every[stop - n : stop] for stop, n in zip(stops, lengths, strict=True)]
 
@@ -63,7 +63,7 @@ class Decoder:
 def _decode_rows(
     name: str,
     feature: Feature,
-    stored: ValueSpec,
+    stored: ValueSpec | None,
     decoded: ValueSpec,
     values: Mapping[str, Values],
     pool: ThreadPoolExecutor,
@@ -75,7 +75,7 @@ def _decode_rows(
     rows = [dict(zip(values, row, strict=True)) for row in each]
     decode = partial(feature.decode_value, name)
     # Pillow lets other threads run while it decodes; anything else is done sooner than handed over.
-    is_image = stored.encoding not in ("", "raw")
+    is_image = stored is not None and stored.encoding not in ("", "raw")
     found = list(pool.map(decode, rows) if is_image else map(decode, rows))
     if not is_array:
         return found

@@ -44,12 +44,17 @@ class _Value:
     @property
     def is_string(self) -> bool:
         """Whether parsing gives a string: of text and bytes, and of raw pixels too."""
-        return not self.spec.is_numeric or (self.spec.encoding == "raw" and not self.is_decoded)
+        return self.spec.is_string and not (self.spec.is_numeric and self.is_decoded)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether a value is of any number of items, which are not the pixels of one string."""
+        return self.spec.is_ragged and not (self.is_string and self.spec.is_numeric)
 
     @property
     def levels(self) -> int:
         """How many levels of lists there are in a batch of the values."""
-        return (self.spec.is_ragged and not self.is_string) + self.is_steps
+        return self.is_list + self.is_steps
 
 
 class TableSource:
@@ -155,11 +160,10 @@ def _to_parts(value: _Value, values: Values) -> list[Any]:
     if value.is_steps and isinstance(values, Ragged):
         outer = [values.lengths]
         values = values.values
-    if value.is_string:
-        return [_to_strings(values), *outer]
-    if isinstance(values, Ragged):
-        return [values.values, values.lengths, *outer]
-    return [values, *outer]
+    if value.is_list and isinstance(values, Ragged):
+        inner = _to_strings(values.values) if value.is_string else values.values
+        return [inner, values.lengths, *outer]
+    return [_to_strings(values) if value.is_string else values, *outer]
 
 
 def _to_strings(values: Values) -> Any:

@@ -104,7 +104,8 @@ class IndexLayout:
             if spec is None or spec.dtype not in ("int64", "float32"):
                 continue
             names = spec.domain.class_names if spec.domain is not None else None
-            several = spec.axes == ("class",)
+            of_classes = spec.domain is not None and spec.domain.num_classes is not None
+            several = spec.shape == (None,) and of_classes
             if spec.shape == () or several:
                 label: IndexType = "text" if names else spec.dtype
                 column = _take(name, taken)

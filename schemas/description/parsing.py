@@ -20,7 +20,8 @@ def parsing_config(spec: ValueSpec, *, in_steps: bool = False) -> str:
     """
     is_number = spec.dtype in ("int64", "float32")
     dtype = f"tf.{spec.dtype}" if is_number else "tf.string"
-    shape = spec.shape if is_number else ()
+    # Pixels of any shape are one string; text and bytes are one each, of which there may be a list.
+    shape = () if spec.is_numeric and not is_number else spec.shape
     if shape[:1] == (None,):
         inner = ", ".join(f"tf.io.RaggedFeature.UniformRowLength({size})" for size in shape[1:])
         partitions = f", partitions=[{inner}]" if inner else ""

@@ -18,8 +18,9 @@ from pydantic import BaseModel
 
 from ..clips import Clips
 from ..errors import SchemaError
-from ..features import feature_kinds
+from ..features import feature_kinds, object_kinds
 from ..features.base import Feature
+from ..groups import GROUP, Objects
 from ..schema import Schema
 from ..schema_files import preset_names, preset_text
 
@@ -63,7 +64,7 @@ def settings(model: type[BaseModel]) -> list[Setting]:
 def overview() -> str:
     """The presets and the kinds, a line each."""
     presets = {name: _first_sentence(preset_text(name)) for name in preset_names()}
-    kinds = {name: _summary(kind) for name, kind in feature_kinds().items()}
+    kinds = {name: _summary(kind) for name, kind in _kinds().items()}
     return (
         "presets: pixelbeam build --schema NAME; pixelbeam schema NAME prints one as YAML\n"
         f"{_table(presets)}\n\n"
@@ -106,7 +107,7 @@ def reference() -> str:
         ("A schema as a whole", Schema, settings(Schema)),
         ("Every feature", Feature, shared),
     ]
-    for name, kind in feature_kinds().items():
+    for name, kind in _kinds().items():
         own = [setting for setting in settings(kind) if setting not in shared]
         described.append((f"`type: {name}`", kind, own))
     described.append(("`clips`", Clips, settings(Clips)))
@@ -122,14 +123,21 @@ def json_schema() -> dict[str, Any]:
 
     It knows each setting's own values; what goes with what, ``pixelbeam build`` says.
     """
-    kinds = {name: _definition(kind, name) for name, kind in feature_kinds().items()}
-    choices = [
-        {"if": _has("type", name), "then": {"$ref": f"#/$defs/{name}"}} for name in feature_kinds()
-    ]
-    feature = {
+    kinds = {name: _definition(kind, name) for name, kind in _kinds().items()}
+    for name, kind in object_kinds().items():
+        of = {"description": _plain(_meanings(kind)["of"]), "type": "string", "minLength": 1}
+        kinds[name]["properties"]["of"] = of
+    kinds[GROUP]["properties"] = {"type": {"const": GROUP}, **kinds[GROUP]["properties"]}
+    kinds[GROUP]["additionalProperties"] = {
         "type": "object",
         "required": ["type"],
         "properties": {"type": {"enum": list(feature_kinds())}},
+    }
+    choices = [{"if": _has("type", name), "then": {"$ref": f"#/$defs/{name}"}} for name in kinds]
+    feature = {
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": {"enum": list(kinds)}},
         "allOf": choices,
     }
     whole = _definition(Schema)
@@ -174,8 +182,14 @@ def _definition(model: type[BaseModel], kind: str | None = None) -> dict[str, An
     }
 
 
+def _kinds() -> dict[str, type[BaseModel]]:
+    """What a feature can be declared as: a kind, or the group, which stands for several."""
+    kinds: dict[str, type[BaseModel]] = {**feature_kinds(), GROUP: Objects}
+    return dict(sorted(kinds.items()))
+
+
 def _models() -> dict[str, type[BaseModel]]:
-    return {**feature_kinds(), "clips": Clips, "schema": Schema}
+    return {**_kinds(), "clips": Clips, "schema": Schema}
 
 
 def _meanings(model: type[BaseModel]) -> dict[str, str]:
@@ -211,7 +225,7 @@ def _about(model: type[BaseModel]) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _summary(kind: type[Feature]) -> str:
+def _summary(kind: type[BaseModel]) -> str:
     return _plain(_about(kind).split("\n\n")[0])
 
 

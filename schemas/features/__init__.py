@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..errors import PluginError
 from ..plugins import FEATURES, find_plugins
 from .base import Feature
 
-__all__ = ["feature_kinds", "kind_versions", "missing_kinds"]
+__all__ = ["feature_kinds", "find_kind", "kind_versions", "missing_kinds", "object_kinds"]
 
 
 @cache
@@ -22,7 +23,35 @@ def feature_kinds() -> dict[str, type[Feature]]:
     Raises:
         PluginError: one of another package is broken, or has a name that is taken.
     """
-    kinds: dict[str, type[Feature]] = {}
+    kinds = {name: kind for name, kind in _find_own() if "type" in inspect.get_annotations(kind)}
+    for name, plugin in find_plugins(FEATURES, Feature, kinds.keys()).items():
+        own = plugin.offered.model_fields["type"].default
+        if own != name:
+            raise PluginError(
+                f"{plugin.package} {plugin.version}: got a feature kind with the type {own!r}, expected "
+                f"{name!r}, the name of its entry point"
+            )
+        kinds[name] = plugin.offered
+    return dict(sorted(kinds.items()))
+
+
+@cache
+def object_kinds() -> dict[str, type[Feature]]:
+    """By the names of kinds of one value, what they are ``of`` boxes: a list with a value an object; sorted."""
+    return dict(
+        sorted((n, kind) for n, kind in _find_own() if "type" not in inspect.get_annotations(kind))
+    )
+
+
+def find_kind(declared: Mapping[str, Any]) -> type[Feature] | None:
+    """The kind of a feature, by its ``type`` and whether it is ``of`` another one; ``None`` for no known type."""
+    name = str(declared.get("type"))
+    kinds = object_kinds() if declared.get("of") is not None else {}
+    return kinds.get(name) or feature_kinds().get(name)
+
+
+def _find_own() -> Iterator[tuple[str, type[Feature]]]:
+    """The classes of this folder with a name for schemas; those that inherit it are another kind's lists."""
     # Found by being there, so that two branches that add a kind each change no file in common.
     for module_info in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{module_info.name}")
@@ -34,16 +63,7 @@ def feature_kinds() -> dict[str, type[Feature]]:
             ):
                 name = kind.model_fields["type"].default
                 if isinstance(name, str):  # bases that several kinds share declare no name
-                    kinds[name] = kind
-    for name, plugin in find_plugins(FEATURES, Feature, kinds.keys()).items():
-        own = plugin.offered.model_fields["type"].default
-        if own != name:
-            raise PluginError(
-                f"{plugin.package} {plugin.version}: got a feature kind with the type {own!r}, expected "
-                f"{name!r}, the name of its entry point"
-            )
-        kinds[name] = plugin.offered
-    return dict(sorted(kinds.items()))
+                    yield name, kind
 
 
 def kind_versions(features: Iterable[Feature]) -> dict[str, str]:

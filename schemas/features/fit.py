@@ -43,7 +43,7 @@ def check_fit(
         )
     for key, spec in specs.items():
         value = values[key]
-        if isinstance(value, (bytes, list)) and not spec.is_numeric:
+        if not spec.is_numeric and isinstance(value, list if spec.is_ragged else (bytes, list)):
             continue  # bytes, and several strings, are of any length
         # NumPy's scalars are values without axes.
         if not isinstance(value, np.ndarray | np.generic):

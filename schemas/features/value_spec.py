@@ -39,7 +39,7 @@ class ValueSpec:
     Attributes:
         dtype: of the numbers; ``text`` is UTF-8 text and ``bytes`` binary, both of any length.
         shape: sizes of one record's value, ``None`` where they differ from record to record: first
-            those that differ, then those that do not. Text and bytes have ``()``.
+            those that differ, then those that do not. Text and bytes have ``()``, a list of them ``(None,)``.
         axes: what the axes of the shape are called.
         encoding: the image format that bytes are in, ``raw`` for pixels; empty where they are in none.
         domain: what the numbers may be; ``None`` for anything that the dtype holds.
@@ -55,11 +55,21 @@ class ValueSpec:
         # Kinds come from packages that no type checker has seen, and what derives from a spec trusts it.
         if self.dtype not in _DTYPES:
             raise ValueError(f"dtype: got {self.dtype!r}, expected one of {', '.join(_DTYPES)}")
+        if not self.is_numeric and self.shape not in ((), (None,)):
+            got = f"got {list(self.shape)} for {self.dtype}"
+            raise ValueError(
+                f"shape: {got}, expected [] for one value or [None] for a list of them"
+            )
 
     @property
     def is_ragged(self) -> bool:
         """Whether a record's value is an array with a size of its own."""
         return None in self.shape
+
+    @property
+    def is_string(self) -> bool:
+        """Whether a record holds strings: text, bytes, and raw pixels, which are one string each."""
+        return not self.is_numeric or self.encoding == "raw"
 
     @property
     def is_numeric(self) -> bool:

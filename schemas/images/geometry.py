@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .resizing import ResizingPlan, Size, pad_offset
+from .resizing import Box, ResizingPlan, Size, pad_offset
 
 __all__ = ["SIDEWAYS", "ImageGeometry"]
 
@@ -52,6 +52,12 @@ class ImageGeometry:
     def record_size(self) -> Size:
         """Width and height of the image in the record, with what it is padded with."""
         return self.plan.canvas
+
+    @property
+    def shown(self) -> Box:
+        """Left, top, right and bottom of what the record's image shows of the file's, without padding."""
+        (left, top), (width, height) = pad_offset(self.plan), self.plan.size
+        return (left, top, left + width, top + height)
 
     def map_displayed(self, points: NDArray[Any]) -> NDArray[np.float64]:
         """Where points of the displayed image lie in the record.

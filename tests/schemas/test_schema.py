@@ -15,12 +15,13 @@ from pixelbeam.schemas import (
 )
 from pixelbeam.schemas.clips import Clips
 from pixelbeam.schemas.errors import ManifestError, PluginError, SchemaError
+from pixelbeam.schemas.features import feature_kinds
 from pixelbeam.schemas.features.base import Domain, ValueSpec
 from pydantic import ValidationError
 
 IMAGE = {"type": "image", "source": "path", "height": 8, "width": 8}
 LABEL = {"type": "class_label", "source": "label", "vocabulary": ["cat", "dog"]}
-KINDS = "bytes, class_label, class_labels, float32, image, int64, string"
+KINDS = ", ".join(sorted([*feature_kinds(), "objects"]))
 
 
 def feature(**declared):
@@ -419,8 +420,7 @@ def test_an_example_says_nothing_of_clips():
         (
             {**CLIP, "steps": {"frames": {**FRAME, "resize": "crop2"}}, "context": {"x": {}}},
             [
-                "context.x.type: missing, expected one of bytes, class_label, class_labels, float32, "
-                "image, int64, string",
+                f"context.x.type: missing, expected one of {KINDS}",
                 "steps.frames.resize: got 'crop2', expected one of 'crop', 'pad', 'stretch', "
                 "'shortest_side', 'longest_side' or 'none'",
             ],

@@ -35,6 +35,26 @@ def check_record(schema: Schema, values: Mapping[str, RecordValue]) -> Iterator[
         # What is not even of the right type is told of already, and no kind expects to be asked about it.
         asked = [v for v in _each(values.get(name, ())) if spec is None or _has_type(spec, v)]  # type: ignore[arg-type]
         yield from _check_feature(name, feature, asked)
+    yield from _check_objects(schema, values)
+
+
+def _check_objects(schema: Schema, values: Mapping[str, RecordValue]) -> Iterator[str]:
+    """Lists with an item for each object of an image have as many items as there are boxes."""
+    counted: dict[str, tuple[str, list[int]]] = {}
+    for name, specs in schema.specs.items():
+        owner = schema.features[name].owner
+        for key, spec in specs.items():
+            if spec.axes[:1] != ("object",) or key not in values:
+                continue
+            whole = owner if owner in counted else name
+            counts = [_count_items(spec, value) for value in _each(values[key])]
+            first, expected = counted.setdefault(str(whole), (key, counts))
+            if counts != expected:
+                yield f"{key!r}: got {sum(counts)} items, expected {sum(expected)}, as {first!r} has"
+
+
+def _count_items(spec: ValueSpec, value: FeatureValue) -> int:
+    return len(value) // math.prod(size for size in spec.shape if size is not None)
 
 
 def _each(value: RecordValue) -> Iterable[FeatureValue]:
@@ -44,6 +64,8 @@ def _each(value: RecordValue) -> Iterable[FeatureValue]:
 def _check_spec(spec: ValueSpec, value: FeatureValue) -> Iterator[str]:
     if not _has_type(spec, value):
         yield f"got {_type_of(value)}, expected {_KINDS.get(spec.dtype, 'bytes')}"
+        return
+    if spec.is_ragged and not spec.is_numeric:  # any number of strings
         return
     if spec.encoding:
         return

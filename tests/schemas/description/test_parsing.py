@@ -37,6 +37,12 @@ CASES = [
         ITEMS,
     ),
     (
+        ValueSpec("text", (None,)),
+        "tf.io.RaggedFeature(tf.string)",
+        "tf.io.RaggedFeature(tf.string)",
+        [b"a", b"", b"b"],
+    ),
+    (
         ValueSpec("text"),
         "tf.io.FixedLenFeature([], tf.string)",
         "tf.io.FixedLenSequenceFeature([], tf.string)",

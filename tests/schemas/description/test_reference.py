@@ -24,7 +24,8 @@ from pixelbeam.schemas.schema_files import preset_names, preset_text
 from pydantic import BaseModel, Field
 
 DOCS = Path(__file__).parents[3] / "docs"
-MODELS = [*feature_kinds(), "clips", "schema"]
+KINDS = sorted([*feature_kinds(), "objects"])
+MODELS = [*KINDS, "clips", "schema"]
 
 
 def test_the_reference_is_that_of_the_models() -> None:
@@ -81,7 +82,7 @@ def test_an_unknown_name_is_said_with_those_that_there_are() -> None:
 
 def test_the_overview_names_presets_and_kinds() -> None:
     lines = [line.split() for line in overview().splitlines() if line.startswith("  ")]
-    assert [words[0] for words in lines] == [*preset_names(), *feature_kinds()]
+    assert [words[0] for words in lines] == [*preset_names(), *KINDS]
     assert all(len(words) > 3 for words in lines)
 
 
@@ -89,9 +90,9 @@ def test_the_json_schema_has_a_branch_for_each_kind() -> None:
     made = json_schema()
     assert made["properties"]["features"]["additionalProperties"] == {"$ref": "#/$defs/feature"}
     feature = made["$defs"]["feature"]
-    assert feature["properties"]["type"] == {"enum": list(feature_kinds())}
+    assert feature["properties"]["type"] == {"enum": KINDS}
     assert [branch["then"]["$ref"] for branch in feature["allOf"]] == [
-        f"#/$defs/{name}" for name in feature_kinds()
+        f"#/$defs/{name}" for name in KINDS
     ]
     image = made["$defs"]["image"]
     assert image["additionalProperties"] is False

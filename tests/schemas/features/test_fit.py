@@ -18,6 +18,7 @@ POINT = {"where": ValueSpec("float32", (2,))}
         (ValueSpec("text"), b"caf\xc3\xa9"),
         (ValueSpec("bytes"), b""),
         (ValueSpec("bytes"), [b"a", b"b"]),
+        (ValueSpec("text", (None,)), []),
     ],
 )
 def test_what_the_specs_declare_fits(spec, value):

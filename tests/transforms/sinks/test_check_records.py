@@ -20,6 +20,42 @@ def test_lists_of_items_are_whole_items():
     ]
 
 
+OBJECTS = Schema.from_dict(
+    {
+        "features": {
+            "image": {"type": "image", "source": "i", "height": 2, "width": 2},
+            "o": {
+                "type": "objects",
+                "of": "image",
+                "boxes": {"source": "b", "layout": "columns"},
+                "label": {"type": "class_label", "source": "l", "num_classes": 3},
+                "text": {"type": "string", "source": "t"},
+            },
+        }
+    }
+)
+
+
+def test_lists_of_objects_are_of_one_length():
+    columns = {
+        f"o/bbox/{side}": np.ones(2, np.float32) for side in ("xmin", "ymin", "xmax", "ymax")
+    }
+    whole = {**columns, "o/label": np.arange(2), "o/text": [b"a", b"b"]}
+
+    def faults(**changed):
+        record = whole | {key.replace("_", "/"): value for key, value in changed.items()}
+        return [fault for fault in check_record(OBJECTS, record) if "'image'" not in fault]
+
+    assert faults() == []
+    assert faults(o_text=[b"a"]) == ["'o/text': got 1 items, expected 2, as 'o/bbox/xmin' has"]
+    assert faults(o_label=np.arange(3)) == [
+        "'o/label': got 3 items, expected 2, as 'o/bbox/xmin' has"
+    ]
+    assert faults(o_bbox_ymax=np.ones(1, np.float32)) == [
+        "'o/bbox/ymax': got 1 items, expected 2, as 'o/bbox/xmin' has"
+    ]
+
+
 ALL_KINDS = Schema.from_dict(
     {
         "record": "sequence_example",
@@ -85,7 +121,7 @@ def test_what_a_feature_finds_in_each_step_is_named_by_it():
         (ValueSpec("uint16", (2, 3)), [b"123456" * 2], []),
         (ValueSpec("uint16", (2, 3)), [b"123456"], ["got 3 values, expected 6"]),
         (ValueSpec("uint8", (2, 3), encoding="raw"), [b"12"], []),  # the feature's own check
-        (ValueSpec("bytes", (None, 2)), [b"a", b"b", b"c"], []),
+        (ValueSpec("bytes", (None,)), [b"a", b"b", b"c"], []),
         (ValueSpec("float32", (None, 3)), np.zeros(7, np.float32), ["got 7 values, expected a multiple of 3"]),
         (ValueSpec("int64", (None, None)), np.zeros(7, np.int64), []),
         (ValueSpec("int64", (0,)), np.zeros(0, np.int64), []),

@@ -12,7 +12,7 @@ import h5py
 
 from ....schemas.dataset.hdf5_layout import OFFSETS, STEP_OFFSETS, VALUES, Column, columns
 from ....schemas.dataset.sink import CorruptShard, flatten_value
-from ....schemas.features.base import RecordValue, Steps
+from ....schemas.features.base import FeatureValue, RecordValue, Steps
 from ....schemas.schema import Schema
 from .files import load_plugins, needs_plugins
 
@@ -127,7 +127,13 @@ def _reader(file: h5py.File, column: Column) -> _ReadBlock:
 
 
 def _cut(values: h5py.Dataset, offsets: Any) -> list[Any]:
-    return [flatten_value(values[a:b]) for a, b in _pairs(offsets)]
+    return [_flatten(values[a:b]) for a, b in _pairs(offsets)]
+
+
+def _flatten(values: Any) -> FeatureValue:
+    if values.dtype.hasobject:  # strings
+        return [value if isinstance(value, bytes) else value.tobytes() for value in values]
+    return flatten_value(values)
 
 
 def _pairs(offsets: Any) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -89,10 +89,10 @@ def _open_spool(column: Column, folder: Path) -> _Spool:
     spec = column.spec
     spool: _Numbers | _Blobs | _Ragged
     first = "step" if column.is_steps else "record"
-    if not spec.is_numeric:
-        spool = _Blobs(folder, ARRAY_TYPES[spec.dtype], (first,))
-    elif spec.is_ragged:
+    if spec.is_ragged:
         spool = _Ragged(folder, column)
+    elif not spec.is_numeric:
+        spool = _Blobs(folder, ARRAY_TYPES[spec.dtype], (first,))
     else:
         shape = tuple(size or 0 for size in spec.shape)
         labels = (first, *spec.axes)
@@ -167,6 +167,11 @@ class _Blobs:
         self._file.write(value)
         self._lengths.append(len(value))
 
+    def extend(self, values: Iterable[bytes]) -> None:
+        """Appends several values."""
+        for value in values:
+            self.write(value)
+
     def finish(self, parent: h5py.Group, name: str) -> None:
         shape = (len(self._lengths),)
         dataset = parent.create_dataset(name, shape, self._dtype, track_times=False)
@@ -207,7 +212,7 @@ def _batch_lengths(lengths: array[int]) -> Iterator[list[int]]:
 
 
 class _Ragged:
-    """Arrays whose first axes have a size of their own in each record, or step."""
+    """Arrays and lists of strings whose first axis has a size of its own in each record, or step."""
 
     def __init__(self, folder: Path, column: Column):
         spec = column.spec
@@ -215,11 +220,15 @@ class _Ragged:
         labels = ("value", *spec.axes[len(spec.shape) - len(tail) :])
         dtype, storage = ARRAY_TYPES[spec.dtype], column.feature.storage
         self._tail = tail
-        self._values = _Numbers(folder, dtype, tail, storage, labels)
+        self._values: _Numbers | _Blobs
+        if spec.is_numeric:
+            self._values = _Numbers(folder, dtype, tail, storage, labels)
+        else:
+            self._values = _Blobs(folder, dtype, labels)
         self._offsets = array("q", [0])
 
     def write(self, value: Any) -> None:
-        values = value.reshape(-1, *self._tail)
+        values = value if isinstance(value, list) else value.reshape(-1, *self._tail)
         self._values.extend(values)
         self._offsets.append(self._offsets[-1] + len(values))
 

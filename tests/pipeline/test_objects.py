@@ -1,0 +1,212 @@
+"""Objects of images, from a manifest through both sinks to every reader."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+from pictures import exif, picture, save
+from pixelbeam.pipeline.commands.build import build
+from pixelbeam.pipeline.commands.verify import verify
+from pixelbeam.pipeline.options import BuildOptions, MaxRejects
+from pixelbeam.readers import HDF5Records, Records, load
+from pixelbeam.schemas import Schema
+from support import dataset_json, rejects_of
+
+SIZES = [(40, 30), (31, 64), (50, 50), (64, 31), (33, 47), (80, 60)]
+# Boxes, and the class of each; the second image has none.
+OBJECTS: list[list[tuple[list[float], str]]] = [
+    [([4, 3, 10, 10], "dog"), ([20, 10, 8, 9], "ant")],
+    [],
+    [([0, 0, 50, 50], "cat")],
+    [([0, 0, 3, 30], "cat"), ([30, 5, 9, 9], "dog"), ([20, 5, 5, 5], "ant")],
+    [([3, 20, 9, 9], "é")],
+    [([30, 20, 20, 20], "dog"), ([35, 25, 4, 4], "dog")],
+]
+LAYOUTS = ("list", "columns")
+
+
+def schema(layout: str, **declared: Any) -> Schema:
+    image = {"type": "image", "source": "path", "height": 32, "width": 32, "upscale": True}
+    group = {
+        "type": "objects",
+        "of": "image",
+        "boxes": {"source": "bbox", "normalized": True, "layout": layout},
+        "label": {"type": "class_label", "source": "category", "vocabulary": "from_manifest"},
+        "name": {"type": "string", "source": "category"},
+        "area": {"type": "float32", "source": "area", "default": 0},
+        "crowd": {"type": "int64", "source": "crowd", "shape": [2]},
+        **declared,
+    }
+    return Schema.from_dict({"features": {"image": image, "objects": group}})
+
+
+def write_manifest(folder: Path) -> Path:
+    rows = []
+    for number, (size, objects) in enumerate(zip(SIZES, OBJECTS, strict=True)):
+        turned = {"exif": exif(6)} if number == 5 else {}
+        (folder / f"{number}.jpg").write_bytes(save(picture(*size, seed=number), "JPEG", **turned))
+        cell = {"boxes": [box for box, _ in objects], "format": "xywh", "size": list(size)}
+        names = [name for _, name in objects]
+        row = {
+            "path": f"{number}.jpg",
+            "bbox": cell,
+            "category": names,
+            "crowd": [[index, number] for index in range(len(names))],
+            "area": [float(box[2] * box[3]) for box, _ in objects] or None,
+        }
+        rows.append(row)
+    path = folder / "manifest.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+@pytest.fixture(scope="module", params=LAYOUTS)
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    options = BuildOptions(
+        manifest=str(write_manifest(folder)),
+        schema=schema(request.param),
+        output=str(folder / "out"),
+        sinks=("tfrecord", "hdf5"),
+    )
+    build(options)
+    return folder / "out"
+
+
+def expected(path: str) -> tuple[list[list[float]], list[str]]:
+    """What is left of an image's boxes, as normalized corners, and the names of their objects."""
+    number = int(path[0])
+    width, height = SIZES[number]
+    corners = np.array([[x, y, x + w, y + h] for (x, y, w, h), _ in OBJECTS[number]], float)
+    corners = corners.reshape(-1, 4)
+    if (
+        number == 5
+    ):  # stored as 80 x 60, turned by a quarter: x becomes y, and y counts from the right
+        corners = np.stack(
+            [60 - corners[:, 3], corners[:, 0], 60 - corners[:, 1], corners[:, 2]], axis=1
+        )
+        width, height = 60, 80
+    side = min(width, height)
+    offset = np.array([(width - side) / 2, (height - side) / 2] * 2)
+    boxes = ((corners - offset) / side).clip(0, 1)
+    left = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    names = [name for (_, name), stays in zip(OBJECTS[number], left, strict=True) if stays]
+    return boxes[left].tolist(), names
+
+
+def check(key: str, record: dict[str, Any], names: list[str]) -> None:
+    boxes, classes = expected(key)
+    np.testing.assert_allclose(
+        np.reshape(record["objects/bbox"], (-1, 4)), np.reshape(boxes, (-1, 4)), atol=1e-6
+    )
+    assert [names[number] for number in record["objects/label"]] == classes
+    text = [name.decode() if isinstance(name, bytes) else name for name in record["objects/name"]]
+    assert text == classes
+    of_all = [name for _, name in OBJECTS[int(key[0])]]
+    assert [of_all[index] for index, _ in record["objects/crowd"]] == classes
+    assert len(record["objects/area"]) == len(classes)
+
+
+def test_random_access(built: Path) -> None:
+    names = dataset_json(built)["schema"]["features"]["objects/label"]["vocabulary"]
+    assert names == ["ant", "cat", "dog", "é"]
+    both = [Records(built, "train", source=source) for source in ("tfrecord", "hdf5")]
+    hdf5 = HDF5Records(built, "train")
+    for number in range(len(SIZES)):
+        key = both[0].origin(number)["key"]
+        for records in (*both, hdf5):
+            check(key, records[number], names)
+    every = hdf5.read(range(len(SIZES)))
+    assert [len(boxes) for boxes in every["objects/bbox"]] == [
+        len(label) for label in every["objects/label"]
+    ]
+
+
+@pytest.mark.parametrize("source", ["tfrecord", "hdf5"])
+@pytest.mark.parametrize("batch_size", [4, None])
+def test_load(built: Path, source: str, batch_size: int | None) -> None:
+    names = dataset_json(built)["schema"]["features"]["objects/label"]["vocabulary"]
+    elements = load(built, "train", batch_size=batch_size, source=source, targets=[], keys=True)
+    seen = []
+    for features, keys in elements:
+        if batch_size is None:
+            features = {name: value.numpy() for name, value in features.items()}
+            check(keys.numpy().decode(), features, names)
+            seen.append(keys.numpy())
+            continue
+        assert features["objects/bbox"].shape[1:] == [None, 4]
+        for index, key in enumerate(keys.numpy()):
+            record = {name: value[index].numpy().tolist() for name, value in features.items()}
+            check(key.decode(), record, names)
+            seen.append(key)
+    assert len(set(seen)) == len(SIZES)
+
+
+def test_objects_are_targets(built: Path) -> None:
+    image, objects = next(iter(load(built, "train", batch_size=2)))
+    assert image.shape == [2, 32, 32, 3]
+    assert list(objects) == [
+        f"objects/{name}" for name in ("bbox", "label", "name", "area", "crowd")
+    ]
+
+
+def test_plain_tensorflow_reads_them(built: Path) -> None:
+    found = importlib.util.spec_from_file_location("fd", built / "feature_description.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    files = tf.data.TFRecordDataset(str(next(built.glob("train-*.tfrecord")))).batch(10)
+    (batch,) = files.map(module.parse_example).map(module.decode)
+    assert batch["objects/bbox"].shape == [6, None, 4]
+    assert batch["objects/bbox"].row_lengths().numpy().tolist() == (
+        batch["objects/name"].row_lengths().numpy().tolist()
+    )
+
+
+def test_what_is_said_of_them(built: Path) -> None:
+    statistics = dataset_json(built)["splits"]["train"]["statistics"]
+    assert statistics["objects/bbox"] == {
+        "count": 8, "records": 6, "max_count": 2, "without_boxes": 1, "clipped": 0,
+        "dropped_outside": 1,
+    } | {"clipped": statistics["objects/bbox"]["clipped"]}  # fmt: skip
+    assert statistics["objects/label"] == {"classes": {"0": 2, "1": 1, "2": 4, "3": 1}}
+    rows = [
+        row for path in built.glob("index/*.parquet") for row in pq.read_table(path).to_pylist()
+    ]
+    index = {row["key"]: row for row in rows}
+    assert [index[f"{n}.jpg"]["objects/label"] for n in (0, 1)] == [["dog", "ant"], []]
+    assert index["3.jpg"]["objects/bbox/count"] == 2
+    assert verify(str(built)).faults == []
+
+
+def test_rows_that_do_not_fit_are_rejects(tmp_path: Path) -> None:
+    path = write_manifest(tmp_path)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[0]["category"] = ["dog"]
+    rows[2]["bbox"]["size"] = [10, 50]
+    rows[3]["bbox"]["boxes"][0][2] = -1
+    path.write_text("\n".join(map(json.dumps, rows)))
+    options = BuildOptions(
+        manifest=str(path),
+        schema=schema("list"),
+        output=str(tmp_path / "out"),
+        max_rejects=MaxRejects(count=5),
+    )
+    build(options)
+    told = {
+        reject["key"]: (reject["feature"], reject["reason"])
+        for reject in rejects_of(tmp_path / "out")
+    }
+    assert told == {
+        "0.jpg": ("objects/label", "misaligned"),
+        "2.jpg": ("objects/bbox", "annotation_size"),
+        "3.jpg": ("objects/bbox", "bad_box"),
+    }

@@ -1,0 +1,136 @@
+"""A marker that is painted into a file is found in the record where what was annotated says, to within a pixel.
+
+Images are random, as are the mode, what it makes of them, EXIF's orientation, the format, and whether the
+annotation is of what is displayed or of what is stored.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from pictures import exif, save
+from PIL import Image as Pillow
+from pixelbeam.schemas.errors import Reject
+from pixelbeam.schemas.features.boxes import Boxes
+from pixelbeam.schemas.features.image import Image
+from pixelbeam.schemas.images.geometry import SIDEWAYS, ImageGeometry
+
+MODES = ("crop", "pad", "stretch", "shortest_side", "longest_side", "none")
+WITHIN = 1.0  # pixel of the record
+
+
+class Marked(NamedTuple):
+    """A file with a white marker on grey.
+
+    Attributes:
+        data: the file.
+        image: the feature that it is encoded by.
+        size: the width and height that are written beside the annotation.
+        box: the marker's corners in pixels of that size.
+    """
+
+    data: bytes
+    image: Image
+    size: tuple[int, int]
+    box: tuple[int, int, int, int]
+
+
+@st.composite
+def marked(draw: st.DrawFn) -> Marked:
+    """A file, the feature that it goes into, and where its marker is as an annotation says it."""
+    large = draw(st.booleans())  # so large that its JPEG is scaled as it is decoded
+    low, high = (300, 900) if large else (24, 120)
+    width, height = draw(st.integers(low, high)), draw(st.integers(low, high))
+    w = draw(st.integers(max(4, width // 6), width // 2))
+    h = draw(st.integers(max(4, height // 6), height // 2))
+    left, top = draw(st.integers(0, width - w)), draw(st.integers(0, height - h))
+    pixels = np.full((height, width), 30, np.uint8)
+    pixels[top : top + h, left : left + w] = 255
+    orientation = draw(st.integers(1, 8))
+    file_format = draw(st.sampled_from(["JPEG", "PNG"]))
+    options: dict[str, Any] = {"quality": 95} if file_format == "JPEG" else {}
+    data = save(Pillow.fromarray(pixels), file_format, exif=exif(orientation), **options)
+    box, size = (left, top, left + w, top + h), (width, height)
+    # Where both sizes are one, what is stored cannot be told from what is displayed.
+    if width == height or orientation not in SIDEWAYS or draw(st.booleans()):
+        box, size = displayed(box, size, orientation)
+    return Marked(data, draw(images()), size, box)
+
+
+@st.composite
+def images(draw: st.DrawFn) -> Image:
+    mode = draw(st.sampled_from(MODES))
+    side = st.integers(16, 160)
+    declared: dict[str, Any] = {"height": draw(side), "width": draw(side)}
+    if mode in ("shortest_side", "longest_side"):
+        declared = {"size": draw(side)}
+    return Image(
+        source="x",
+        resize=mode,  # type: ignore[arg-type]
+        upscale=mode != "none" and draw(st.booleans()),
+        encoding="raw",
+        channels=1,
+        decode=draw(st.sampled_from(["fast", "exact"])),
+        background="black",
+        **({} if mode == "none" else declared),
+    )
+
+
+def displayed(
+    box: tuple[int, int, int, int], size: tuple[int, int], orientation: int
+) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
+    """Where a box lies once Pillow has turned the image upright: by turning an image of it."""
+    stored = Pillow.new("L", size)
+    stored.paste(255, box)
+    turns = {
+        2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE",
+        6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90",
+    }  # fmt: skip
+    turned = stored
+    if orientation > 1:
+        turned = stored.transpose(getattr(Pillow.Transpose, turns[orientation]))
+    found = turned.getbbox()
+    assert found is not None
+    return found, turned.size
+
+
+def encode_image(marker: Marked) -> tuple[np.ndarray, ImageGeometry]:
+    """Grey pixels ``[height, width]`` and the geometry."""
+    try:
+        encoded = marker.image.encode("x", marker.data)
+    except Reject:
+        assume(False)  # too small to be cropped without being enlarged
+    return np.asarray(encoded.values["x"])[..., 0], encoded.became
+
+
+def bright(pixels: np.ndarray) -> np.ndarray:
+    """Which pixels are more the marker's than the background's."""
+    return np.asarray(pixels > 142)
+
+
+def edges(pixels: np.ndarray) -> list[int] | None:
+    """Left, top, right and bottom of what is bright."""
+    ys, xs = np.nonzero(bright(pixels))
+    return [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1] if len(xs) else None
+
+
+@settings(max_examples=250, deadline=None)
+@given(marked())
+@pytest.mark.parametrize("normalized", [False, True])
+def test_boxes(normalized: bool, marker: Marked) -> None:
+    pixels, geometry = encode_image(marker)
+    box = np.array([marker.box], float)
+    if normalized:
+        box /= [*marker.size, *marker.size]
+    cell = {"boxes": box.tolist(), "format": "xyxy", "normalized": normalized, "size": marker.size}
+    found = Boxes(source="b", of="x").encode("b", cell, geometry)
+    seen = edges(pixels)
+    boxes = np.asarray(found.values["b"])
+    if seen is None:  # cut off, or less than half a pixel is left
+        assert all(min(right - left, low - top) <= WITHIN for left, top, right, low in boxes)
+        return
+    assert np.abs(boxes[0] - seen).max() <= WITHIN, (boxes[0], seen)
