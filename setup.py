@@ -40,6 +40,7 @@ DEV = [
     "mypy>=1.13",
     "pycocotools>=2.0.8",  # what masks and RLE are compared with
     "pre-commit>=3.7",
+    "pycocotools>=2.0.8",
     "pytest>=8.2",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",

@@ -26,7 +26,8 @@ class InputFile:
 
     Attributes:
         content: ``bytes`` and ``sha256`` of a file, ``files`` and ``sha256`` of a folder's listing.
-        touched: size and modification time of a local file before it was hashed; else ``None``.
+        touched: size and modification time of a local file before it was hashed, where they are enough to tell
+            whether it was changed; else ``None``.
     """
 
     content: dict[str, Any]
@@ -46,7 +47,8 @@ def identify(manifest: Manifest) -> dict[str, InputFile]:
 
 
 def _identify(manifest: Manifest, file: ManifestFile) -> InputFile:
-    touched = local_stamp(file.path)  # before it is read, so that a later change is seen
+    # Before it is read, so that a later change is seen.
+    touched = None if manifest.format.reads_others else local_stamp(file.path)
     return InputFile(manifest.format.identity(file.path), touched)
 
 

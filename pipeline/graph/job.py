@@ -8,6 +8,7 @@ from typing import Any
 
 from ...schemas.columns import check_column
 from ...schemas.errors import ManifestError, OptionError
+from ...transforms.manifests.declared_classes import with_declared_classes
 from ...transforms.manifests.join_labels import joined_columns
 from ...transforms.manifests.open_manifest import (
     SPLIT_COLUMN,
@@ -163,10 +164,11 @@ class BuildJob:
 
 
 def open_job(options: BuildOptions, threads: int) -> BuildJob:
-    """Finds the manifests and checks that they have the columns that the options name.
+    """Finds the manifests, checks that they have the columns that the options name, and takes their classes.
 
     Raises:
         ManifestError: a manifest cannot be read, or lacks a column.
+        SchemaError: the classes that a manifest declares do not fit the schema.
         OptionError: what a path's filesystem needs is not installed.
     """
     named = [path for _, path in name_manifests(options.manifest)]
@@ -182,6 +184,8 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
         _check_image_root(options, manifest, labels)
         _check_columns(options, manifest, labels)
         _check_frames(options, manifest)
+    schema = with_declared_classes(options.schema, manifests, labels)
+    options = replace(options, schema=schema)
     files = {name: file for manifest in manifests for name, file in identify(manifest).items()}
     label_files = identify(labels) if labels is not None else None
     return BuildJob(options, manifests, labels, threads, files, label_files)

@@ -51,7 +51,7 @@ class Manifest:
         format: how every file of it is read.
         columns: every column, in the order of the first file's header.
         split_column: the column that names the rows' splits where the manifest itself has them: a
-            directory with a folder per split.
+            directory with a folder per split, a YOLO data set with ``train`` and ``val``.
         left_out: of a directory, how many files in it are no images.
         left_out_example: the first of them by name.
         hint: what to do where a column is missing.
@@ -118,7 +118,16 @@ def _open_files(spec: str, found: Sequence[tuple[str, int]]) -> Manifest:
     files.sort(key=lambda file: file.name)
     manifest_format = _one_format(files)
     columns = _same_columns(manifest_format, files)
-    return Manifest(spec, root, tuple(files), manifest_format, columns)
+    with naming_format(manifest_format):
+        roots = [manifest_format.image_root(file.path) for file in files]
+        split = manifest_format.split_column(files[0].path)
+    for file, own in zip(files, roots, strict=True):
+        if own != roots[0]:
+            raise ManifestError(
+                f"{file.path}: its images lie in {own}, those of {files[0].path} in {roots[0]}, expected one "
+                "folder for all files of a glob; name them one by one as splits: train=…,val=…"
+            )
+    return Manifest(spec, roots[0] or root, tuple(files), manifest_format, columns, split)
 
 
 def _relative(path: str, root: str) -> str:

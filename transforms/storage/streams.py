@@ -32,6 +32,7 @@ __all__ = [
     "open_for_library",
     "read_chunks",
     "read_head",
+    "read_tail",
 ]
 
 GZIP_SUFFIX = ".gz"
@@ -114,6 +115,18 @@ def read_head(path: str) -> tuple[bytes, bool]:
     if not head:
         raise ManifestError(f"{path}: an empty file, expected a manifest")
     return bytes(head[:HEAD_BYTES]), len(head) <= HEAD_BYTES
+
+
+def read_tail(path: str) -> bytes:
+    """The last ``HEAD_BYTES`` of a file as they lie there, or all of it.
+
+    Raises:
+        ManifestError: the file cannot be read.
+    """
+    with _explained(path, ManifestError), closing(open_file(path)) as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - HEAD_BYTES))
+        return file.read()
 
 
 def read_chunks(path: str, start: int = 0, stop: int = -1) -> Iterator[bytes]:

@@ -53,6 +53,15 @@ def test_a_manifest_is_hashed_again_only_where_it_was_touched(tmp_path, root, mo
     )
 
 
+def test_a_manifest_that_reads_further_files_is_always_looked_at_again(tmp_path, root, monkeypatch):
+    manifest = open_build(tmp_path).manifests[0]
+    files = identify(manifest)
+    monkeypatch.setattr(type(manifest.format), "reads_others", True)
+    (file,) = identify(manifest).values()
+    assert file.touched is None
+    assert file.content == files["rows.csv"].content
+
+
 def test_a_command_is_all_that_decides_the_dataset(tmp_path, root):
     command = {
         "manifest": {"rows.csv": FILE},

@@ -17,6 +17,7 @@ from pixelbeam.transforms.storage.streams import (
     open_for_library,
     read_chunks,
     read_head,
+    read_tail,
 )
 
 
@@ -105,6 +106,17 @@ def test_a_range_of_a_file(letters, monkeypatch):
     for size, whole in ((9, False), (10, True), (11, True)):
         monkeypatch.setattr(streams, "HEAD_BYTES", size)
         assert read_head(letters) == (b"abcdefghij"[:size], whole)
+
+
+def test_the_tail_of_a_file(tmp_path, memory_files, monkeypatch):
+    memory_files["memory://b/letters"] = b"abcdefghij"
+    (tmp_path / "letters").write_bytes(b"abcdefghij")
+    for path in ("memory://b/letters", str(tmp_path / "letters")):
+        for size in (3, 10, 11):
+            monkeypatch.setattr(streams, "HEAD_BYTES", size)
+            assert read_tail(path) == b"abcdefghij"[-size:]
+    with pytest.raises(ManifestError, match="none: cannot be read"):
+        read_tail("none")
 
 
 def test_the_hash_of_a_file_is_that_of_its_bytes_as_they_lie_there(letters):

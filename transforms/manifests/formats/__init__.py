@@ -11,6 +11,7 @@ from functools import cache, partial
 from ....schemas.errors import ManifestError, PluginError
 from ....schemas.plugins import FORMATS, Plugin, find_plugins, naming
 from ...storage.streams import GZIP_SUFFIX, read_head
+from .annotations.coco import Coco
 from .base import ManifestFormat
 from .delimited import Delimited
 from .hdf5_table import HDF5Table
@@ -25,6 +26,7 @@ _ENDING = re.compile(r"(\.[a-z0-9_-]+)+")
 _BUILT_IN: dict[str, ManifestFormat] = {
     "csv": Delimited(","),
     "tsv": Delimited("\t"),
+    "coco": Coco(),
     "json_lines": JsonLines(),
     "parquet": Parquet(),
     "hdf5": HDF5Table(),
@@ -113,6 +115,9 @@ def recognize_format(path: str) -> ManifestFormat:
                 recognized = found.recognizes(head)
             if recognized:
                 return found
+        if _BUILT_IN.keys() >= formats.keys():
+            # The last of ours takes all of an ending, and its own messages say best what is wrong.
+            return formats[list(formats)[-1]]
         ending = next(_find_ending(found, path) for found in formats.values())
         raise ManifestError(
             f"{path}: not a manifest as far as its start tells, expected one of those that end in {ending}: "

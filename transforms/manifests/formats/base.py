@@ -122,6 +122,10 @@ class ManifestFormat(ABC):
     names_itself: ClassVar[bool] = False
     """Whether cells name arrays in the manifest's own file, so that paths are relative to its folder."""
 
+    reads_others: ClassVar[bool] = False
+    """Whether rows follow from more files than the one that is named, so that a look at that one is not enough
+    to tell that nothing has changed."""
+
     def recognizes(self, head: bytes) -> bool:
         """Whether a file is of this format, by its start; asked only where several have its ending.
 
@@ -137,6 +141,34 @@ class ManifestFormat(ABC):
             ManifestError: the file cannot be read.
         """
         return ()
+
+    def image_root(self, path: str) -> str | None:
+        """The folder that paths in a file are relative to, where that is not the file's own; else ``None``.
+
+        Raises:
+            ManifestError: the file cannot be read.
+        """
+        return None
+
+    def split_column(self, path: str) -> str | None:
+        """The column that names the rows' splits, where a file says which they are; else ``None``.
+
+        Raises:
+            ManifestError: the file cannot be read.
+        """
+        return None
+
+    def classes(self, path: str, column: str) -> dict[str | int, str] | None:
+        """The classes that a file declares for a column, rows with them or not; else ``None``.
+
+        Returns:
+            Their names by what the file itself calls them, in the order that it gives them: by number where they
+            are numbered.
+
+        Raises:
+            ManifestError: the file cannot be read.
+        """
+        return None
 
     @abstractmethod
     def columns(self, path: str) -> tuple[str, ...]:
