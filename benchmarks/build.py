@@ -6,7 +6,9 @@ manifest, plan, shuffle, images, records, checksums, publishing.
 
     python benchmarks/build.py --photos DIR [--rows 20000] [--repeats 3] [--threads N]
 
-The two run in turn, so that a drift of the machine's speed meets both; the ratio is that of the medians.
+No two photos are the same, see ``photos.py``: of copies, each is in the processor's cache when its turn comes, and
+each is a twin of all others. The two run in turn, each first in every other pair, so that a drift of the machine's
+speed meets both; the ratios, of the time and of the CPU time of all cores, are those of the medians.
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle, islice
 from pathlib import Path
+from typing import NamedTuple
 
+from photos import make_photos
 from PIL import Image
 
 SIDE, QUALITY = 256, 90
@@ -50,16 +53,31 @@ def convert(path: Path) -> int:
     return buffer.tell()
 
 
-def time_baseline(paths: list[Path], threads: int) -> float:
-    """Seconds that the bare loop takes."""
-    started = time.perf_counter()
+class Taken(NamedTuple):
+    """What a run took.
+
+    Attributes:
+        wall: seconds from its begin to its end.
+        cpu: seconds of all cores together.
+        memory: peak, in MB.
+    """
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def time_baseline(paths: list[Path], threads: int) -> Taken:
+    """What the bare loop takes."""
+    started, cpu = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(threads) as pool:
         sum(pool.map(convert, paths, chunksize=1))
-    return time.perf_counter() - started
+    wall, cpu = time.perf_counter() - started, time.process_time() - cpu
+    return Taken(wall, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def time_build(folder: Path, threads: int, number: int) -> tuple[float, float]:
-    """Seconds and peak memory (MB) of the whole command."""
+def time_build(folder: Path, threads: int, number: int) -> Taken:
+    """What the whole command takes."""
     command = [
         sys.executable, "-m", "pixelbeam.pipeline.main", "build",
         "--manifest", str(folder / "rows.csv"), "--schema", str(folder / "schema.yaml"),
@@ -68,10 +86,10 @@ def time_build(folder: Path, threads: int, number: int) -> tuple[float, float]:
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
+    wall = time.perf_counter() - started
     if status:
         raise SystemExit(f"the build failed with status {status}")
-    return seconds, usage.ru_maxrss / 1024
+    return Taken(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def main() -> None:
@@ -84,34 +102,37 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
-    photos = sorted(options.photos.glob("*.jpg"))
-    paths = list(islice(cycle(photos), options.rows))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "schema.yaml").write_text(SCHEMA)
+        rows = make_photos(options.photos, folder / "photos", options.rows)
+        paths = [Path(path) for path, _ in rows]
         with (folder / "rows.csv").open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["path", "label"])
-            writer.writerows((path.resolve(), path.stem) for path in paths)
-        time_baseline(photos, options.threads)  # warms the page cache
-        bare, built, memory = [], [], []
+            writer.writerows(rows)
+        bare: list[Taken] = []
+        built: list[Taken] = []
         for number in range(options.repeats):
-            bare.append(time_baseline(paths, options.threads))
-            seconds, peak = time_build(folder, options.threads, number)
-            built.append(seconds)
-            memory.append(peak)
+            for what in ("bare", "build") if number % 2 else ("build", "bare"):
+                if what == "bare":
+                    bare.append(time_baseline(paths, options.threads))
+                else:
+                    built.append(time_build(folder, options.threads, number))
+            loop, build = bare[-1], built[-1]
             print(
-                f"  run {number + 1}: bare loop {bare[-1]:.1f} s, build {seconds:.1f} s, peak {peak:.0f} MB",
+                f"  run {number + 1}: bare loop {loop.wall:.1f} s, build {build.wall:.1f} s",
                 flush=True,
             )
-    loop, build = statistics.median(bare), statistics.median(built)
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"{options.rows} rows over {len(photos)} photos to {SIDE}x{SIDE} JPEG, {options.threads} threads"
-    )
-    print(f"bare loop        {options.rows / loop:8.0f} images/s   peak {own:.0f} MB")
-    print(f"pixelbeam build  {options.rows / build:8.0f} images/s   peak {max(memory):.0f} MB")
-    print(f"ratio            {loop / build:8.3f}")
+    print(f"{options.rows} photos to {SIDE}x{SIDE} JPEG, {options.threads} threads")
+    for who, runs in (("bare loop", bare), ("pixelbeam build", built)):
+        speed = options.rows / statistics.median(run.wall for run in runs)
+        print(f"{who:15}  {speed:8.0f} images/s   peak {max(run.memory for run in runs):.0f} MB")
+    for what in ("wall", "cpu"):
+        pairs = [getattr(a, what) / getattr(b, what) for a, b in zip(bare, built, strict=True)]
+        medians = [statistics.median(getattr(run, what) for run in runs) for runs in (bare, built)]
+        ratio, spread = medians[0] / medians[1], f"({min(pairs):.3f} to {max(pairs):.3f})"
+        print(f"{f'ratio of {what} time':18} {ratio:.3f} {spread}")
 
 
 if __name__ == "__main__":

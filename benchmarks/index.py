@@ -12,20 +12,17 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import random
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
+from photos import make_photos
 
-_SOURCE_SIZE = (500, 375)
 SIDE = 256
 SCHEMA = f"""
 features:
@@ -44,28 +41,6 @@ class Taken(NamedTuple):
 
     wall: float
     cpu: float
-
-
-def make_photos(photos: Path, folder: Path, count: int) -> list[tuple[str, str]]:
-    """So many different JPEG files of 500 by 375 pixels; returns a path and a label each."""
-    sources = sorted(photos.glob("*.jpg"))
-    images = [Image.open(path).convert("RGB") for path in sources]
-
-    def make(number: int) -> tuple[str, str]:
-        rng, image = random.Random(number), images[number % len(images)]
-        scale = rng.uniform(0.5, 1)
-        width, height = int(image.width * scale), int(image.height * scale)
-        left, top = rng.randint(0, image.width - width), rng.randint(0, image.height - height)
-        part = image.resize(_SOURCE_SIZE, box=(left, top, left + width, top + height))
-        if rng.random() < 0.5:
-            part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        path = folder / f"{number // 1000:03}" / f"{number:06}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.save(path, quality=90)
-        return str(path), sources[number % len(images)].stem
-
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(make, range(count)))
 
 
 def time_build(folder: Path, index: str, threads: int, name: str) -> Taken:

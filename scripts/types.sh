@@ -5,4 +5,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
 use_venv dev
 cd "$root"
 "$python" -m mypy
-MYPYPATH=.mypy_path:examples:scripts "$python" -m mypy --allow-subclassing-any examples benchmarks scripts
+MYPYPATH=.mypy_path:examples:scripts:benchmarks "$python" -m mypy --allow-subclassing-any examples benchmarks scripts
