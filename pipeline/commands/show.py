@@ -26,9 +26,11 @@ from ...schemas.dataset.info import DatasetInfo
 from ...schemas.errors import DatasetError, OptionError, Reject
 from ...schemas.features.source import fill_source
 from ...schemas.schema import Schema
-from ...transforms.path_keys import path_key
+from ...transforms.manifests.split_manifests import name_manifests
+from ...transforms.path_keys import PathRoot, path_key
 from ...transforms.storage.output_folder import Folder
-from ...transforms.storage.paths import check_filesystem
+from ...transforms.storage.paths import absolute, check_filesystem, is_there
+from ..output.kept import kept_call
 from ..output.own_files import shard_names
 from ..terminal import printable, say
 
@@ -45,7 +47,8 @@ def show(
     Args:
         directory: the dataset's, local or on any of Beam's filesystems.
         key: what names the row; of a clip that was cut, also the clip's, for all of its windows.
-        source: the path of an image, in any spelling; of a clip, that of any of its frames.
+        source: the path of an image, in any spelling, as the manifest may have it or from here; of a clip, that
+            of any of its frames.
         split: looks in this one alone.
 
     Yields:
@@ -63,6 +66,7 @@ def show(
         raise DatasetError(f"{directory}: no split {split!r}; its splits are: {names}")
     shards = [s for s in shard_names(info) if split in (None, ShardName.parse(s).split)]
     files = [index_file(shard) for shard in shards]
+    sources = None if source is None else _spellings(folder, source)
     if shards and not any(name in info.files for name in files):
         raise DatasetError(f"{directory}: has no index, since it was built without")
     for name, data in zip(files, folder.read_all(files), strict=True):
@@ -72,7 +76,7 @@ def show(
             raise DatasetError(
                 f"{directory}: {name} is damaged: its SHA-256 differs from the one in {DATASET_FILE}"
             )
-        yield from _find(data, key, source)
+        yield from _find(data, key, sources)
 
 
 def _read_info(folder: Folder, directory: str) -> DatasetInfo:
@@ -82,11 +86,23 @@ def _read_info(folder: Folder, directory: str) -> DatasetInfo:
     return DatasetInfo.loads(data, directory)
 
 
-def _find(data: bytes, key: str | None, source: str | None) -> Iterator[dict[str, Any]]:
+def _spellings(folder: Folder, source: str) -> set[str]:
+    """How a dataset's index may have a path that somebody gives: as it is, and relative to the image root."""
+    call = kept_call(folder)
+    roots = [call.image_root] if call.image_root else []
+    if not roots and call.manifest:
+        manifests = [path for _, path in name_manifests(call.manifest)]
+        roots = [folder for path in manifests for folder in (path, path.rpartition("/")[0])]
+    paths = [source, absolute(source)] if is_there(source) else [source]
+    found = [PathRoot.find(root) for root in roots if root]
+    return {path_key(source), *(path_key(path, root) for path in paths for root in found)}
+
+
+def _find(data: bytes, key: str | None, sources: set[str] | None) -> Iterator[dict[str, Any]]:
     """The rows of an index file that are asked for; the other columns are read where there are some."""
     columns = {} if key is None else {"key": _is_key(key)}
-    if source is not None:
-        columns |= {column: _is_source(source) for column in source_columns(data)}
+    if sources is not None:
+        columns |= {column: _is_source(sources) for column in source_columns(data)}
     cells = read_index(data, list(columns)).to_pydict()
     rows = sorted(
         {
@@ -106,12 +122,10 @@ def _is_key(asked: str) -> Callable[[Any], bool]:
     return lambda key: key in spellings or windows.fullmatch(key) is not None
 
 
-def _is_source(asked: str) -> Callable[[Any], bool]:
-    wanted = path_key(asked)
-
+def _is_source(asked: set[str]) -> Callable[[Any], bool]:
     def fits(cell: Any) -> bool:
         paths = cell if isinstance(cell, list) else [cell]
-        return any(isinstance(path, str) and path_key(path) == wanted for path in paths)
+        return any(isinstance(path, str) and path_key(path) in asked for path in paths)
 
     return fits
 
@@ -130,7 +144,9 @@ def add_show_command(commands: Any) -> None:
         "--key", metavar="KEY", help="what names the row: its join key, or its path"
     )
     parser.add_argument(
-        "--source", metavar="PATH", help="an image or frame, by its path relative to the image root"
+        "--source",
+        metavar="PATH",
+        help="an image or frame, by its path: as the manifest may have it, or from here",
     )
     parser.add_argument("--split", metavar="NAME", help="look in this split alone")
     parser.add_argument("--json", action="store_true", help="a line of JSON a record")
@@ -205,7 +221,8 @@ def _text(value: Any) -> str:
 
 def _lost(folder: Folder, key: str | None, source: str | None) -> Iterator[str]:
     """Rows and frames of that key, or that name that file, that became nothing, and why."""
-    fits = _is_source(source or "") if key is None else _is_key(key)
+    sources = set() if source is None else _spellings(folder, source)
+    fits = _is_source(sources) if key is None else _is_key(key)
     data = folder.read(DATASET_FILE) if source is not None else None
     schema = None if data is None else DatasetInfo.loads(data, folder.root).read_schema(folder.root)
     for file, what in ((REJECTS_FILE, "rejected"), (DROPPED_FILE, "frame dropped")):
@@ -217,7 +234,9 @@ def _lost(folder: Folder, key: str | None, source: str | None) -> Iterator[str]:
             # Of a clip that is rejected, each frame leads to it; one that was dropped is one frame.
             if source is not None and file == REJECTS_FILE and not found:
                 found = any(
-                    _holds(frames, source) for frames in _sources_of(lost["values"], schema)
+                    _holds(frames, path)
+                    for frames in _sources_of(lost["values"], schema)
+                    for path in sources
                 )
             if found:
                 why = f"{lost['reason']}: {lost['message']}"
@@ -235,6 +254,6 @@ def _sources_of(values: Mapping[str, Any], schema: Schema | None) -> Iterator[st
 
 def _holds(frames: str, asked: str) -> bool:
     """Whether a file is one of those that a folder or a glob stands for."""
-    wanted, where = path_key(asked), path_key(frames)
-    levels = "**" in where or wanted.count("/") == where.count("/")
-    return wanted.startswith(f"{where}/") or (levels and fnmatchcase(wanted, where))
+    where = path_key(frames)
+    levels = "**" in where or asked.count("/") == where.count("/")
+    return asked.startswith(f"{where}/") or (levels and fnmatchcase(asked, where))

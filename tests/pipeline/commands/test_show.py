@@ -49,6 +49,16 @@ def test_every_record_is_found_by_key_and_by_source(out):
     assert list(show(str(out), key="99.jpg")) == []
 
 
+def test_a_file_is_found_by_where_it_is_from_here(out, images, monkeypatch):
+    monkeypatch.chdir(images.parent)
+    for path in (images / "07.jpg", f"{images.name}/07.jpg", f"{images}/../{images.name}/./07.jpg"):
+        (found,) = show(str(out), source=str(path))
+        assert found["key"] == "07.jpg"
+    assert list(show(str(out), source=str(images.parent / "07.jpg"))) == []
+    assert list(show(str(out), source=f"elsewhere/{images.name}/07.jpg")) == []
+    assert main(["show", str(out), "--source", str(images / "gone.jpg")]) == 1
+
+
 def test_one_split_is_looked_in(out):
     found = {split: list(show(str(out), key="07.jpg", split=split)) for split in ("train", "val")}
     assert sorted(map(len, found.values())) == [0, 1]
