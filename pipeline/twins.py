@@ -169,6 +169,9 @@ def describe_twins(found: DuplicatesInfo | None, output: str) -> Iterator[str]:
                 f"  leaks     {sum(there.values()):,} of {one_split} have a twin in {other} ({_kinds(there)}), "
                 f"{sum(here.values()):,} of {other} in {one_split} ({_kinds(here)})"
             )
+    if found.other_labels:
+        have = "record has" if found.other_labels == 1 else "records have"
+        yield f"  labels    {found.other_labels:,} {have} other labels than the twin on the list"
     again = f"; {found.same_source:,} are the same file, listed again" if found.same_source else ""
     yield f"            {os.path.join(output, DUPLICATES_FILE)}{again}"
 

@@ -51,6 +51,7 @@ def publish_duplicates(output: Folder, plan: Plan, twins: TwinOptions) -> Duplic
                     record, other = twin["record"], twin["twin"]
                     records[record["split"], other["split"], twin["kind"]] += 1
                     counts["same_source"] += twin["kind"] == "exact" and _is_same(record, other)
+                    counts["other_labels"] += record.get("labels") != other.get("labels")
         listed = output.publish(path, DUPLICATES_FILE) if records else None
     joined = output.read(JOINED_FILE) if twins.handling == "group" else None
     return DuplicatesInfo(

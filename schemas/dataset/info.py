@@ -192,6 +192,7 @@ class DuplicatesInfo(_OptionalKeys):
             one: ``exact``, ``near``, ``mirrored``. In a record's own split, only those before it count.
         same_source: how many of these, all features and splits together, have an exact twin of the same key or
             path: the file is listed twice.
+        other_labels: how many of these have other labels than their twin, be it exact, near or mirrored.
         plain: values whose perceptual hash says too little to compare it, such as of images of one colour.
         not_compared: pairs of hashes that were left out since too many others are alike.
         joined: where twins share a split: how many keys, or groups, went with another one for it.
@@ -202,6 +203,7 @@ class DuplicatesInfo(_OptionalKeys):
     distance: _Count | None = None
     records: dict[str, dict[str, dict[str, _Count]]] = Field(default_factory=dict)
     same_source: _Count = 0
+    other_labels: _Count = 0
     plain: _Count = 0
     not_compared: _Count = 0
     joined: _Count | None = None

@@ -106,9 +106,26 @@ def test_a_record_of_the_list_is_where_it_says(build_twins):
     for place in (line[which] for line in lines for which in ("record", "twin")):
         rows = pq.read_table(out / "index" / f"{place['shard']}.parquet").to_pylist()
         row = rows[place["index"]]
+        assert place.pop("labels") == {"label": row["label"]}
         assert {name: row[name] for name in place} == place
     keys = [(line["twin"]["shard"], line["twin"]["index"]) for line in lines]
     assert keys == sorted(keys)
+
+
+def test_twins_with_other_labels_are_told(build_twins, twins, tmp_path, capsys):
+    rows = [(f"{n:02d}.png", "a", "train") for n in range(6)]
+    rows += [("copy.png", "b", "train"), ("leak.png", "a", "val"), ("turned.png", "c", "val")]
+    manifest = write_csv(tmp_path / "labels.csv", rows, ("path", "label", "split"))
+    out = build_twins(manifest=str(manifest), image_root=str(twins))
+    lines = [json.loads(line) for line in (out / "duplicates.jsonl").read_text().splitlines()]
+    other = {
+        (line["record"]["source"], line["record"]["labels"]["label"], line["twin"]["labels"]["label"])
+        for line in lines
+        if line["record"]["labels"] != line["twin"]["labels"]
+    }  # fmt: skip
+    assert other & {("copy.png", "b", "a"), ("00.png", "a", "b")}
+    assert {("turned.png", "c", "a"), ("02.png", "a", "c")} <= other
+    assert dataset_json(out)["duplicates"]["other_labels"] == len(other) == 3
 
 
 def test_the_list_depends_on_no_thread_or_process(build_twins):
@@ -139,7 +156,7 @@ def test_without_twins_there_is_a_count_and_no_list(build_twins, twins, tmp_path
     out = build_twins(manifest=str(manifest), image_root=str(twins))
     assert not (out / "duplicates.jsonl").exists()
     assert dataset_json(out)["duplicates"] == {
-        "distance": 4, "records": {}, "same_source": 0, "plain": 0, "not_compared": 0,
+        "distance": 4, "records": {}, "same_source": 0, "other_labels": 0, "plain": 0, "not_compared": 0,
     }  # fmt: skip
 
 

@@ -75,10 +75,12 @@ def test_twins_are_told_within_splits_and_between_them():
             "val": {"train": {"near": 1, "mirrored": 1}},
         },
         same_source=7,
+        other_labels=4,
     )
     assert list(describe_twins(found, "out")) == [
         "  twins     1,202 records have one before them in their split (1,200 exact, 2 near)",
         "  leaks     3 of train have a twin in val (3 near), 2 of val in train (1 near, 1 mirrored)",
+        "  labels    4 records have other labels than the twin on the list",
         "            out/duplicates.jsonl; 7 are the same file, listed again",
     ]
     assert found.across == 5

@@ -7,16 +7,17 @@ of the twins that are found, where they lie and what they are called.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
 
 from ...schemas.dataset.file_names import STATE_FOLDER, ShardName, index_file
-from ...schemas.dataset.index import read_index
+from ...schemas.dataset.index import IndexLayout, read_index
 from ...schemas.images.hash_bands import HashBands
+from ...schemas.schema import Schema
 from ..shards.plan import Plan
 from ..shards.shard_result import ShardResult
 from ..storage.output_folder import Folder
@@ -30,7 +31,13 @@ _MOST_FILES = 64
 _BLOCK_PAIRS = 44  # as many as stay under 1 KiB
 _TEXT_BYTES = 500
 
-_Names = list[tuple[Any, Any]]  # key and source of each of some records
+
+class _Name(NamedTuple):
+    """What a record is called: its key, the path of its file, and its targets by the columns of the index."""
+
+    key: Any = None
+    source: Any = None
+    labels: Mapping[str, Any] = {}
 
 
 def num_findings_files(plan: Plan) -> int:
@@ -49,13 +56,13 @@ class Findings:
 
     Attributes:
         pairs: ``PAIR`` of twins.
-        names: of each pair the feature's number, and key and source of its record.
+        names: of each pair the feature's number, and what its record is called.
         num_plain: values whose perceptual hash says too little to compare it.
         not_compared: pairs of hashes that were left out since too many are alike.
     """
 
     pairs: bytes = b""
-    names: tuple[tuple[int, Any, Any], ...] = ()
+    names: tuple[tuple[int, _Name], ...] = ()
     num_plain: int = 0
     not_compared: int = 0
 
@@ -118,10 +125,10 @@ class DuplicateSearch:
             pairs = of_feature.take()
             names = self._names(pairs["record"], feature, plan)
             for file, part, places in _by_file_with_places(pairs, pairs["twin"], plan):
-                some: list[tuple[int, Any, Any]] = []
+                some: list[tuple[int, _Name]] = []
                 start = size = 0
                 for end, place in enumerate(places, start=1):
-                    some.append((feature, *names[place]))
+                    some.append((feature, names[place]))
                     size += PAIR.itemsize + sum(len(str(name)) for name in names[place])
                     if size >= _TEXT_BYTES or end == len(places):
                         yield file, Findings(part[start:end].tobytes(), tuple(some))
@@ -141,19 +148,19 @@ class DuplicateSearch:
             lines += self._lines(pairs, names, plan)
         self.output.write(findings_path(number), "".join(f"{line}\n" for line in lines).encode())
 
-    def _lines(self, pairs: Pairs, names: list[tuple[int, Any, Any]], plan: Plan) -> Iterator[str]:
+    def _lines(self, pairs: Pairs, names: list[tuple[int, _Name]], plan: Plan) -> Iterator[str]:
         numbers, columns = _numbers(plan), file_columns(plan.schema)
-        features = np.array([feature for feature, _, _ in names])
+        features = np.array([feature for feature, _ in names])
         order = np.lexsort((pairs["record"], features, pairs["twin"]))
         # A feature's names are read at once; then all go back to their places.
-        twins: list[tuple[Any, Any]] = [(None, None)] * len(pairs)
+        twins = [_Name()] * len(pairs)
         for feature in np.unique(features).tolist():
             places = np.flatnonzero(features == feature)
             found = self._names(pairs["twin"][places], feature, plan)
             for place, name in zip(places.tolist(), found, strict=True):
                 twins[place] = name
         for place in order.tolist():
-            feature, *name = names[place]
+            feature, name = names[place]
             pair = pairs[place]
             line: dict[str, Any] = {"feature": columns[feature].feature}
             line["kind"] = Kind(int(pair["kind"])).name.lower()
@@ -162,27 +169,35 @@ class DuplicateSearch:
             line["twin"] = _describe(pair["twin"], twins[place], numbers)
             yield json.dumps(line)
 
-    def _names(self, records: Any, feature: int, plan: Plan) -> _Names:
-        """Key and source of records, from the index of their shards."""
+    def _names(self, records: Any, feature: int, plan: Plan) -> list[_Name]:
+        """What records are called, from the index of their shards."""
         numbers = _numbers(plan)
         source = file_columns(plan.schema)[feature].source
         shards, indices = numbers.shards_of(records), numbers.indices_of(records)
-        names: _Names = [(None, None)] * len(records)
+        names = [_Name()] * len(records)
+        labels = _label_columns(plan.schema)
         for shard in np.unique(shards).tolist():
             places = np.flatnonzero(shards == shard)
             path = index_file(str(numbers.shard(shard)))
             data = self.output.read(path)
             if data is None:
                 raise FileNotFoundError(f"{path}: gone since it was written")
-            table = read_index(data, ["key", *([source] if source else [])])
+            table = read_index(data, ["key", *([source] if source else []), *labels])
             taken = table.take(indices[places]).to_pylist()
             for place, row in zip(places.tolist(), taken, strict=True):
-                names[place] = row["key"], row[source] if source else None
+                said = {label: row[label] for label in labels}
+                names[place] = _Name(row["key"], row[source] if source else None, said)
         return names
 
     @property
     def _bands(self) -> HashBands | None:
         return None if self.distance is None else HashBands(self.distance)
+
+
+def _label_columns(schema: Schema) -> list[str]:
+    """The columns of the index that have what records are labelled with."""
+    columns = IndexLayout(schema).columns
+    return [c.name for c in columns if not c.says and schema.features[c.feature].is_target]
 
 
 def _numbers(plan: Plan) -> RecordNumbers:
@@ -205,11 +220,11 @@ def _by_file_with_places(
         yield file, pairs[places], places.tolist()
 
 
-def _describe(record: Any, name: Iterable[Any], numbers: RecordNumbers) -> dict[str, Any]:
+def _describe(record: Any, name: _Name, numbers: RecordNumbers) -> dict[str, Any]:
     shard = numbers.shard(int(numbers.shards_of(record)))
-    key, source = name
     where = {"split": shard.split, "shard": str(shard), "index": int(numbers.indices_of(record))}
-    return {**where, "key": key} | ({"source": source} if source is not None else {})
+    said: dict[str, Any] = {"source": name.source} if name.source is not None else {}
+    return {**where, "key": name.key} | said | ({"labels": name.labels} if name.labels else {})
 
 
 class FindDuplicates(beam.PTransform):

@@ -49,6 +49,17 @@ def test_the_lists_become_one_and_are_counted(tmp_path):
     assert kinds == (["exact", "mirrored"], ["exact", "near"])
 
 
+def test_twins_with_other_labels_are_counted_whatever_their_kind(tmp_path):
+    folder = Folder(str(tmp_path))
+    lines = [line(kind, "val", "train") for kind in ("exact", "near", "mirrored")]
+    labels = [("cat", "dog"), ("cat", "cat"), (["a"], ["a", "b"])]
+    for twin, (own, other) in zip(lines, labels, strict=True):
+        twin["record"]["labels"], twin["twin"]["labels"] = {"label": own}, {"label": other}
+    write(folder, 0, 0, *lines)
+    write(folder, 1, 0, line("exact", "val", "val"))
+    assert publish_duplicates(folder, PLAN, TwinOptions(3)).other_labels == 2
+
+
 def test_where_there_are_no_twins_there_is_no_list(tmp_path):
     folder = Folder(str(tmp_path))
     write(folder, 0, 0)
