@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from .schemas import Float32 as Float32
     from .schemas import Image as Image
     from .schemas import Int64 as Int64
+    from .schemas import Mask as Mask
+    from .schemas import Masks as Masks
     from .schemas import String as String
     from .schemas.errors import (
         BuildError,

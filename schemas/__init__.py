@@ -7,6 +7,7 @@ from .features.base import Feature
 from .features.boxes import Boxes
 from .features.class_labels import ClassLabel, ClassLabels
 from .features.image import Image
+from .features.masks import Mask, Masks
 from .features.numeric import Float32, Int64
 from .features.text import Bytes, String
 from .schema import Schema
@@ -22,6 +23,8 @@ __all__ = [
     "Float32",
     "Image",
     "Int64",
+    "Mask",
+    "Masks",
     "PixelbeamError",
     "Schema",
     "String",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from .features.base import Feature
+from .features.base import Feature, SettingError
 
-__all__ = ["encoding_order", "owner_faults"]
+__all__ = ["encoding_order", "owner_faults", "settle_owned"]
 
 
 def encoding_order(features: Mapping[str, Feature]) -> tuple[str, ...]:
@@ -16,6 +16,27 @@ def encoding_order(features: Mapping[str, Feature]) -> tuple[str, ...]:
         for each in reversed(_owners(name, features)):
             ordered.setdefault(each)
     return tuple(ordered)
+
+
+def settle_owned(
+    features: Mapping[str, Feature], places: Mapping[str, str]
+) -> tuple[dict[str, Feature], list[str]]:
+    """Features of a part, with what follows from those that they are of; and what contradicts it.
+
+    Args:
+        features: all of that part, by name.
+        places: where each is declared.
+    """
+    settled, faults = dict(features), []
+    for name, feature in features.items():
+        root = features[_owners(name, features)[-1]]
+        if root is feature or root.owner is not None:
+            continue
+        try:
+            settled[name] = feature.settle(root)
+        except SettingError as error:
+            faults.append(f"{places[name]}.{error}")
+    return settled, faults
 
 
 def owner_faults(part: str, features: Mapping[str, Feature]) -> Iterable[str]:

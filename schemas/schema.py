@@ -26,7 +26,7 @@ from .features import feature_kinds, find_kind, missing_kinds
 from .features.base import Feature, ValueSpec
 from .features.source import is_column
 from .groups import GROUP, expand_groups
-from .owners import encoding_order, owner_faults
+from .owners import encoding_order, owner_faults, settle_owned
 from .validation import explain, fault
 
 __all__ = ["Schema"]
@@ -311,7 +311,11 @@ def _by_kind(declared: Any, part: str) -> Any:
     faults = [*wrong, *(str(fault) for fault in built.values() if isinstance(fault, SchemaError))]
     if faults:
         raise fault(faults)
-    return built
+    features = {name: feature for name, feature in built.items() if isinstance(feature, Feature)}
+    settled, faults = settle_owned(features, {name: place for name, (place, _) in members.items()})
+    if faults:
+        raise fault(faults)
+    return settled
 
 
 def _build_or_explain(place: str, name: Any, declared: Any) -> Feature | SchemaError:

@@ -191,6 +191,26 @@ class Feature(BaseModel):
         """
         return self.encode(name, value)
 
+    def settle(self, root: Feature) -> Self:
+        """The feature with what follows from the one that it is of in the end, such as an image's size.
+
+        Args:
+            root: what the chain of owners ends in; asked of features that have one, when a schema is made.
+
+        Raises:
+            SettingError: a setting says something else.
+        """
+        return self
+
+    def read_named(self, value: Any, read: Callable[[str], bytes]) -> Any:
+        """A value in which the paths of files have become what is in them; asked where not ``reads_files``.
+
+        Args:
+            value: what the manifest holds.
+            read: reads a file; raises a ``Reject`` where it cannot.
+        """
+        return value
+
     def recall(self, name: str, values: Mapping[str, Any], said: Mapping[str, Any]) -> Encoded:
         """What ``encode`` gave for a value of a dataset, from what is kept of it; asked only where ``recalls``.
 
@@ -272,6 +292,11 @@ class Feature(BaseModel):
     @property
     def owner(self) -> str | None:
         """The feature of the same part of a record that this one is ``of``, which is encoded before it."""
+        return None
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """Width and height of every picture that it becomes; ``None`` where they differ, or it becomes none."""
         return None
 
     @property

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from pictures import exif, picture, save
+from PIL import Image
 from pixelbeam.pipeline.commands.build import build
 from pixelbeam.pipeline.commands.verify import verify
 from pixelbeam.pipeline.options import BuildOptions, MaxRejects
@@ -42,9 +43,11 @@ def schema(layout: str, **declared: Any) -> Schema:
         "name": {"type": "string", "source": "category"},
         "area": {"type": "float32", "source": "area", "default": 0},
         "crowd": {"type": "int64", "source": "crowd", "shape": [2]},
+        "mask": {"type": "masks", "source": "segmentation"},
         **declared,
     }
-    return Schema.from_dict({"features": {"image": image, "objects": group}})
+    semantic = {"type": "mask", "of": "image", "source": "mask", "encoding": "raw"}
+    return Schema.from_dict({"features": {"image": image, "objects": group, "semantic": semantic}})
 
 
 def write_manifest(folder: Path) -> Path:
@@ -54,7 +57,19 @@ def write_manifest(folder: Path) -> Path:
         (folder / f"{number}.jpg").write_bytes(save(picture(*size, seed=number), "JPEG", **turned))
         cell = {"boxes": [box for box, _ in objects], "format": "xywh", "size": list(size)}
         names = [name for _, name in objects]
+        ids = np.zeros(size[::-1], np.uint8)
+        for index, (x, y, w, h) in enumerate(
+            np.array([box for box, _ in objects], int).reshape(-1, 4)
+        ):
+            ids[y : y + h, x : x + w] = index + 1
+        Image.fromarray(ids).save(folder / f"{number}.png")
         row = {
+            "segmentation": {
+                "masks": [
+                    {"path": f"{number}.png", "id": index + 1} for index in range(len(objects))
+                ]
+            },
+            "mask": f"{number}.png",
             "path": f"{number}.jpg",
             "bbox": cell,
             "category": names,
@@ -112,6 +127,14 @@ def check(key: str, record: dict[str, Any], names: list[str]) -> None:
     of_all = [name for _, name in OBJECTS[int(key[0])]]
     assert [of_all[index] for index, _ in record["objects/crowd"]] == classes
     assert len(record["objects/area"]) == len(classes)
+    # The marks of the objects in the map of the whole image are those of the objects' own masks.
+    kept = [index for index, _ in record["objects/crowd"]]
+    semantic = np.asarray(record["semantic"])
+    assert semantic.shape == (32, 32)
+    masks = np.asarray(record["objects/mask"]).reshape(-1, 32, 32)
+    for mask, index in zip(masks, kept, strict=True):
+        np.testing.assert_array_equal(mask == 1, semantic == index + 1)
+    assert set(np.unique(semantic)) - {0} <= {index + 1 for index in kept}
 
 
 def test_random_access(built: Path) -> None:
@@ -152,8 +175,10 @@ def test_load(built: Path, source: str, batch_size: int | None) -> None:
 def test_objects_are_targets(built: Path) -> None:
     image, objects = next(iter(load(built, "train", batch_size=2)))
     assert image.shape == [2, 32, 32, 3]
-    assert list(objects) == [
-        f"objects/{name}" for name in ("bbox", "label", "name", "area", "crowd")
+    assert objects["objects/mask"].shape == [2, None, 32, 32]
+    assert objects["semantic"].shape == [2, 32, 32]
+    assert [*objects][:-1] == [
+        f"objects/{name}" for name in ("bbox", "label", "name", "area", "crowd", "mask")
     ]
 
 

@@ -146,13 +146,14 @@ class ValueResolver:
     def _read(self, feature: Feature, value: Any) -> Any:
         if isinstance(value, Reject):
             raise value
-        if not isinstance(value, str) or not value:
-            return value
-        array = self._find_array(feature, value)
-        if array is not None:
-            read = array.read(several=feature.takes_rows, advice=feature.rows_advice)
-            return _as_file(read) if feature.reads_files else read
-        return self._file(value) if feature.reads_files else value
+        if isinstance(value, str) and value:
+            array = self._find_array(feature, value)
+            if array is not None:
+                read = array.read(several=feature.takes_rows, advice=feature.rows_advice)
+                return _as_file(read) if feature.reads_files else read
+            if feature.reads_files:
+                return self._file(value)
+        return value if feature.reads_files else feature.read_named(value, self._file)
 
     def _find_array(self, feature: Feature, value: str) -> StoredArray | None:
         """The array that a value names, where the feature or its source may name one."""

@@ -17,7 +17,10 @@ from PIL import Image as Pillow
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.schemas.features.boxes import Boxes
 from pixelbeam.schemas.features.image import Image
+from pixelbeam.schemas.features.masks import Mask, Masks
+from pixelbeam.schemas.features.objects import Kept
 from pixelbeam.schemas.images.geometry import SIDEWAYS, ImageGeometry
+from pycocotools import mask as coco
 
 MODES = ("crop", "pad", "stretch", "shortest_side", "longest_side", "none")
 WITHIN = 1.0  # pixel of the record
@@ -134,3 +137,75 @@ def test_boxes(normalized: bool, marker: Marked) -> None:
         assert all(min(right - left, low - top) <= WITHIN for left, top, right, low in boxes)
         return
     assert np.abs(boxes[0] - seen).max() <= WITHIN, (boxes[0], seen)
+
+
+def check_mask(mask: np.ndarray, pixels: np.ndarray, geometry: ImageGeometry) -> None:
+    """A mask differs from what is bright by less than a pixel along the marker's edges."""
+    assert mask.shape == pixels.shape
+    seen = bright(pixels)
+    ids = np.asarray(mask == 1)
+    # What the other has, made larger by a pixel to each side, has all of it.
+    assert not (ids & ~grown(seen)).any()
+    assert not (seen & ~grown(ids)).any()
+
+
+def grown(mask: np.ndarray) -> np.ndarray:
+    padded = np.pad(mask, 1)
+    height, width = mask.shape
+    shifts = [padded[y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    return np.asarray(np.any(shifts, axis=0))
+
+
+def corners(box: tuple[int, int, int, int]) -> list[float]:
+    left, top, right, bottom = map(float, box)
+    return [left, top, right, top, right, bottom, left, bottom]
+
+
+@settings(max_examples=150, deadline=None)
+@given(marked())
+@pytest.mark.parametrize("form", ["polygons", "normalized", "counts", "text", "path", "map"])
+def test_masks(form: str, marker: Marked) -> None:
+    pixels, geometry = encode_image(marker)
+    width, height = marker.size
+    left, top, right, bottom = marker.box
+    full = np.zeros((height, width), np.uint8)
+    full[top:bottom, left:right] = 1
+    if form == "map":
+        found = Mask(source="m", of="x", background=9, encoding="raw").encode(
+            "m", save(Pillow.fromarray(full), "PNG"), geometry
+        )
+        mask = np.asarray(found.values["m"])
+        # Padding has its own id, and the image has none of it.
+        (x, y, to_x, to_y), canvas = geometry.shown, np.ones(mask.shape, bool)
+        canvas[int(y) : int(to_y), int(x) : int(to_x)] = False
+        np.testing.assert_array_equal(mask == 9, canvas)
+    else:
+        share = np.array([width, height] * 4)
+        edges = np.flatnonzero(np.diff(full.T.ravel())) + 1
+        item, cell = {
+            "polygons": ({"polygons": [corners(marker.box)]}, {"size": marker.size}),
+            "normalized": (
+                {"polygons": [(np.array(corners(marker.box)) / share).tolist()]},
+                {"size": marker.size, "normalized": True},
+            ),
+            "counts": (
+                {
+                    "counts": ([0] if full[0, 0] else [])
+                    + np.diff([0, *edges, full.size]).tolist(),
+                    "size": [height, width],
+                },
+                {},
+            ),
+            "text": (
+                {
+                    "counts": coco.encode(np.asfortranarray(full))["counts"].decode(),
+                    "size": [height, width],
+                },
+                {},
+            ),
+            "path": ({"path": "a", "data": save(Pillow.fromarray(full * 7), "PNG"), "id": 7}, {}),
+        }[form]
+        feature = Masks(source="m", of="b")
+        masks = feature.encode("m", {"masks": [item], **cell}, Kept(1, (0,), geometry))
+        mask = feature.decode_value("m", masks.values)[0]
+    check_mask(mask, pixels, geometry)
