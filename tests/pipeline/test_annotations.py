@@ -103,3 +103,35 @@ def test_the_dataset_follows_from_the_file_alone(images, tmp_path):
     write_coco(tmp_path / "a.json", {"id": 5, "image_id": 8, "category_id": 7, "area": 1})
     with pytest.raises(OutputError, match=r"a\.json has \d+ bytes, had \d+"):
         build(built)
+
+
+def test_yolo_is_built_as_it_is(images, tmp_path):
+    root = tmp_path / "set"
+    for split in ("train", "val"):
+        shutil.copytree(images, root / "images" / split)
+        (root / "labels" / split).mkdir(parents=True)
+    box = "1 0.5 0.5 0.5 0.5\n"
+    (root / "labels" / "train" / "2.txt").write_text(box)
+    (root / "labels" / "val" / "0.txt").write_text(box)
+    manifest = root / "data.yaml"
+    manifest.write_text("train: images/train\nval: images/val\nnames: [zebra, ant, bat]\n")
+    schema = Schema.from_dict(
+        {"features": {k: v for k, v in SCHEMA.to_dict()["features"].items() if k != "area"}}
+    )
+    out = tmp_path / "out"
+    built = BuildOptions(str(manifest), schema, str(out))
+    build(built)
+    info = dataset_json(out)
+    assert {name: split["num_records"] for name, split in info["splits"].items()} == {
+        "train": 4,
+        "val": 4,
+    }
+    assert info["schema"]["features"]["classes"]["vocabulary"] == ["zebra", "ant", "bat"]
+    found = records(out)
+    labels = {key: np.flatnonzero(record["classes"]).tolist() for key, record in found.items()}
+    assert labels == {f"images/train/{n}.png": [1] * (n == 2) for n in range(4)}
+    # A label that changes is a manifest that changes.
+    (root / "labels" / "val" / "0.txt").write_text("")
+    (root / "labels" / "val" / "1.txt").write_text(box)
+    with pytest.raises(OutputError, match=r"manifest data\.yaml has other files"):
+        build(built)

@@ -36,6 +36,8 @@ __all__ = [
     "real_folder",
     "real_parent",
     "real_path",
+    "relative_to",
+    "resolve_path",
     "use_options",
     "waits_for_network",
 ]
@@ -188,3 +190,18 @@ def join_path(folder: str, name: str) -> str:
     if not is_local(name) or os.path.isabs(name):
         return name
     return os.path.join(folder, name) if is_local(folder) else filesystems().join(folder, name)
+
+
+def resolve_path(folder: str, name: str) -> str:
+    """``join_path`` without ``.`` and ``..``, which only a local filesystem would follow."""
+    joined = join_path(folder, name.replace("\\", "/"))
+    if is_local(joined):
+        return os.path.abspath(joined)
+    scheme, mark, rest = joined.partition("://")
+    return f"{scheme}{mark}{posixpath.normpath(rest)}"
+
+
+def relative_to(path: str, folder: str) -> str:
+    """A path as it is relative to a folder, with ``/``; one that does not lie below it stays what it is."""
+    inside = path.removeprefix(f"{folder.rstrip('/')}/")
+    return path if len(inside) == len(path) else inside.replace(os.sep, "/")

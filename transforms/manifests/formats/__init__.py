@@ -12,6 +12,7 @@ from ....schemas.errors import ManifestError, PluginError
 from ....schemas.plugins import FORMATS, Plugin, find_plugins, naming
 from ...storage.streams import GZIP_SUFFIX, read_head
 from .annotations.coco import Coco
+from .annotations.yolo import Yolo
 from .base import ManifestFormat
 from .delimited import Delimited
 from .hdf5_table import HDF5Table
@@ -31,6 +32,7 @@ _BUILT_IN: dict[str, ManifestFormat] = {
     "parquet": Parquet(),
     "hdf5": HDF5Table(),
     "path_list": PathList(),
+    "yolo": Yolo(),
 }
 """By name, in order of preference: of those of one ending, the first that recognizes a file reads it."""
 
