@@ -126,7 +126,10 @@ def check_applicable(schema: Schema, options: Mapping[str, Any]) -> None:
         feature.one_hot_classes is not None or "class" in feature.decoded.axes
         for feature in features
     )
+    objects = any(feature.decoded.axes[:1] == ("object",) for feature in features)
     found = {
+        "max_boxes": (objects, "boxes"),
+        "keras_boxes": (objects, "boxes"),
         "scaling": (images, "an image"),
         "image_dtype": (images, "an image"),
         "channels_first": (images, "an image"),

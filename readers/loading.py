@@ -47,6 +47,8 @@ def load(
     pad_to: int | str | None = None,
     buckets: Sequence[int] | None = None,
     mask: bool = False,
+    max_boxes: int | None = None,
+    keras_boxes: bool = False,
     keys: bool = False,
     input_context: Any = None,
 ) -> Any:
@@ -106,7 +108,14 @@ def load(
             batch; what is longer is cut off.
         buckets: rising numbers of steps; batches are then of clips between two of them, so that little
             is filled up. The number of batches is not known then.
-        mask: adds the input ``mask``, bool [batch, steps]: which frames are real.
+        mask: adds the input ``mask``, bool [batch, steps]: which frames are real. With ``max_boxes``, adds beside
+            boxes ``objects/bbox`` the feature ``objects/bbox/mask``, bool [batch, max_boxes]: which boxes are.
+        max_boxes: so many objects of each image, instead of ragged tensors: boxes [batch, max_boxes, 4], and
+            likewise all lists with an item for each box. Where there are fewer, they are filled up with boxes of
+            zeros, classes -1, other numbers 0 and empty text; where there are more, the first ones are taken.
+        keras_boxes: gives the objects of an image as Keras has them, ``{"boxes": [batch, boxes, 4], "labels":
+            [batch, boxes]}``, in the format that the schema declares; further lists by the last part of their
+            name, and with ``mask`` which are real. Goes with ``max_boxes``, or ragged.
         keys: yields ``(element, keys)``, with the key of each record, strings [batch]: what names its row in the
             index, in rejects and for ``pixelbeam show``. The dataset needs an index.
         input_context: a ``tf.distribute.InputContext``: each input pipeline reads files of its own, or

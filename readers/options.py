@@ -11,6 +11,7 @@ import tensorflow as tf
 from ..schemas import Schema
 from .draws import check_draw
 from .elements import check_scaling
+from .objects import check_max_boxes
 from .selection import check_features, check_seed
 
 __all__ = ["IMAGE_DTYPES", "MASK", "LoadOptions", "ReadOptions", "even_steps"]
@@ -46,6 +47,8 @@ class LoadOptions(TypedDict, total=False):
     pad_to: int | str | None
     buckets: Sequence[int] | None
     mask: bool
+    max_boxes: int | None
+    keras_boxes: bool
     keys: bool
 
 
@@ -79,6 +82,8 @@ class ReadOptions:
     pad_to: int | str | None = None
     buckets: Sequence[int] | None = None
     mask: bool = False
+    max_boxes: int | None = None
+    keras_boxes: bool = False
     keys: bool = False
 
     def __post_init__(self) -> None:
@@ -95,6 +100,7 @@ class ReadOptions:
             raise ValueError(f"targets: got {self.targets!r}, expected a list: [{self.targets!r}]")
         check_scaling(self.scaling)
         check_draw(self.draw, self.fewer)
+        check_max_boxes(self.max_boxes)
         self._check_dtype()
 
     @property
@@ -128,11 +134,15 @@ class ReadOptions:
             ValueError: they have values that they cannot have, or do not fit the dataset.
         """
         values = {name: getattr(self, name) for name in _FOR_CLIPS}
+        if self.max_boxes is not None and schema.record == "example":
+            del values["mask"]  # it is of the boxes
         given = [name for name, v in values.items() if v is not None and v is not False]
         if not given:
             return
         if schema.record != "sequence_example":
-            raise ValueError(f"{given[0]}: got it for a dataset of examples, expected one of clips")
+            also = ", or max_boxes beside it" if given[0] == "mask" else ""
+            got = f"{given[0]}: got it for a dataset of examples"
+            raise ValueError(f"{got}, expected one of clips{also}")
         self._check_steps()
         if (self.frames or self.mask or self.buckets) and not even_steps(schema):
             raise ValueError(

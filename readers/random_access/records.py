@@ -12,9 +12,11 @@ import numpy as np
 
 from ...schemas.dataset.file_names import index_file
 from ...schemas.errors import DatasetError
+from ..elements import check_applicable
 from ..formats import choose_source
+from ..objects import check_max_boxes, pad_objects
 from ..published import explain_remote, is_remote, open_dataset
-from ..record_table import RecordTable
+from ..record_table import RecordTable, Rows
 from ..selection import check_features, choose_features
 from ..sink_table import open_sink_table
 from .table_records import TableRecords, record_number
@@ -45,6 +47,8 @@ class Records(TableRecords):
         features: reads and decodes these alone. By default all features.
         source: the format of the files that are read, as ``load`` has it; by default TFRecords where there are
             some.
+        max_boxes: as ``load`` has it: so many objects of each image, and under the boxes' name and ``/mask`` which
+            of them are real. By default, as many as there are.
 
     Raises:
         DatasetError: the directory is not a published dataset, has no such split, or is not whole.
@@ -58,14 +62,18 @@ class Records(TableRecords):
         *,
         features: Sequence[str] | None = None,
         source: str | None = None,
+        max_boxes: int | None = None,
     ) -> None:
         check_features(features)
+        check_max_boxes(max_boxes)
         self.folder, self.split = os.fspath(directory), split
         if is_remote(self.folder):
             raise DatasetError(explain_remote(self.folder, "Records"))
         published = open_dataset(directory)
         self._published, self.info = published, published.info
         schema = choose_features(published.schema, features, [])
+        check_applicable(schema, {"max_boxes": max_boxes})
+        self._max_boxes = max_boxes
         name = choose_source(published, split, source)
         files = published.shard_files(split, name)
         published.check_description()
@@ -83,6 +91,13 @@ class Records(TableRecords):
 
     def __repr__(self) -> str:
         return f"Records({self.folder!r}, {self.split!r}): {len(self):,} records"
+
+    def read(self, rows: Sequence[int] | Rows) -> dict[str, Any]:
+        """Several records as a batch by feature name; see ``TableRecords.read``."""
+        batch = super().read(rows)
+        if self._max_boxes is None or self.schema is None:
+            return batch
+        return pad_objects(self.schema, batch, self._max_boxes)
 
     def origin(self, index: int) -> dict[str, Any]:
         """Where a record lies and what it was made from, as docs/records.md has the columns.

@@ -15,6 +15,7 @@ from ..elements import Conversion, arrange, check_applicable, plan_conversions
 from ..options import ReadOptions
 from ..published import Published, read_moments
 from .keys import KEY
+from .objects import ObjectLists
 
 __all__ = ["Elements"]
 
@@ -33,7 +34,9 @@ class Elements:
         check_applicable(schema, vars(options))
         check_drawn(schema, options.draw)
         self._options = options
-        self._targets = _choose_targets(schema, options.targets)
+        targets = _choose_targets(schema, options.targets)
+        self._objects = ObjectLists(schema, targets, options)
+        self._targets = self._objects.targets
         images = {name: f for name, f in schema.features.items() if f.is_image}
         for name, image in images.items():
             _check_image(name, image, options)
@@ -70,6 +73,7 @@ class Elements:
             for name, value in features.items()
         }
         key = features.pop(KEY, None)
+        features = self._objects.arrange(features)
         one_dict = self._options.targets is not None and not self._targets
         arranged = features if one_dict else arrange(features, self._targets)
         return arranged if key is None else (arranged, key)

@@ -388,7 +388,10 @@ def test_dataset_info(labelled):
         ({"seed": "a"}, "seed: got 'a', expected an integer, or None for another order each run"),
         ({"seed": True}, "seed: got True, expected an integer, or None for another order each run"),
         ({"seed": 1.5}, "seed: got 1.5, expected an integer, or None for another order each run"),
-        ({"mask": True}, "mask: got it for a dataset of examples, expected one of clips"),
+        (
+            {"mask": True},
+            "mask: got it for a dataset of examples, expected one of clips, or max_boxes beside it",
+        ),
         ({"frames": 0}, "frames: got it for a dataset of examples, expected one of clips"),
         ({"sampling": "head"}, "sampling: got it for a dataset of examples, expected one of clips"),
         (
