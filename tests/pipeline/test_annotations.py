@@ -135,3 +135,27 @@ def test_yolo_is_built_as_it_is(images, tmp_path):
     (root / "labels" / "val" / "1.txt").write_text(box)
     with pytest.raises(OutputError, match=r"manifest data\.yaml has other files"):
         build(built)
+
+
+def test_pascal_voc_is_built_as_it_is(images, tmp_path):
+    root = tmp_path / "VOC2012"
+    shutil.copytree(images, root / "JPEGImages")
+    (root / "Annotations").mkdir()
+    (root / "ImageSets" / "Main").mkdir(parents=True)
+    for number, names in enumerate([["cat"], [], ["dog", "cat"]]):
+        box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+        objects = "".join(f"<object><name>{name}</name>{box}</object>" for name in names)
+        text = f"<annotation><filename>{number}.png</filename>{objects}</annotation>"
+        (root / "Annotations" / f"{number}.xml").write_text(text)
+    for split, ids in (("train", "2\n0\n"), ("val", "1\n")):
+        (root / "ImageSets" / "Main" / f"{split}.txt").write_text(ids)
+    schema = Schema.from_dict(
+        {"features": {k: v for k, v in SCHEMA.to_dict()["features"].items() if k != "area"}}
+    )
+    build(BuildOptions(str(root / "Annotations"), schema, str(tmp_path / "out")))
+    found = records(tmp_path / "out")
+    labels = {key: np.flatnonzero(record["classes"]).tolist() for key, record in found.items()}
+    assert labels == {"0.png": [0], "1.png": [], "2.png": [0, 1]}
+    lists = ",".join(f"{s}={root}/ImageSets/Main/{s}.txt" for s in ("train", "val"))
+    build(BuildOptions(lists, schema, str(tmp_path / "splits")))
+    assert sorted(records(tmp_path / "splits")) == ["0.png", "2.png"]

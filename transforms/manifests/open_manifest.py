@@ -13,6 +13,7 @@ from ...schemas.errors import ManifestError
 from ..storage.listings import find_files, walk_folder
 from ..storage.paths import absolute, common_folder, has_folder
 from .formats import formats_of, naming_format, recognize_format
+from .formats.annotations.voc import VocFolder, is_annotation_name
 from .formats.base import ManifestFormat
 from .formats.class_folders import ROOT, SPLIT, ClassFolders, FolderLayout, find_layout
 
@@ -87,9 +88,10 @@ def open_manifest(spec: str, leave_out: str = "") -> Manifest:
     """Finds a manifest's files and reads their headers.
 
     Args:
-        spec: a file, a glob of files, or a directory of images in a folder per class, per split and
-            class, per split, or in none; local or any path that Beam's filesystems take. In a
-            directory, folders that start with a dot are skipped, and files that are no images counted.
+        spec: a file, a glob of files, a directory of annotations (Pascal VOC's XML), or a directory of images
+            in a folder per class, per split and class, per split, or in none; local or any path that Beam's
+            filesystems take. In a directory, folders that start with a dot are skipped, and files that are not
+            of its kind counted.
         leave_out: a folder that no glob or directory is searched in: the one that is written to.
 
     Raises:
@@ -170,6 +172,8 @@ def _open_folders(spec: str, root: str, leave_out: str) -> Manifest:
         path = getattr(error, "filename", None) or spec
         reason = getattr(error, "strerror", None) or error
         raise ManifestError(f"{path}: cannot be read: {reason}") from error
+    if not layout.folders and any(map(is_annotation_name, layout.beside)):
+        return _open_annotations(spec, root, layout)
     if not layout.folders:
         raise ManifestError(_describe_empty(spec, layout))
     for folder in layout.folders:
@@ -186,6 +190,21 @@ def _open_folders(spec: str, root: str, leave_out: str) -> Manifest:
         left_out=layout.left_out,
         left_out_example=layout.example,
         hint=_name_manifest(spec, layout),
+    )
+
+
+def _open_annotations(spec: str, root: str, layout: FolderLayout) -> Manifest:
+    """A folder of XML files, in which no image lies."""
+    voc, name = VocFolder(), posixpath.basename(root.rstrip("/"))
+    others = [other for other in layout.beside if not is_annotation_name(other)]
+    return Manifest(
+        spec,
+        voc.image_root(root) or root,
+        (ManifestFile(root, name, 0),),
+        voc,
+        voc.columns(root),
+        left_out=len(others),
+        left_out_example=min(others, default=""),
     )
 
 

@@ -12,6 +12,7 @@ from ....schemas.errors import ManifestError, PluginError
 from ....schemas.plugins import FORMATS, Plugin, find_plugins, naming
 from ...storage.streams import GZIP_SUFFIX, read_head
 from .annotations.coco import Coco
+from .annotations.voc import Voc, VocList
 from .annotations.yolo import Yolo
 from .base import ManifestFormat
 from .delimited import Delimited
@@ -31,6 +32,8 @@ _BUILT_IN: dict[str, ManifestFormat] = {
     "json_lines": JsonLines(),
     "parquet": Parquet(),
     "hdf5": HDF5Table(),
+    "voc": Voc(),
+    "voc_list": VocList(),
     "path_list": PathList(),
     "yolo": Yolo(),
 }
@@ -99,8 +102,12 @@ def _find_plugin(name: str) -> ManifestFormat:
 
 
 def formats_of(name: str) -> dict[str, ManifestFormat]:
-    """The formats of a file by the ending of its name alone, in order of preference."""
-    return {key: found for key, found in manifest_formats().items() if _find_ending(found, name)}
+    """The formats of a file by its name alone, in order of preference."""
+    return {
+        key: found
+        for key, found in manifest_formats().items()
+        if _find_ending(found, name) and found.takes(name)
+    }
 
 
 def recognize_format(path: str) -> ManifestFormat:

@@ -126,6 +126,10 @@ class ManifestFormat(ABC):
     """Whether rows follow from more files than the one that is named, so that a look at that one is not enough
     to tell that nothing has changed."""
 
+    def takes(self, path: str) -> bool:
+        """Whether a file that ends like one of the format can be of it, by its path alone."""
+        return True
+
     def recognizes(self, head: bytes) -> bool:
         """Whether a file is of this format, by its start; asked only where several have its ending.
 

@@ -61,7 +61,8 @@ def test_names_of_no_format(name):
         recognize_format(name)
     assert str(error.value) == (
         f"{name}: not a kind of manifest, expected a name that ends in .csv, .tsv, .json, "
-        ".jsonl, .ndjson, .parquet, .h5, .hdf5, .hdf, .he5, .txt, .lst, .yaml, .yml "
+        ".jsonl, .ndjson, .parquet, .h5, .hdf5, .hdf, .he5, .xml, .txt, .lst, "
+        ".yaml, .yml "
         "(the text ones also gzipped, .csv.gz), or a directory of images"
     )
 
