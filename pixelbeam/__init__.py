@@ -40,9 +40,12 @@ if TYPE_CHECKING:
     from .schemas import DatasetInfo, Feature, Schema, load_schema, preset_names
     from .schemas import Float32 as Float32
     from .schemas import Image as Image
+    from .schemas import ImageFact as ImageFact
     from .schemas import Int64 as Int64
+    from .schemas import Keypoints as Keypoints
     from .schemas import Mask as Mask
     from .schemas import Masks as Masks
+    from .schemas import Polygons as Polygons
     from .schemas import String as String
     from .schemas.errors import (
         BuildError,

@@ -121,6 +121,8 @@ class Schema(BaseModel):
         for part, name, feature in self._declared():
             if feature.ragged and part != "steps":
                 yield f"{part}.{name}.ragged: got true, expected it in steps only"
+            if not feature.source and part == "steps":
+                yield f"{part}.{name}.type: got {feature.type!r}, expected it in features or context"
             if feature.needs_vocabulary and not is_column(feature.source):
                 got = f"got from_manifest with the source {feature.source!r}"
                 yield f"{part}.{name}.vocabulary: {got}, expected the names"

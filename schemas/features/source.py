@@ -21,8 +21,8 @@ _COLUMN = re.compile(r"\{([^{}]+)\}")
 
 
 def is_column(source: str) -> bool:
-    """Whether a source is the name of a column, rather than a pattern."""
-    return ARRAY_MARK not in source and _COLUMN.search(source) is None
+    """Whether a source is the name of a column, rather than a pattern, or empty, for what has no source."""
+    return bool(source) and ARRAY_MARK not in source and _COLUMN.search(source) is None
 
 
 def source_columns(source: str) -> tuple[str, ...]:

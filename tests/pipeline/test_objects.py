@@ -31,6 +31,7 @@ OBJECTS: list[list[tuple[list[float], str]]] = [
     [([30, 20, 20, 20], "dog"), ([35, 25, 4, 4], "dog")],
 ]
 LAYOUTS = ("list", "columns")
+LISTS = ("bbox", "label", "name", "area", "crowd", "mask", "keypoints", "outline")
 
 
 def schema(layout: str, **declared: Any) -> Schema:
@@ -44,10 +45,15 @@ def schema(layout: str, **declared: Any) -> Schema:
         "area": {"type": "float32", "source": "area", "default": 0},
         "crowd": {"type": "int64", "source": "crowd", "shape": [2]},
         "mask": {"type": "masks", "source": "segmentation"},
+        "keypoints": {"type": "keypoints", "source": "keypoints", "names": ["centre", "corner"]},
+        "outline": {"type": "polygons", "source": "outline"},
         **declared,
     }
     semantic = {"type": "mask", "of": "image", "source": "mask", "encoding": "raw"}
-    return Schema.from_dict({"features": {"image": image, "objects": group, "semantic": semantic}})
+    features = {"image": image, "objects": group, "semantic": semantic}
+    for fact in ("height", "source_width", "format"):
+        features[f"info/{fact}"] = {"type": "image_fact", "of": "image", "fact": fact}
+    return Schema.from_dict({"features": features})
 
 
 def write_manifest(folder: Path) -> Path:
@@ -63,7 +69,14 @@ def write_manifest(folder: Path) -> Path:
         ):
             ids[y : y + h, x : x + w] = index + 1
         Image.fromarray(ids).save(folder / f"{number}.png")
+        turned_size = {"size": list(size)}
+        points = [[x + w / 2, y + h / 2, 2, x, y, 1] for (x, y, w, h), _ in objects]
+        outlines = [
+            {"polygons": [[x, y, x + w, y, x + w, y + h, x, y + h]]} for (x, y, w, h), _ in objects
+        ]
         row = {
+            "keypoints": {"keypoints": points, **turned_size},
+            "outline": {"masks": outlines, **turned_size},
             "segmentation": {
                 "masks": [
                     {"path": f"{number}.png", "id": index + 1} for index in range(len(objects))
@@ -134,6 +147,22 @@ def check(key: str, record: dict[str, Any], names: list[str]) -> None:
     masks = np.asarray(record["objects/mask"]).reshape(-1, 32, 32)
     for mask, index in zip(masks, kept, strict=True):
         np.testing.assert_array_equal(mask == 1, semantic == index + 1)
+    assert record["info/height"] == 32
+    assert record["info/source_width"] == (60 if key[0] == "5" else SIZES[int(key[0])][0])
+    assert record["info/format"] in ("jpeg", b"jpeg")
+    points = np.reshape(record["objects/keypoints"], (-1, 2, 3))
+    outlines = record["objects/outline"]
+    outlines = outlines.to_list() if isinstance(outlines, tf.RaggedTensor) else outlines
+    assert len(outlines) == len(points) == len(classes)
+    for box, xyv, outline in zip(np.multiply(boxes, 32), points, outlines, strict=True):
+        (polygon,) = np.array(outline)
+        edges = [*polygon.min(axis=0), *polygon.max(axis=0)]
+        np.testing.assert_allclose(edges, box, atol=1e-4)
+        (x, y, v), corner = xyv
+        if v == 2:  # the middle of the whole box, which a crop may have cut
+            assert box[0] <= x <= box[2]
+            assert box[1] <= y <= box[3]
+        assert corner[2] in (0, 1)
     assert set(np.unique(semantic)) - {0} <= {index + 1 for index in kept}
 
 
@@ -152,6 +181,11 @@ def test_random_access(built: Path) -> None:
     ]
 
 
+def as_plain(value: Any) -> Any:
+    ragged = isinstance(value, tf.RaggedTensor)
+    return value.to_list() if ragged else np.asarray(value.numpy()).tolist()
+
+
 @pytest.mark.parametrize("source", ["tfrecord", "hdf5"])
 @pytest.mark.parametrize("batch_size", [4, None])
 def test_load(built: Path, source: str, batch_size: int | None) -> None:
@@ -160,13 +194,16 @@ def test_load(built: Path, source: str, batch_size: int | None) -> None:
     seen = []
     for features, keys in elements:
         if batch_size is None:
-            features = {name: value.numpy() for name, value in features.items()}
+            features = {
+                name: value if isinstance(value, tf.RaggedTensor) else value.numpy()
+                for name, value in features.items()
+            }
             check(keys.numpy().decode(), features, names)
             seen.append(keys.numpy())
             continue
         assert features["objects/bbox"].shape[1:] == [None, 4]
         for index, key in enumerate(keys.numpy()):
-            record = {name: value[index].numpy().tolist() for name, value in features.items()}
+            record = {name: as_plain(value[index]) for name, value in features.items()}
             check(key.decode(), record, names)
             seen.append(key)
     assert len(set(seen)) == len(SIZES)
@@ -177,9 +214,7 @@ def test_objects_are_targets(built: Path) -> None:
     assert image.shape == [2, 32, 32, 3]
     assert objects["objects/mask"].shape == [2, None, 32, 32]
     assert objects["semantic"].shape == [2, 32, 32]
-    assert [*objects][:-1] == [
-        f"objects/{name}" for name in ("bbox", "label", "name", "area", "crowd", "mask")
-    ]
+    assert [*objects][: len(LISTS)] == [f"objects/{name}" for name in LISTS]
 
 
 def test_plain_tensorflow_reads_them(built: Path) -> None:

@@ -17,8 +17,10 @@ from PIL import Image as Pillow
 from pixelbeam.schemas.errors import Reject
 from pixelbeam.schemas.features.boxes import Boxes
 from pixelbeam.schemas.features.image import Image
+from pixelbeam.schemas.features.keypoints import Keypoints
 from pixelbeam.schemas.features.masks import Mask, Masks
 from pixelbeam.schemas.features.objects import Kept
+from pixelbeam.schemas.features.polygons import Polygons
 from pixelbeam.schemas.images.geometry import SIDEWAYS, ImageGeometry
 from pycocotools import mask as coco
 
@@ -209,3 +211,58 @@ def test_masks(form: str, marker: Marked) -> None:
         masks = feature.encode("m", {"masks": [item], **cell}, Kept(1, (0,), geometry))
         mask = feature.decode_value("m", masks.values)[0]
     check_mask(mask, pixels, geometry)
+
+
+@settings(max_examples=150, deadline=None)
+@given(marked())
+@pytest.mark.parametrize("normalized", [False, True])
+def test_keypoints(normalized: bool, marker: Marked) -> None:
+    pixels, geometry = encode_image(marker)
+    share = np.array(marker.size) if normalized else np.ones(2)
+    points = np.array(corners(marker.box)).reshape(4, 2)
+    centre = points.mean(axis=0)
+    listed = np.insert(np.concatenate([points, [centre]]) / share, 2, [2, 1, 2, 1, 2], axis=1)
+    cell = {"keypoints": [listed.ravel().tolist()], "normalized": normalized, "size": marker.size}
+    feature = Keypoints(source="k", of="b", points=5)
+    found = feature.encode("k", cell, Kept(1, (0,), geometry))
+    (xyv,) = feature.decode_value("k", found.values)
+    seen = edges(pixels)
+    if seen is None:  # the corners may still be on the very edge
+        return
+    left, top, right, bottom = seen
+    on_edge = geometry.shown
+    for index, (x, y, v) in enumerate(xyv):
+        if v:
+            if index < 4:  # a corner, and with it one of what is bright
+                assert min(abs(x - left), abs(x - right)) <= WITHIN
+                assert min(abs(y - top), abs(y - bottom)) <= WITHIN
+            assert on_edge[0] <= x <= on_edge[2]
+            assert on_edge[1] <= y <= on_edge[3]
+        else:
+            assert (x, y) == (0, 0)
+    assert (xyv[:, 2] == 0).sum() == found.summary["cut_off"]
+    whole = on_edge[0] < left and right < on_edge[2] and on_edge[1] < top and bottom < on_edge[3]
+    if whole:
+        assert sorted(xyv[:, 2].tolist()) == [1, 1, 2, 2, 2]
+        assert abs(xyv[4, 0] - (left + right) / 2) <= WITHIN
+        assert abs(xyv[4, 1] - (top + bottom) / 2) <= WITHIN
+
+
+@settings(max_examples=150, deadline=None)
+@given(marked())
+@pytest.mark.parametrize("normalized", [False, True])
+def test_polygons(normalized: bool, marker: Marked) -> None:
+    pixels, geometry = encode_image(marker)
+    share = np.array(marker.size * 4) if normalized else np.ones(8)
+    listed = (np.array(corners(marker.box)) / share).tolist()
+    cell = {"masks": [{"polygons": [listed]}], "normalized": normalized, "size": marker.size}
+    feature = Polygons(source="p", of="b")
+    found = feature.encode("p", cell, Kept(1, (0,), geometry))
+    (polygons,) = feature.decode_value("p", found.values)
+    seen = edges(pixels)
+    if seen is None:
+        assert all(np.ptp(points, axis=0).min() <= WITHIN for points in polygons)
+        return
+    (points,) = polygons
+    box = [*points.min(axis=0), *points.max(axis=0)]
+    assert np.abs(np.array(box) - seen).max() <= WITHIN
