@@ -12,6 +12,7 @@ from ....schemas.errors import ManifestError, PluginError
 from ....schemas.plugins import FORMATS, Plugin, find_plugins, naming
 from ...storage.streams import GZIP_SUFFIX, read_head
 from .annotations.coco import Coco
+from .annotations.open_images import OpenImages
 from .annotations.voc import Voc, VocList
 from .annotations.yolo import Yolo
 from .base import ManifestFormat
@@ -26,6 +27,7 @@ __all__ = ["formats_of", "manifest_formats", "naming_format", "recognize_format"
 _ENDING = re.compile(r"(\.[a-z0-9_-]+)+")
 
 _BUILT_IN: dict[str, ManifestFormat] = {
+    "open_images": OpenImages(),
     "csv": Delimited(","),
     "tsv": Delimited("\t"),
     "coco": Coco(),

@@ -15,6 +15,7 @@ from pixelbeam.transforms.manifests.formats import (
     recognize_format,
 )
 from pixelbeam.transforms.manifests.formats.annotations.coco import Coco
+from pixelbeam.transforms.manifests.formats.annotations.open_images import OpenImages
 from pixelbeam.transforms.manifests.formats.base import Projection
 from pixelbeam.transforms.manifests.formats.delimited import Delimited
 from pixelbeam.transforms.manifests.formats.hdf5_table import HDF5Table
@@ -28,8 +29,6 @@ from pixelbeam.transforms.manifests.read_manifest import split_file
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("a.csv", Delimited(",")),
-        ("a.CSV.gz", Delimited(",")),
         ("a.tsv", Delimited("\t")),
         ("a.jsonl", JsonLines()),
         ("a.ndjson.gz", JsonLines()),
@@ -45,6 +44,14 @@ def test_formats_by_name(name, expected):
 
 def test_files_of_one_ending_are_told_apart_by_their_heads(tmp_path):
     assert list(formats_of("a.json").values()) == [Coco(), JsonLines()]
+    assert list(formats_of("a.CSV.gz").values()) == [OpenImages(), Delimited(",")]
+    path = tmp_path / "a.csv"
+    for text, expected in (
+        ("ImageID,LabelName,XMin,XMax,YMin,YMax", OpenImages()),
+        ("path,label", Delimited(",")),
+    ):
+        path.write_text(text)
+        assert recognize_format(str(path)) == expected
     path = tmp_path / "a.json"
     for text, expected in (
         ('{"images": [{"id": 1}]}', Coco()),
