@@ -51,10 +51,11 @@ def check_seed(seed: Any) -> None:
 def choose_features(
     schema: Schema, features: Sequence[str] | None, targets: Sequence[str] | None
 ) -> Schema:
-    """The part of a schema that is read: what is asked for, else all but text among the inputs.
+    """The part of a schema that is read: what is asked for, else all but what describes a record.
 
-    Text and bytes make Keras's ``fit`` fail, and are most often there to tell whose record it is. Where
-    nothing else is an input, or everything is asked for in one dict, they stay.
+    Text and bytes make Keras's ``fit`` fail, and are most often there to tell whose record it is, as are facts of
+    images, and text of objects among the targets. Where nothing else is an input, or everything is asked
+    for in one dict, they stay.
 
     Args:
         schema: the dataset's.
@@ -74,10 +75,18 @@ def choose_features(
         return schema
     chosen = schema.features.items()
     inputs = {n: f for n, f in chosen if not (f.is_target if targets is None else n in targets)}
-    text = [name for name, feature in inputs.items() if feature.is_text]
-    if not text or len(text) == len(inputs):
-        return schema
-    return select(schema, [name for name in schema.features if name not in text])
+    left = [name for name, feature in inputs.items() if feature.describes]
+    if len(left) == len(inputs):
+        left = []
+    # Of objects they are targets, as all that an object has, and only where nobody says so.
+    left += [
+        n
+        for n, f in chosen
+        if f.describes and f.target is None and targets is None and n not in inputs
+    ]
+    return (
+        select(schema, [name for name in schema.features if name not in left]) if left else schema
+    )
 
 
 def warn_of_text(schema: Schema, chosen: Schema, features: Sequence[str] | None) -> None:
@@ -86,8 +95,8 @@ def warn_of_text(schema: Schema, chosen: Schema, features: Sequence[str] | None)
     if features is not None or not left:
         return
     warnings.warn(
-        f"left {', '.join(map(repr, left))} out of the inputs, for a model does not take text beside "
-        "other inputs; features=[…] says which features to read, with text or without this warning",
+        f"left {', '.join(map(repr, left))} out, for a model takes no text and no facts of an image beside "
+        "its inputs; features=[…] says which features to read, with these or without this warning",
         stacklevel=3,
     )
 

@@ -89,7 +89,11 @@ def test_every_folder_is_typed_and_presets_are_there() -> None:
             "audio_visual",
             "image_classification",
             "image_regression",
+            "instance_segmentation",
             "multi_label",
+            "object_detection",
+            "pose",
+            "semantic_segmentation",
             "token_sequence",
             "video_classification",
         )

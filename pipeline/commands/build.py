@@ -167,6 +167,7 @@ def _introduce(found: Found, console: Console, runner: str) -> None:
         f"{'continuing' if found.state is OutputState.RESUMED else 'building'} {job.options.output}",
         *(line for manifest in job.manifests for line in _describe_manifest(manifest)),
         f"  features  {', '.join(features)}",
+        *(f"  left out  {name}: no column {column!r}" for name, column in job.left_out.items()),
         f"  runner    {runner}, {threads}",
     ]
     if job.old is not None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...schemas.columns import check_column
 from ...schemas.errors import ManifestError, OptionError
+from ...schemas.optional import without_missing
 from ...transforms.manifests.declared_classes import with_declared_classes
 from ...transforms.manifests.join_labels import joined_columns
 from ...transforms.manifests.open_manifest import (
@@ -49,6 +50,7 @@ class BuildJob:
         label_files: the same of the label manifest's.
         folder: where to build it, if that is not ``--output`` itself.
         old: the dataset that records may be taken over from, if there is one.
+        left_out: the optional features that the dataset goes without, each with the column that is missing.
     """
 
     options: BuildOptions
@@ -59,6 +61,7 @@ class BuildJob:
     label_files: Mapping[str, InputFile] | None = None
     folder: Folder | None = None
     old: OldDataset | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def command(self) -> dict[str, Any]:
@@ -180,6 +183,9 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
     labels = open_manifest(options.labels, output) if options.labels else None
     # The options check themselves again: where the manifest declares splits, twins cannot share one.
     options = replace(options, splits=_splits_of(options, manifests))
+    present = {column for m in manifests for column in _columns_of(options, m, labels)}
+    schema, left_out = without_missing(options.schema, present, manifests[0].spec)
+    options = replace(options, schema=schema)
     for manifest in manifests:
         _check_image_root(options, manifest, labels)
         _check_columns(options, manifest, labels)
@@ -188,7 +194,7 @@ def open_job(options: BuildOptions, threads: int) -> BuildJob:
     options = replace(options, schema=schema)
     files = {name: file for manifest in manifests for name, file in identify(manifest).items()}
     label_files = identify(labels) if labels is not None else None
-    return BuildJob(options, manifests, labels, threads, files, label_files)
+    return BuildJob(options, manifests, labels, threads, files, label_files, left_out=left_out)
 
 
 def _splits_of(options: BuildOptions, manifests: tuple[Manifest, ...]) -> Splits:
@@ -198,11 +204,19 @@ def _splits_of(options: BuildOptions, manifests: tuple[Manifest, ...]) -> Splits
     return options.splits.or_column(own, options.manifest) if own else options.splits
 
 
+def _columns_of(
+    options: BuildOptions, manifest: Manifest, labels: Manifest | None
+) -> Sequence[str]:
+    """The columns that rows have, labels joined."""
+    if labels is None or not options.join_on:
+        return manifest.columns
+    return joined_columns(manifest.columns, labels.columns, options.join_on)
+
+
 def _check_columns(options: BuildOptions, manifest: Manifest, labels: Manifest | None) -> None:
-    where, columns = manifest.spec, manifest.columns
-    if labels is not None and options.join_on:
+    where, columns = manifest.spec, _columns_of(options, manifest, labels)
+    if labels is not None:
         where = f"{manifest.spec} joined with {options.labels}"
-        columns = joined_columns(manifest.columns, labels.columns, options.join_on)
     try:
         options.schema.check_columns(columns, where)
     except ManifestError as error:

@@ -6,11 +6,11 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_serializer, model_validator
 from typing_extensions import Self
 
 from ..dataset.statistics import Statistic
@@ -87,6 +87,8 @@ class Feature(BaseModel):
         target: whether ``load`` yields it among the targets; classes are, and others are not, unless
             it is declared.
         ragged: of a step feature, whether it may have another number of steps than the others.
+        optional: whether the dataset goes without the feature where the manifest has no such column. It is
+            left out of the schema then, and that is said.
         storage: how HDF5 files store numbers: as they are, which can be memory-mapped, or in compressed
             chunks. TFRecord files do not know it.
 
@@ -117,8 +119,8 @@ class Feature(BaseModel):
     takes: ClassVar[type | None] = None
     """What an owner has to become for this kind to be ``of`` it; ``None`` where it is of nothing."""
 
-    is_text: ClassVar[bool] = False
-    """True when values are text or bytes, which are no input of a network beside others."""
+    describes: ClassVar[bool] = False
+    """True when values describe a record, as text does: no input of a network beside others."""
 
     index_columns: ClassVar[Mapping[str, IndexType]] = {}
     """What the index says of each value beside where it comes from: types by name."""
@@ -130,9 +132,10 @@ class Feature(BaseModel):
     """How two summaries are merged: a ``Sum``, ``Min``, ``Counts``, … for each key that they may have."""
 
     type: str
-    source: str = Field(min_length=1)
+    source: Annotated[str, Field(min_length=1), AfterValidator(check_source)]
     target: bool | None = None
     ragged: bool = False
+    optional: bool = False
     storage: Literal["contiguous", "lzf", "gzip", "zstd", "blosc2"] = "contiguous"
 
     def __init_subclass__(cls, **settings: Any) -> None:
@@ -143,6 +146,11 @@ class Feature(BaseModel):
                 cls.__annotations__[name] = ClassVar[Any]
         super().__init_subclass__(**settings)
 
+    @model_serializer(mode="wrap")
+    def _leave_out_usual(self, serialize: Any) -> dict[str, Any]:
+        # Schemas of which nothing is optional stay what they were when nothing could be.
+        return {key: value for key, value in serialize(self).items() if key != "optional" or value}
+
     @model_validator(mode="after")
     def _check_storage(self) -> Self:
         compressed = self.storage != "contiguous"
@@ -150,11 +158,6 @@ class Feature(BaseModel):
             got = f"got {self.storage!r} for values that HDF5 does not compress"
             raise SettingError("storage", f"{got}, expected contiguous")
         return self
-
-    @field_validator("source")
-    @classmethod
-    def _check_source(cls, source: str) -> str:
-        return check_source(source)
 
     @property
     def columns(self) -> tuple[str, ...]:

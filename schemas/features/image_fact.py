@@ -26,8 +26,7 @@ class ImageFact(OwnedFeature):
     """
 
     takes: ClassVar[type | None] = ImageGeometry
-    target_by_default: ClassVar[bool] = True
-    is_text: ClassVar[bool] = False
+    describes: ClassVar[bool] = True
 
     type: Literal["image_fact"] = "image_fact"
     fact: Literal["height", "width", "source_height", "source_width", "format"]

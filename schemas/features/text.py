@@ -28,7 +28,7 @@ class String(Feature):
         default: the text of a row whose cell is empty; without it the row is rejected.
     """
 
-    is_text: ClassVar[bool] = True
+    describes: ClassVar[bool] = True
     summary_types: ClassVar[Mapping[str, Statistic]] = _SIZES
 
     type: Literal["string"] = "string"
@@ -68,7 +68,7 @@ class Bytes(Feature):
             rejected.
     """
 
-    is_text: ClassVar[bool] = True
+    describes: ClassVar[bool] = True
     summary_types: ClassVar[Mapping[str, Statistic]] = _SIZES
 
     type: Literal["bytes"] = "bytes"

@@ -138,7 +138,7 @@ def named(tmp_path):
 def sources():
     def open_all(folder):
         options = {"batch_size": 2, "scaling": "[0,1]", "one_hot": True}
-        with pytest.warns(UserWarning, match="left 'name' out of the inputs") as said:
+        with pytest.warns(UserWarning, match="left 'name' out, for a model") as said:
             opened = [
                 HDF5Dataset(folder, "train", **options),
                 load(folder, "train", source="tfrecord", **options),

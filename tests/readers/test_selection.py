@@ -15,8 +15,8 @@ SCHEMA = Schema(
     }
 )
 LEFT_OUT = (
-    "left 'name', 'key' out of the inputs, for a model does not take text beside other inputs; "
-    "features=[…] says which features to read, with text or without this warning"
+    "left 'name', 'key' out, for a model takes no text and no facts of an image beside its inputs; "
+    "features=[…] says which features to read, with these or without this warning"
 )
 
 
@@ -41,6 +41,24 @@ def test_what_is_read_without_a_warning(features, targets, expected):
     chosen = choose_features(SCHEMA, features, targets)
     assert list(chosen.features) == expected
     warn_of_text(SCHEMA, chosen, features)
+
+
+def test_text_of_objects_is_left_out_of_the_targets_unless_it_is_asked_for():
+    features = {
+        "image": {"type": "image", "source": "path", "height": 4, "width": 6},
+        "height": {"type": "image_fact", "of": "image", "fact": "height"},
+        "bbox": {"type": "boxes", "of": "image", "source": "bbox"},
+        "text": {"type": "string", "of": "bbox", "source": "c"},
+        "other": {"type": "string", "of": "bbox", "source": "c", "target": True},
+    }
+    schema = Schema.from_dict({"features": features})
+    assert list(choose_features(schema, None, None).features) == ["image", "bbox", "other"]
+    assert list(choose_features(schema, None, []).features) == list(features)
+    assert list(choose_features(schema, None, ["bbox", "text"]).features) == [
+        "image",
+        "bbox",
+        "text",
+    ]
 
 
 def test_features_that_cannot_be():

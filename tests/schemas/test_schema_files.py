@@ -56,15 +56,16 @@ def test_an_unknown_preset_is_told_with_those_there_are():
         load_schema("image_clasification")
     assert str(caught.value) == (
         "--schema: got 'image_clasification', expected a .yaml file or one of the presets "
-        "audio_visual, image_classification, image_regression, multi_label, token_sequence, "
-        "video_classification"
+        "audio_visual, image_classification, image_regression, instance_segmentation, multi_label, "
+        "object_detection, pose, semantic_segmentation, token_sequence, video_classification"
     )
 
 
 def test_presets():
     others = ["audio_visual", "token_sequence", "video_classification"]
+    of_objects = ["instance_segmentation", "object_detection", "pose", "semantic_segmentation"]
     assert preset_names() == sorted(
-        ["image_classification", "image_regression", "multi_label", *others]
+        ["image_classification", "image_regression", "multi_label", *others, *of_objects]
     )
     image = Image(source="path", height=224, width=224, upscale=True, quality=90)
     expected = {

@@ -32,7 +32,7 @@ _OTHER_VERSIONS = frozenset({"apache-beam", "pyarrow"})
 """Libraries that decide bytes of datasets, and none of what a file is encoded to."""
 
 
-_NO_SETTINGS = {"source", "target", "ragged", "storage"}
+_NO_SETTINGS = {"source", "target", "ragged", "optional", "storage"}
 """What a feature's value does not depend on, given the file that it is made from."""
 
 

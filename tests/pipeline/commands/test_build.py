@@ -103,7 +103,13 @@ def test_a_manifest_is_described(manifest, said):
 )
 def test_a_build_introduces_itself(state, threads, unlisted, first, last, replaces):
     options = BuildOptions("m.csv", SCHEMA, "out[0]")
-    job = SimpleNamespace(options=options, manifests=[Manifest()], threads=threads, old=None)
+    job = SimpleNamespace(
+        options=options,
+        manifests=[Manifest()],
+        threads=threads,
+        old=None,
+        left_out={"area": "size"},
+    )
     changes = ["images 7\n"]
     found = SimpleNamespace(job=job, state=state, changes=changes, unlisted=tuple(unlisted))
     console = Console(file=StringIO(), width=10, force_terminal=True)
@@ -112,6 +118,7 @@ def test_a_build_introduces_itself(state, threads, unlisted, first, last, replac
         first,
         "  manifest  m (1 file)",
         "  features  image (image), label (class_label)",
+        "  left out  area: no column 'size'",
         f"  runner    local, {last}",
         "  changed   images 7\\n",
         *(f"  replaces  also what dataset.json does not list: {names}" for names in replaces),

@@ -48,7 +48,7 @@ def test_what_a_kind_is_unless_it_says_so():
     plain = Plain(source="c")
     flags = (
         plain.reads_files, plain.reads_arrays, plain.encodes_steps, plain.is_target, plain.is_image,
-        plain.is_text, plain.takes_rows, plain.needs_vocabulary, plain.ragged,
+        plain.describes, plain.takes_rows, plain.needs_vocabulary, plain.ragged,
     )  # fmt: skip
     assert flags == (False,) * 9
     nothing = (plain.becomes, plain.takes, plain.owner, plain.pixel_limit, plain.one_hot_classes)

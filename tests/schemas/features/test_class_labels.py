@@ -325,7 +325,7 @@ def test_what_readers_are_told_of_classes():
     assert TAGS.decoded == ValueSpec("float32", (3,), ("class",), domain=Domain(0, 1))
     assert ANIMALS.decoded == ValueSpec("int64", domain=ANIMALS.domain)
     for feature in (ANIMALS, TAGS):
-        assert (feature.is_target, feature.is_text, feature.reads_files) == (True, False, False)
+        assert (feature.is_target, feature.describes, feature.reads_files) == (True, False, False)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_statistics_count_bytes():
 
 def test_text_and_bytes_are_no_input_of_a_network():
     for feature in (STRING, BYTES):
-        assert feature.is_text
+        assert feature.describes
         assert not feature.is_target
         assert feature.statistics({"count": 0}) == {"count": 0}
 
