@@ -66,7 +66,7 @@ def open_manifests(spec: str, leave_out: str = "") -> tuple[Manifest, ...]:
 
     Raises:
         OptionError: as ``name_manifests``.
-        ManifestError: as ``open_manifest``, or one of several is a directory that has splits itself.
+        ManifestError: as ``open_manifest``, or one of several has splits itself.
     """
     return tuple(_open(split, path, leave_out) for split, path in name_manifests(spec))
 
@@ -77,8 +77,8 @@ def _open(split: str, path: str, leave_out: str) -> Manifest:
         return manifest
     if manifest.split_column is not None:
         raise ManifestError(
-            f"--manifest: got {split}={path}, whose folders are splits themselves; name that directory "
-            "alone, or for each split a directory with a folder per class"
+            f"--manifest: got {split}={path}, which has splits itself; name it alone, or for each split "
+            "a manifest of its own"
         )
     columns = tuple(column for column in manifest.columns if column != SPLIT_COLUMN)
     return replace(

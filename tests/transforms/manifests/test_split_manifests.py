@@ -88,6 +88,6 @@ def test_a_directory_that_has_splits_itself(tmp_path):
     with pytest.raises(ManifestError) as error:
         open_manifests(f"train={tmp_path}")
     assert str(error.value) == (
-        f"--manifest: got train={tmp_path}, whose folders are splits themselves; name that directory "
-        "alone, or for each split a directory with a folder per class"
+        f"--manifest: got train={tmp_path}, which has splits itself; name it alone, or for each split "
+        "a manifest of its own"
     )

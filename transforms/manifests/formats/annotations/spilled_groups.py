@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 from zlib import crc32
 
 from typing_extensions import Self
@@ -20,8 +20,8 @@ from typing_extensions import Self
 __all__ = ["SpilledGroups", "count_buckets"]
 
 _BUCKET_BYTES = 8 << 20
-_MOST_BUCKETS = 256  # so many files are open at once
-_BUFFER_BYTES = 1 << 14
+_MOST_BUCKETS = 512
+_BUFFER_BYTES = 1 << 15
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -40,7 +40,8 @@ class SpilledGroups:
     def __init__(self, buckets: int) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="pixelbeam-groups-")
         self._paths = [Path(self._folder.name) / str(number) for number in range(buckets)]
-        self._files: list[BinaryIO] = [path.open("wb", _BUFFER_BYTES) for path in self._paths]
+        # Not open files, of which a process may have few.
+        self._buffers = [bytearray() for _ in range(buckets)]
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -53,22 +54,23 @@ class SpilledGroups:
         traceback: TracebackType | None,
     ) -> None:
         """Deletes the files."""
-        for file in self._files:
-            file.close()
         self._folder.cleanup()
 
     def add(self, key: str, value: Any) -> None:
         """Adds to a group a value that JSON can hold; the key has no tab and no line break."""
         line = f"{key}\t{_dump(value)}\n".encode()
-        self._files[crc32(key.encode()) % len(self._files)].write(line)
+        bucket = crc32(key.encode()) % len(self._buffers)
+        self._buffers[bucket] += line
+        if len(self._buffers[bucket]) > _BUFFER_BYTES:
+            self._flush(bucket)
 
     def groups(self, at_least: int = 1) -> Iterator[list[Any]]:
         """The values of each group that has so many, in the order in which they were added.
 
         Nothing can be added any more.
         """
-        for file, path in zip(self._files, self._paths, strict=True):
-            file.close()
+        for bucket, path in enumerate(self._paths):
+            self._flush(bucket)
             # As bytes, which take a fraction of the memory of what is parsed from them.
             lines: dict[bytes, list[bytes]] = defaultdict(list)
             with path.open("rb") as spilled:
@@ -79,3 +81,8 @@ class SpilledGroups:
             for values in lines.values():
                 if len(values) >= at_least:
                     yield json.loads(b"[%b]" % b",".join(values))
+
+    def _flush(self, bucket: int) -> None:
+        with self._paths[bucket].open("ab") as file:
+            file.write(self._buffers[bucket])
+        self._buffers[bucket] = bytearray()

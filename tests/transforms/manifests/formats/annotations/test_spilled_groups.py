@@ -1,9 +1,11 @@
+import os
 import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pixelbeam.transforms.manifests.formats.annotations import spilled_groups
 from pixelbeam.transforms.manifests.formats.annotations.spilled_groups import (
     SpilledGroups,
     count_buckets,
@@ -24,6 +26,17 @@ def test_groups_hold_what_was_added_in_its_order(added, buckets):
     assert sorted(found, key=repr) == sorted(expected.values(), key=repr)
 
 
+def test_few_files_are_open(monkeypatch):
+    monkeypatch.setattr(spilled_groups, "_BUFFER_BYTES", 10)
+    before = len(os.listdir("/dev/fd"))
+    with SpilledGroups(100) as groups:
+        for number in range(1000):
+            groups.add(str(number % 300), number)
+        assert len(os.listdir("/dev/fd")) < before + 10
+        found = sorted(groups.groups())
+    assert found == [list(range(key, 1000, 300)) for key in range(300)]
+
+
 def test_small_groups_can_be_left_out():
     with SpilledGroups(2) as groups:
         for key in "abca":
@@ -35,7 +48,8 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with SpilledGroups(3) as groups:
         groups.add("a", 1)
-        assert len(list(Path(tmp_path).rglob("*"))) == 4
+        groups.add("a", "x" * 100_000)
+        assert len(list(Path(tmp_path).rglob("*"))) == 2
     assert list(tmp_path.iterdir()) == []
 
 
@@ -47,4 +61,4 @@ def test_nothing_is_left_behind_by_an_error(tmp_path, monkeypatch):
 
 
 def test_buckets_grow_with_the_file_up_to_what_may_be_open():
-    assert [count_buckets(size) for size in (0, 8 << 20, 80 << 20, 1 << 40)] == [1, 2, 11, 256]
+    assert [count_buckets(size) for size in (0, 8 << 20, 80 << 20, 1 << 40)] == [1, 2, 11, 512]
