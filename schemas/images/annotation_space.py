@@ -102,5 +102,5 @@ def _same_shape(size: Size, other: Size) -> bool:
     """Whether one is a scaled copy of the other, whose sides were rounded to whole pixels."""
     (width, height), (other_width, other_height) = size, other
     # A side of the smaller one is off by half a pixel at most, which counts as often as the other has pixels.
-    off = 0.5 * max(sum(size), sum(other)) + 0.25
+    off = 0.5 * max(sum(size), sum(other))
     return abs(width * other_height - height * other_width) <= off

@@ -23,6 +23,7 @@ def geometry(displayed, orientation=1):
         ((200, 120), True, True),
         ((21, 35), False, True),  # 60 x 100 scaled by 0.35
         ((20, 33), False, True),  # 33.3 rounded
+        ((2, 2), False, True),  # 1.5 and 2.5 rounded, as far off as that can be
     ],
 )
 def test_the_size_tells_which_pixels_are_meant(size, stored, scaled):

@@ -88,3 +88,6 @@ def test_boxes_that_touch_an_edge_from_outside_are_outside():
 def test_beyond_is_by_more_than_half_a_pixel():
     boxes = np.array([[0, 0, 100.5, 50], [0, 0, 100.6, 50], [-0.6, 0, 5, 5], [1, 1, 2, 60]])
     assert count_beyond(boxes, EDGES) == 3
+    edges = (10.0, 20.0, 100.0, 50.0)
+    boxes = np.array([[9.5, 19.5, 100.5, 50.5], [10, 19.4, 20, 30], [9.4, 20, 20, 30]])
+    assert [count_beyond(boxes[[row]], edges) for row in range(3)] == [0, 1, 1]
