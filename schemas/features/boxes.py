@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -150,6 +150,22 @@ class Boxes(OwnedFeature):
         """How many boxes there are, the most in a record, and what else there was to count, where it was."""
         always = ("count", "records", "max_count")
         return {key: summary[key] for key in summary if key in always or summary[key]}
+
+    def warnings(self, name: str, summary: Mapping[str, Any]) -> Iterator[str]:
+        """Boxes that were dropped, and annotations that are of another size than their image."""
+        dropped = sum(summary.get(k, 0) for k in ("dropped_outside", "dropped_small"))
+        if dropped:
+            of = dropped + summary["count"] + summary.get("without_area", 0)
+            yield f"{name}: {dropped:,} of {of:,} boxes were dropped, since too little of them is on the image"
+        if self.cut != "keep" and (empty := summary.get("without_area", 0)):
+            boxes = "box without area was" if empty == 1 else "boxes without area were"
+            yield f"{name}: {empty:,} {boxes} dropped"
+        if beyond := summary.get("beyond_image", 0):
+            boxes = "box reaches" if beyond == 1 else "boxes reach"
+            yield f"{name}: {beyond:,} {boxes} beyond the image in the manifest"
+        if scaled := summary.get("size_mismatch", 0):
+            images = "image is" if scaled == 1 else "images are"
+            yield f"{name}: {scaled:,} {images} of another size than the annotations say, which were scaled"
 
     def check(self, value: FeatureValue) -> None:
         """See ``Feature.check``: finite numbers, and corners in their order."""

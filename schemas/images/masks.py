@@ -139,7 +139,7 @@ def place_mask(mask: NDArray[Any], space: AnnotationSpace, background: int = 0) 
     columns = _nearest(
         plan.box[0], plan.box[2], plan.size[0], geometry.displayed_size[0], upright.shape[1]
     )
-    scaled = upright[rows[:, np.newaxis], columns]
+    scaled: NDArray[Any] = upright.take(rows, axis=0).take(columns, axis=1)
     if plan.canvas == plan.size:
         return scaled
     canvas = np.full(plan.canvas[::-1], background, mask.dtype)

@@ -271,3 +271,61 @@ def test_rows_that_do_not_fit_are_rejects(tmp_path: Path) -> None:
         "2.jpg": ("objects/bbox", "annotation_size"),
         "3.jpg": ("objects/bbox", "bad_box"),
     }
+
+
+def test_clips_have_objects_in_each_frame(tmp_path: Path) -> None:
+    rows = []
+    for clip, frame in [(c, f) for c in range(2) for f in range(3 + c)]:
+        name, count = f"{clip}_{frame}.png", (clip + frame) % 3
+        (tmp_path / name).write_bytes(save(picture(40, 30, seed=clip + frame), "PNG"))
+        row = {
+            "clip": f"c{clip}",
+            "frame": frame,
+            "path": name,
+            "bbox": [[1 + frame, 2, 10, 10]] * count,
+            "category": ["cat", "é"][:count],
+            "segmentation": [{"polygons": [[1, 1, 20, 1, 20, 20, 1, 20]]}] * count,
+            "keypoints": [[1, 2, 2, 5, 6, 1]] * count,
+        }
+        rows.append(row)
+    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    image = {"type": "image", "source": "path", "height": 30, "width": 40}
+    group = {
+        "type": "objects",
+        "of": "image",
+        "boxes": {"source": "bbox", "input": "xywh"},
+        "label": {"type": "class_label", "source": "category", "vocabulary": "from_manifest"},
+        "name": {"type": "string", "source": "category"},
+        "mask": {"type": "masks", "source": "segmentation"},
+        "outline": {"type": "polygons", "source": "segmentation"},
+        "keypoints": {"type": "keypoints", "source": "keypoints", "points": 2},
+    }
+    declared = {
+        "record": "sequence_example",
+        "clips": {"key": "clip", "order": "frame"},
+        "steps": {"image": image, "objects": group},
+    }
+    options = BuildOptions(
+        manifest=str(tmp_path / "m.jsonl"),
+        schema=Schema.from_dict(declared),
+        output=str(tmp_path / "out"),
+        sinks=("tfrecord", "hdf5"),
+    )
+    build(options)
+    assert verify(str(tmp_path / "out")).faults == []
+    read = {}
+    for source in ("tfrecord", "hdf5"):
+        records = Records(tmp_path / "out", "train", source=source)
+        read[source] = {records.origin(i)["key"]: records[i] for i in range(2)}
+        (batch,) = load(tmp_path / "out", "train", batch_size=2, source=source, targets=[])
+        assert batch["objects/bbox"].shape == [2, None, None, 4]
+        assert batch["objects/mask"].shape == [2, None, None, 30, 40]
+        read[f"load {source}"] = {name: as_plain(value) for name, value in batch.items()}
+    assert repr(read["load tfrecord"]) == repr(read["load hdf5"])
+    assert repr(read["tfrecord"]) == repr(read["hdf5"])
+    clip = read["hdf5"]["c1"]
+    assert clip["objects/name"] == [["cat"], ["cat", "é"], [], ["cat"]]
+    assert [boxes.tolist() for boxes in clip["objects/bbox"][1:3]] == [[[2, 2, 12, 12]] * 2, []]
+    assert [masks.sum() for masks in clip["objects/mask"]] == [361, 722, 0, 361]
+    assert [len(each) for each in clip["objects/outline"]] == [1, 2, 0, 1]
+    assert clip["objects/keypoints"][0].tolist() == [[[1, 2, 2], [5, 6, 1]]]

@@ -219,3 +219,20 @@ def test_what_was_read_back_is_checked():
         ValueError, match=r"^got the box \[nan, 0.0, 1.0, 1.0\], expected one of xywh$"
     ):
         boxes.check(np.array([np.nan, 0, 1, 1], np.float32))
+
+
+def test_what_a_user_is_told():
+    boxes = Boxes(source="bbox", of="image")
+    assert list(boxes.warnings("b", {})) == list(boxes.warnings("b", {"count": 3})) == []
+    summary = {
+        "count": 1000, "dropped_outside": 200, "dropped_small": 1, "without_area": 1, "beyond_image": 2,
+        "size_mismatch": 1,
+    }  # fmt: skip
+    assert list(boxes.warnings("b", summary)) == [
+        "b: 201 of 1,202 boxes were dropped, since too little of them is on the image",
+        "b: 1 box without area was dropped",
+        "b: 2 boxes reach beyond the image in the manifest",
+        "b: 1 image is of another size than the annotations say, which were scaled",
+    ]
+    kept = Boxes(source="bbox", of="image", cut="keep")
+    assert list(kept.warnings("b", {"count": 3, "without_area": 1})) == []

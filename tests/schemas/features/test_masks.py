@@ -225,51 +225,6 @@ def test_one_map_of_all_objects_shows_the_smaller_ones():
         assert feature.decode_value("x", encoded.values).tolist() == expected
 
 
-@pytest.mark.parametrize(
-    ("item", "reason", "message"),
-    [
-        (
-            {"polygons": [[1, 2]]},
-            "bad_polygon",
-            "got the polygon [1, 2], expected x and y of at least three points, as in [x, y, x, y, x, y]",
-        ),
-        (
-            {"counts": [9], "size": [2, 4]},
-            "bad_mask",
-            "got run lengths of 9 pixels, the smallest of 0, expected 8, height times width, and none below 0",
-        ),
-        (
-            {"counts": [2], "size": [2, 1]},
-            "annotation_size",
-            "got annotations of an image of 1x2 (width x height); expected 4x2 (width x height), which the image "
-            "has, or the same shape",
-        ),
-        (
-            {"counts": [1], "size": [1 << 20, 1 << 20]},
-            "bad_mask",
-            "got the mask [1048576, 1048576], expected at most 178956970 pixels",
-        ),
-        (
-            "a.png",
-            "bad_mask",
-            "got the mask 'a.png', expected polygons, counts and size [height, width], path, or null",
-        ),
-        (
-            {"counts": [1]},
-            "bad_mask",
-            "got the mask {'counts': [1]}, expected polygons, counts and size [height, width], path, or null",
-        ),
-        (
-            {"path": "a", "data": png(IDS), "id": "x"},
-            "bad_mask",
-            "got the mask 'x', expected a number under 'id'",
-        ),
-    ],
-)  # fmt: skip
-def test_masks_that_are_none(item, reason, message):
-    assert rejected(masks(), [item], Kept(1, (0,), geometry())) == (reason, message)
-
-
 def test_lists_of_another_length():
     assert rejected(masks(), [None], KEPT) == (
         "misaligned",
@@ -277,13 +232,16 @@ def test_lists_of_another_length():
     )
 
 
-@pytest.mark.parametrize("image", [IMAGE, LARGE])
+IDS_RAW = {"layout": "ids", "encoding": "raw", "dtype": "uint16"}
+
+
 @pytest.mark.parametrize(
-    "declared", [{}, {"layout": "ids"}, {"layout": "ids", "encoding": "raw", "dtype": "uint16"}]
-)
+    ("image", "declared"),
+    [
+        (IMAGE, {}), (LARGE, {}), (IMAGE, {"layout": "ids"}), (LARGE, {"layout": "ids"}), (IMAGE, IDS_RAW),
+    ],
+)  # fmt: skip
 def test_tensorflow_and_numpy_read_them_alike(image, declared):
-    if image is LARGE and declared.get("encoding") == "raw":
-        pytest.skip("raw ids are of images of one size")
     schema = Schema.from_dict(
         {
             "features": {
