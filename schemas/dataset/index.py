@@ -8,8 +8,8 @@ Its columns follow from the schema:
   ``source_sha256``, and what the kind adds: of images ``source_width``, ``source_height``, ``width``, ``height``
   and ``dhash``. The first such feature has these names, others their own name and a slash before. Those of a
   clip's steps are lists with an item for each step;
-* each label, list of labels and single number under the feature's name, with ``features/`` before it where a
-  column above has the name: classes by their names.
+* each label, list of labels (those of an image's objects too) and single number under the feature's name, with
+  ``features/`` before it where a column above has the name: classes by their names.
 
 What is not known is null.
 """
@@ -93,9 +93,12 @@ class IndexLayout:
     def __init__(self, schema: Schema):
         self.columns: list[IndexColumn] = []
         taken = set(OWN_COLUMNS)
+        first = True
         for name, feature in schema.features.items():
             said = {**(FILE_COLUMNS if feature.reads_files else {}), **feature.index_columns}
-            prefix = f"{name}/" if self.columns else ""
+            # Boxes may be declared before their image, and yet the plain names are the image's.
+            prefix = "" if first and feature.owner is None else f"{name}/"
+            first &= not said or feature.owner is not None
             for what, type_ in said.items():
                 column = _take(f"{prefix}{what}", taken)
                 self.columns.append(IndexColumn(column, name, what, type_, name in schema.steps))

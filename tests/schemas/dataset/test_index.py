@@ -107,3 +107,14 @@ def test_a_column_whose_name_is_no_text_any_more_is_damage():
     for read in (read_index, source_columns):
         with pytest.raises(pa.ArrowInvalid, match="not a whole Parquet file: "):
             read(data)
+
+
+def test_an_image_has_the_plain_names_though_its_boxes_come_first():
+    boxes = {"type": "boxes", "source": "b", "of": "image"}
+    label = {"type": "class_label", "source": "c", "of": "boxes", "vocabulary": ["a", "b"]}
+    for order in (("boxes", "label", "image"), ("image", "boxes", "label")):
+        declared = {"image": IMAGE, "boxes": boxes, "label": label}
+        found = layout(**{name: declared[name] for name in order})
+        columns = {column.name for column in found.columns}
+        assert columns == {*OF_IMAGE, "boxes/count", "label"}
+        assert found.schema.field("label").type == pa.list_(pa.string())
