@@ -29,7 +29,8 @@ WORKER = [
 TRAIN = ["tensorflow>=2.20"]
 HDF5 = ["hdf5plugin>=4.4"]  # the storages zstd and blosc2
 S3 = ["boto3>=1.34"]
-EXAMPLES = ["scikit-learn>=1.4"]
+# Tests too compare masks, boxes and run lengths with pycocotools.
+EXAMPLES = ["pycocotools>=2.0.8", "scikit-learn>=1.4"]
 MUTATION = ["cosmic-ray>=8.3"]  # scripts/mutation.py
 DEV = [
     *HDF5,
@@ -39,7 +40,6 @@ DEV = [
     "hypothesis>=6.100",
     "mypy>=1.13",
     "pre-commit>=3.7",
-    "pycocotools>=2.0.8",  # what masks and RLE are compared with
     "pytest>=8.2",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",

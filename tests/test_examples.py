@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["video", "audio_visual", "tokens", "digits_hdf5"])
+@pytest.mark.parametrize("name", ["video", "audio_visual", "tokens", "digits_hdf5", "detection"])
 def test_an_example_builds_and_trains(name, tmp_path):
     bin_folder = str(Path(sys.executable).parent)
     done = subprocess.run(
@@ -24,4 +24,5 @@ def test_an_example_builds_and_trains(name, tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "validation accuracy: " in done.stdout
+    measure = "mAP at 0.5" if name == "detection" else "accuracy"
+    assert f"validation {measure}: " in done.stdout
