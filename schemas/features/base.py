@@ -32,6 +32,7 @@ __all__ = [
     "shorten",
 ]
 
+_SELDOM = ("optional", "source_ids")
 IndexType: TypeAlias = Literal["int32", "int64", "uint64", "float32", "text"]
 FeatureValue: TypeAlias = (
     "bytes | list[bytes] | NDArray[np.int64] | NDArray[np.float32] "
@@ -148,8 +149,9 @@ class Feature(BaseModel):
 
     @model_serializer(mode="wrap")
     def _leave_out_usual(self, serialize: Any) -> dict[str, Any]:
-        # Schemas of which nothing is optional stay what they were when nothing could be.
-        return {key: value for key, value in serialize(self).items() if key != "optional" or value}
+        # Schemas that do without these settings stay what they were when there were none such.
+        settings: dict[str, Any] = serialize(self)
+        return {key: value for key, value in settings.items() if value or key not in _SELDOM}
 
     @model_validator(mode="after")
     def _check_storage(self) -> Self:

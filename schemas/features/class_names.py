@@ -49,6 +49,8 @@ class ClassFeature(Feature):
             sorted by value where all are numbers, otherwise by code point; or a text file with a name a
             line, which is read at once, so that the schema holds the names.
         num_classes: the number of classes where they have no names; beside a vocabulary, its length.
+        source_ids: what the manifest calls the classes by number, in the order of the vocabulary, such as
+            COCO's ids, which have holes. Filled in where a manifest declares its classes.
     """
 
     target_by_default = True
@@ -62,6 +64,7 @@ class ClassFeature(Feature):
         default=None, json_schema_extra=_DECLARED_VOCABULARY
     )
     num_classes: int | None = Field(default=None, ge=1)
+    source_ids: tuple[int, ...] | None = None
 
     @field_validator("vocabulary", mode="before")
     @classmethod
@@ -91,6 +94,11 @@ class ClassFeature(Feature):
             raise SettingError(
                 "num_classes",
                 f"got {self.num_classes}, expected {len(self.vocabulary)}, the length of the vocabulary",
+            )
+        if self.source_ids is not None and len(self.source_ids) != self.class_count:
+            got = f"got {len(self.source_ids)} numbers"
+            raise SettingError(
+                "source_ids", f"{got}, expected one for each of {self.class_count} classes"
             )
         return self
 

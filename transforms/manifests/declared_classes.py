@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ...schemas.errors import ManifestError
 from ...schemas.schema import Schema
 from .formats import naming_format
 from .open_manifest import Manifest
 
-__all__ = ["find_classes", "with_declared_classes"]
+__all__ = ["Classes", "find_classes", "with_declared_classes"]
 
 _PARTS = ("features", "context", "steps")
 
@@ -31,27 +32,41 @@ def with_declared_classes(
         ManifestError: a manifest cannot be read, or two of them disagree.
         SchemaError: the names do not fit what is declared, such as ``num_classes``.
     """
-    known = {}
+    known: dict[str, Classes] = {}
     for name, feature in schema.features.items():
         if feature.needs_vocabulary:
             is_label = labels is not None and feature.source in labels.columns
             known[name] = find_classes(
                 [labels] if is_label and labels else manifests, feature.source
             )
-    if not any(known.values()):
+    if not any(classes.names for classes in known.values()):
         return schema
     declared = schema.to_dict()
     for part in _PARTS:
         for name, feature in (declared.get(part) or {}).items():
-            if known.get(name):
-                feature["vocabulary"] = list(known[name])
+            if name in known and known[name].names:
+                feature["vocabulary"] = list(known[name].names)
+                feature["source_ids"] = known[name].ids
     return Schema.from_dict(declared, manifests[0].spec)
 
 
-def find_classes(manifests: Sequence[Manifest], column: str) -> tuple[str, ...]:
-    """The names of the classes that all manifests declare for a column; none where one of them does not.
+class Classes(NamedTuple):
+    """The classes that manifests declare for a column.
 
-    A name that stands there twice is one class. By number where every class has one, else in order of appearance.
+    Attributes:
+        names: in the order of the classes.
+        ids: their numbers in the manifests, where they have such beside their names.
+    """
+
+    names: tuple[str, ...] = ()
+    ids: tuple[int, ...] | None = None
+
+
+def find_classes(manifests: Sequence[Manifest], column: str) -> Classes:
+    """The classes that all manifests declare for a column; none where one of them does not.
+
+    A name that stands there twice is one class, of the first number. By number where every class has one, else in
+    order of appearance.
 
     Raises:
         ManifestError: a number means one class here and another one there.
@@ -63,7 +78,7 @@ def find_classes(manifests: Sequence[Manifest], column: str) -> tuple[str, ...]:
             with naming_format(manifest.format):
                 classes = manifest.format.classes(file.path, column)
             if not classes:
-                return ()
+                return Classes()
             for number, name in classes.items():
                 if names.setdefault(number, name) != name:
                     raise ManifestError(
@@ -72,6 +87,13 @@ def find_classes(manifests: Sequence[Manifest], column: str) -> tuple[str, ...]:
                     )
                 said.setdefault(number, file.path)
     numbers = list(names)
-    if all(isinstance(number, int) for number in numbers):
+    numbered = all(isinstance(number, int) for number in numbers)
+    if numbered:
         numbers.sort(key=int)
-    return tuple(dict.fromkeys(names[number].strip() for number in numbers))
+    found: dict[str, str | int] = {}
+    for number in numbers:
+        found.setdefault(names[number].strip(), number)
+    says_more = any(name != str(number) for name, number in found.items())
+    return Classes(
+        tuple(found), tuple(map(int, found.values())) if numbered and says_more else None
+    )

@@ -254,3 +254,12 @@ def test_domains_of_classes():
     assert feature(num_classes=3).domain == Domain(num_classes=3)
     assert feature(vocabulary=["a"]).domain == Domain(num_classes=1, class_names=("a",))
     assert feature(vocabulary="from_manifest").domain is None
+
+
+def test_numbers_of_the_source_go_with_the_names():
+    label = ClassLabel(source="c", vocabulary=["a", "b"], source_ids=[3, 90])
+    assert label.source_ids == (3, 90)
+    assert label.model_dump()["source_ids"] == (3, 90)
+    assert "source_ids" not in ClassLabel(source="c", vocabulary=["a", "b"]).model_dump()
+    with pytest.raises(ValueError, match="got 1 numbers, expected one for each of 2 classes"):
+        ClassLabel(source="c", vocabulary=["a", "b"], source_ids=[3])
