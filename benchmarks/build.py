@@ -6,9 +6,9 @@ manifest, plan, shuffle, images, records, checksums, publishing.
 
     python benchmarks/build.py --photos DIR [--rows 20000] [--repeats 3] [--threads N]
 
-No two photos are the same, see ``photos.py``: of copies, each is in the processor's cache when its turn comes, and
-each is a twin of all others. The two run in turn, each first in every other pair, so that a drift of the machine's
-speed meets both; the ratios, of the time and of the CPU time of all cores, are those of the medians.
+No two photos are the same, see ``distinct_photos.py``: of copies, each is in the processor's cache when its turn
+comes, and each is a twin of all others. The two run in turn, each first in every other pair, so that a drift of
+the machine's speed meets both; the ratios, of the time and of the CPU time of all cores, are those of the medians.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from photos import make_photos
+from distinct_photos import make_photos
 from PIL import Image
 
 SIDE, QUALITY = 256, 90

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from photos import make_photos
+from distinct_photos import make_photos
 
 SIDE = 256
 SCHEMA = f"""
