@@ -115,7 +115,7 @@ def load(
             zeros, classes -1, other numbers 0 and empty text; where there are more, the first ones are taken.
         keras_boxes: gives the objects of an image as Keras has them, ``{"boxes": [batch, boxes, 4], "labels":
             [batch, boxes]}``, in the format that the schema declares; further lists by the last part of their
-            name, and with ``mask`` which are real. Goes with ``max_boxes``, or ragged.
+            name, and with ``mask`` under ``real`` which are. Goes with ``max_boxes``, or ragged.
         keys: yields ``(element, keys)``, with the key of each record, strings [batch]: what names its row in the
             index, in rejects and for ``pixelbeam show``. The dataset needs an index.
         input_context: a ``tf.distribute.InputContext``: each input pipeline reads files of its own, or

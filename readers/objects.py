@@ -22,7 +22,7 @@ __all__ = [
     "pad_objects",
 ]
 
-_BOXES, _LABELS, _MASK = "boxes", "labels", "mask"
+_BOXES, _LABELS, _REAL = "boxes", "labels", "real"
 
 
 def object_lists(schema: Schema) -> dict[str, str]:
@@ -44,7 +44,7 @@ def fill_value(feature: Feature) -> Any:
 
 def mask_name(boxes: str) -> str:
     """What says which of the boxes are real."""
-    return f"{boxes}/{_MASK}"
+    return f"{boxes}/mask"
 
 
 def check_max_boxes(count: Any) -> None:
@@ -139,10 +139,11 @@ def _keras_group(
         )
     keys = {name: _BOXES if name == boxes else name.rpartition("/")[2] for name in names}
     keys |= dict.fromkeys(classes, _LABELS)
-    keys |= {mask_name(boxes): _MASK} if mask else {}
-    name = boxes.rpartition("/")[0] or boxes
-    if len(set(keys.values())) < len(keys) or name in schema.features.keys() - names:
-        raise ValueError(
-            f"keras_boxes: got names that fall together: {', '.join(map(repr, names))}"
-        )
+    keys |= {mask_name(boxes): _REAL} if mask else {}  # masks of objects are another thing
+    name, said = boxes.rpartition("/")[0] or boxes, list(keys.values())
+    twice = [each for each, key in keys.items() if said.count(key) > 1]
+    twice += [name] if name in schema.features.keys() - names else []
+    if twice:
+        got = f"got names that fall together: {', '.join(map(repr, twice))}"
+        raise ValueError(f"keras_boxes: {got}; choose others with features")
     return KerasGroup(name, keys)

@@ -86,7 +86,7 @@ class Boxes(OwnedFeature):
         **dict.fromkeys(
             (
                 "count", "records", "without_boxes", "clipped", "dropped_outside", "dropped_small",
-                "without_area", "beyond_image", "size_mismatch",
+                "without_area", "beyond_image", "within_a_pixel", "size_mismatch",
             ),
             Sum(),
         ),
@@ -129,7 +129,9 @@ class Boxes(OwnedFeature):
         width, height = geometry.record_size
         scale = (width, height, width, height) if self.normalized else 1
         boxes = from_corners(found.corners / scale, self.format).astype(np.float32)
-        beyond = count_beyond(corners, (0, 0, *((1, 1) if normalized else space.size)))
+        pixels = corners * ((*space.size, *space.size) if normalized else 1)
+        # Of pixels, such boxes are hardly meant: their numbers are shares that nobody has called so.
+        tiny = 0 if normalized else int((np.abs(corners).max(axis=1, initial=0) <= 1).sum())
         summary = {
             "count": len(boxes),
             "records": 1,
@@ -139,7 +141,8 @@ class Boxes(OwnedFeature):
             "dropped_outside": found.outside,
             "dropped_small": found.small,
             "without_area": found.empty,
-            "beyond_image": beyond,
+            "beyond_image": count_beyond(pixels, (0, 0, *space.size)),
+            "within_a_pixel": tiny,
             "size_mismatch": int(space.is_scaled),
         }
         kept = Kept(len(corners), tuple(found.indices.tolist()), geometry)
@@ -152,11 +155,23 @@ class Boxes(OwnedFeature):
         return {key: summary[key] for key in summary if key in always or summary[key]}
 
     def warnings(self, name: str, summary: Mapping[str, Any]) -> Iterator[str]:
-        """Boxes that were dropped, and annotations that are of another size than their image."""
+        """Boxes that were dropped or look wrong, and annotations that are of another size than their image."""
         dropped = sum(summary.get(k, 0) for k in ("dropped_outside", "dropped_small"))
+        of = dropped + summary.get("count", 0) + summary.get("without_area", 0)
         if dropped:
-            of = dropped + summary["count"] + summary.get("without_area", 0)
-            yield f"{name}: {dropped:,} of {of:,} boxes were dropped, since too little of them is on the image"
+            yield (
+                f"{name}: {dropped:,} of {of:,} boxes were dropped, since the record shows too little of what is "
+                "in them"
+            )
+        tiny = summary.get("within_a_pixel", 0)
+        if 2 * tiny > of:
+            yield (
+                f"{name}: {tiny:,} of {of:,} boxes lie within the first pixel of their image; shares of width and "
+                "height need normalized: true in the manifest's cell, or normalized_input: true in the schema"
+            )
+        records, without = summary.get("records", 0), summary.get("without_boxes", 0)
+        if 2 * without > records:
+            yield f"{name}: {without:,} of {records:,} images have no boxes"
         if self.cut != "keep" and (empty := summary.get("without_area", 0)):
             boxes = "box without area was" if empty == 1 else "boxes without area were"
             yield f"{name}: {empty:,} {boxes} dropped"

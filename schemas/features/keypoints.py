@@ -153,6 +153,15 @@ class Keypoints(OwnedFeature):
         except (TypeError, ValueError, OverflowError):
             raise self._bad(item, "numbers") from None
         if numbers.size == 2 * self.count:
+            # A flat list may as well be fewer points with their visibilities.
+            if (
+                numbers.ndim == 1
+                and not numbers.size % 3
+                and np.isin(numbers[2::3], (0, 1, 2)).all()
+            ):
+                raise self._bad(
+                    item, f"x, y and visibility of {self.count} points, or pairs [x, y]"
+                )
             numbers = np.insert(numbers.reshape(-1, 2), 2, _VISIBLE, axis=1)
         if numbers.size != 3 * self.count:
             raise self._bad(item, f"x, y and visibility of {self.count} points")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -78,6 +78,15 @@ class _Masks(OwnedFeature):
         if self.encoding == "raw" and width is None:
             raise SettingError("encoding", "got 'raw' of images of different sizes, expected 'png'")
         return self.model_copy(update={"height": height, "width": width})
+
+    def warnings(self, name: str, summary: Mapping[str, Any]) -> Iterator[str]:
+        """Masks of another size than their image, and objects without one."""
+        if scaled := summary.get("size_mismatch", 0):
+            images = "image is" if scaled == 1 else "images are"
+            yield f"{name}: {scaled:,} {images} of another size than the masks, which were scaled"
+        if without := summary.get("without_mask", 0):
+            objects = "object has" if without == 1 else "objects have"
+            yield f"{name}: {without:,} {objects} no mask"
 
     def _store(self, ids: NDArray[Any]) -> bytes | NDArray[Any]:
         """One map as a record holds it.

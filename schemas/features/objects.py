@@ -107,6 +107,10 @@ def parse_annotations(value: Any, key: str) -> AnnotationCell:
         return AnnotationCell(list_items(value, key))
     if not isinstance(value.get(key), list | tuple):
         raise _bad(value, f"a list under {key!r}")
+    known = (key, "format", "normalized", "size")
+    for name in value:
+        if name not in known:
+            raise _bad(name, f"one of the keys {', '.join(map(repr, known))}")
     normalized, of = value.get("normalized"), value.get("format")
     if not isinstance(normalized, bool | None):
         raise _bad(normalized, "true or false under 'normalized'")

@@ -70,7 +70,7 @@ def test_keras_has_one_dict_for_them():
     assert group.name == "objects"
     assert list(group.keys.values()) == ["boxes", "labels", "name", "area"]
     (masked,) = keras_groups(SCHEMA, targets, mask=True)
-    assert masked.keys[mask_name("objects/bbox")] == "mask"
+    assert masked.keys[mask_name("objects/bbox")] == "real"
     plain = Schema.from_dict(
         {"features": {"image": IMAGE, "bbox": {"type": "boxes", "of": "image", "source": "b"}}}
     )
@@ -90,6 +90,9 @@ def test_lists_that_cannot_be_one_dict_are_errors():
     fall = of(label=LABEL, labels=AREA)
     with pytest.raises(ValueError, match=r"names that fall together: .*'objects/labels'"):
         keras_groups(fall, list(object_lists(fall)), mask=False)
+    plain = {"image": IMAGE, "o": LABEL, "o/bbox": {"type": "boxes", "of": "image", "source": "b"}}
+    with pytest.raises(ValueError, match="names that fall together: 'o'; choose others"):
+        keras_groups(Schema.from_dict({"features": plain}), ["o", "o/bbox"], mask=False)
     without = SCHEMA.model_copy(
         update={"features": {n: f for n, f in SCHEMA.features.items() if n != "objects/bbox"}}
     )

@@ -78,7 +78,7 @@ def test_keras_has_dicts():
     found = dense.arrange(batch())
     assert dense.targets == ["bbox"]
     assert list(found) == ["image", "bbox"]
-    assert list(found["bbox"]) == ["boxes", "labels", "name", "mask"]
+    assert list(found["bbox"]) == ["boxes", "labels", "name", "real"]
     assert found["bbox"]["labels"].numpy().tolist() == [[1, 0], [-1, -1], [1, -1]]
     ragged = lists(keras_boxes=True).arrange(batch())["bbox"]
     assert ragged["boxes"].row_lengths().numpy().tolist() == [2, 0, 1]

@@ -78,6 +78,7 @@ def test_what_is_counted_and_handed_on():
         "dropped_small": 0,
         "without_area": 1,
         "beyond_image": 1,
+        "within_a_pixel": 0,
         "size_mismatch": 0,
     }
     assert encoded.indexed() == {"count": 2}
@@ -221,6 +222,25 @@ def test_what_was_read_back_is_checked():
         boxes.check(np.array([np.nan, 0, 1, 1], np.float32))
 
 
+def test_boxes_that_look_wrong_are_counted_in_either_unit():
+    boxes = Boxes(source="bbox", of="image", input="xyxy")
+    geometry = ImageGeometry(
+        (100, 50), 1, plan_resizing((100, 50), "none", None, None, upscale=False)
+    )
+
+    def summary(*corners, **said):
+        cell = {"boxes": list(corners), "format": "xyxy", **said}
+        return boxes.encode("b", cell, geometry).summary
+
+    # By more than half a pixel: of shares as of pixels.
+    for right, beyond in ((100, 0), (100.4, 0), (101, 1)):
+        assert summary([20, 10, right, 40])["beyond_image"] == beyond
+        shares = summary([0.2, 0.2, right / 100, 0.8], normalized=True)
+        assert shares["beyond_image"] == beyond
+        assert shares["within_a_pixel"] == 0
+    assert summary([0.2, 0.2, 0.9, 0.8], [0, 0, 1, 2])["within_a_pixel"] == 1
+
+
 def test_what_a_user_is_told():
     boxes = Boxes(source="bbox", of="image")
     assert list(boxes.warnings("b", {})) == list(boxes.warnings("b", {"count": 3})) == []
@@ -229,10 +249,18 @@ def test_what_a_user_is_told():
         "size_mismatch": 1,
     }  # fmt: skip
     assert list(boxes.warnings("b", summary)) == [
-        "b: 201 of 1,202 boxes were dropped, since too little of them is on the image",
+        "b: 201 of 1,202 boxes were dropped, since the record shows too little of what is in them",
         "b: 1 box without area was dropped",
         "b: 2 boxes reach beyond the image in the manifest",
         "b: 1 image is of another size than the annotations say, which were scaled",
     ]
+    few = {"count": 3, "records": 4, "without_boxes": 3, "within_a_pixel": 2}
+    assert list(boxes.warnings("b", few)) == [
+        "b: 2 of 3 boxes lie within the first pixel of their image; shares of width and height need "
+        "normalized: true in the manifest's cell, or normalized_input: true in the schema",
+        "b: 3 of 4 images have no boxes",
+    ]
+    usual = {"count": 4, "records": 4, "without_boxes": 2, "within_a_pixel": 2}
+    assert list(boxes.warnings("b", usual)) == []
     kept = Boxes(source="bbox", of="image", cut="keep")
     assert list(kept.warnings("b", {"count": 3, "without_area": 1})) == []

@@ -1,5 +1,7 @@
 """Keypoints as a record has them."""
 
+import re
+
 import numpy as np
 import pytest
 from pixelbeam.schemas.errors import Reject
@@ -103,3 +105,15 @@ def test_what_was_read_back():
     keypoints().check(values["x"])
     with pytest.raises(ValueError, match="not finite"):
         keypoints().check(np.array([np.nan], np.float32))
+
+
+def test_a_flat_list_of_pairs_that_may_be_fewer_points_is_refused():
+    six = Keypoints(source="k", of="b", points=6)
+    item = [10, 20, 2, 30, 40, 1, 50, 60, 0, 70, 80, 2]
+    expected = "expected x, y and visibility of 6 points, or pairs [x, y]"
+    with pytest.raises(Reject, match=re.escape(expected)):
+        six.encode("x", [item], Kept(1, (0,), GEOMETRY))
+    pairs = [item[start : start + 2] for start in range(0, 12, 2)]
+    assert six.encode("x", [pairs], Kept(1, (0,), GEOMETRY)).values["x"].shape == (1, 6, 2)
+    plain = [10, 20, 9, 30, 40, 9, 50, 60, 9, 70, 80, 9]
+    assert six.encode("x", [plain], Kept(1, (0,), GEOMETRY)).values["x"].shape == (1, 6, 2)

@@ -299,3 +299,13 @@ def test_what_was_read_back_is_checked():
     ):
         with pytest.raises(ValueError, match=said):
             sized.check([value])
+
+
+def test_what_a_user_is_told():
+    masks = Masks(source="m", of="b")
+    assert list(masks.warnings("m", {"count": 3})) == []
+    assert list(masks.warnings("m", {"size_mismatch": 1, "without_mask": 2})) == [
+        "m: 1 image is of another size than the masks, which were scaled",
+        "m: 2 objects have no mask",
+    ]
+    assert list(masks.warnings("m", {"without_mask": 1})) == ["m: 1 object has no mask"]

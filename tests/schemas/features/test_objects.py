@@ -25,7 +25,7 @@ def rejected(call, *given, **named):
             {"boxes": [[1, 2, 3, 4]], "format": "xywh", "normalized": False, "size": [640, 480]},
             AnnotationCell([[1, 2, 3, 4]], "xywh", False, (640, 480)),
         ),
-        ('{"boxes": [], "size": null, "more": 1}', AnnotationCell([])),
+        ('{"boxes": [], "size": null}', AnnotationCell([])),
     ],
 )
 def test_cells(value, expected):
@@ -47,6 +47,11 @@ def test_cells(value, expected):
             {"boxes": [], "normalized": 1},
             "bad_annotation",
             "got 1, expected true or false under 'normalized'",
+        ),
+        (
+            {"boxes": [], "normalised": True},
+            "bad_annotation",
+            "got 'normalised', expected one of the keys 'boxes', 'format', 'normalized', 'size'",
         ),
         ({"boxes": [], "format": 1}, "bad_annotation", "got 1, expected text under 'format'"),
         (

@@ -253,7 +253,13 @@ def _find_categories(path: str) -> list[dict[str, Any]]:
                     found.append(element)
                 elif found:
                     break
-    return [category for category in found if _category(category)]
+    categories = [category for category in found if _category(category)]
+    names: dict[Any, Any] = {}
+    for category in categories:
+        if names.setdefault(category["id"], category["name"]) != category["name"]:
+            got = f"category {category['id']} is {names[category['id']]!r} and {category['name']!r}"
+            raise ManifestError(f"{path}: {got}, expected one name for each number")
+    return categories
 
 
 def _categories_at_the_end(path: str) -> list[Any] | None:

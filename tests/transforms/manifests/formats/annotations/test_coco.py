@@ -237,6 +237,15 @@ def test_a_category_that_is_not_there(tmp_path, rows):
     assert rows(path, ("category_id",))[2] == ([2],)
 
 
+def test_a_category_of_two_names_is_refused(tmp_path):
+    categories = [{"id": 3, "name": "car"}, {"id": 1, "name": "person"}, {"id": 3, "name": "lorry"}]
+    path = write(tmp_path / "a.json", categories=categories)
+    with pytest.raises(ManifestError, match=r"category 3 is 'car' and 'lorry', expected one name"):
+        Coco().classes(str(path), "category")
+    write(path, categories=[*categories[:2], categories[0]])
+    assert Coco().classes(str(path), "category") == {1: "person", 3: "car"}
+
+
 def test_ids_may_be_text(tmp_path, rows):
     path = write(
         tmp_path / "a.json",
