@@ -66,17 +66,21 @@ def pad_objects(schema: Schema, batch: Mapping[str, Any], count: int) -> dict[st
         count: the length.
 
     Returns:
-        The batch, with arrays ``[records, count, …]`` (of text, lists of so many), and under the ``mask_name``
-        of the boxes bool ``[records, count]``: which are real.
+        The batch, with arrays ``[records, count, …]``, and under the ``mask_name`` of the boxes bool ``[records,
+        count]``: which are real. Masks of images of different sizes are a list of arrays; text and polygons
+        are lists of so many, filled up with empty ones.
     """
     padded = dict(batch)
     for name, boxes in object_lists(schema).items():
         feature, records = schema.features[name], batch[name]
         fill = fill_value(feature)
-        if feature.decoded.is_numeric:
-            padded[name] = np.stack([_pad_array(np.asarray(r), count, fill) for r in records])
+        if any(isinstance(record, list) for record in records):
+            nothing = [] if feature.decoded.is_numeric else fill
+            padded[name] = [[*r[:count], *[nothing] * (count - len(r))] for r in records]
         else:
-            padded[name] = [[*r[:count], *[fill] * (count - len(r))] for r in records]
+            arrays = [_pad_array(np.asarray(record), count, fill) for record in records]
+            alike = len({array.shape for array in arrays}) == 1
+            padded[name] = np.stack(arrays) if alike else arrays
         lengths = np.array([len(record) for record in records], int)
         padded.setdefault(mask_name(boxes), np.arange(count) < lengths[:, None])
     return padded

@@ -58,6 +58,29 @@ def test_records_are_padded_and_cut():
     assert batch["objects/label"][0].tolist() == [1, 0]
 
 
+def test_masks_of_different_sizes_and_polygons_are_lists():
+    image = {"type": "image", "source": "path", "resize": "longest_side", "size": 8}
+    group = {
+        "type": "objects", "of": "image", "boxes": {"source": "bbox"},
+        "mask": {"type": "masks", "source": "s"}, "outline": {"type": "polygons", "source": "s"},
+    }  # fmt: skip
+    schema = Schema.from_dict({"features": {"image": image, "objects": group}})
+    triangle = np.ones((3, 2), np.float32)
+    batch = {
+        "objects/bbox": [np.zeros((1, 4)), np.zeros((0, 4))],
+        "objects/mask": [np.ones((1, 8, 6), np.uint8), np.ones((0, 8, 4), np.uint8)],
+        "objects/outline": [[[triangle, triangle]], []],
+    }
+    padded = pad_objects(schema, batch, 2)
+    assert [mask.shape for mask in padded["objects/mask"]] == [(2, 8, 6), (2, 8, 4)]
+    assert [[len(each) for each in record] for record in padded["objects/outline"]] == [
+        [2, 0],
+        [0, 0],
+    ]
+    same = pad_objects(schema, {name: values[:1] for name, values in batch.items()}, 2)
+    assert same["objects/mask"].shape == (1, 2, 8, 6)
+
+
 @pytest.mark.parametrize("count", [0, -1, True, 2.0, "3"])
 def test_other_numbers_of_boxes_are_errors(count):
     with pytest.raises(ValueError, match=r"max_boxes: got .*, expected an integer of at least 1"):

@@ -7,6 +7,7 @@ of the twins that are found, where they lie and what they are called.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -185,13 +186,18 @@ class DuplicateSearch:
             table = read_index(data, ["key", *([source] if source else []), *labels])
             taken = table.take(indices[places]).to_pylist()
             for place, row in zip(places.tolist(), taken, strict=True):
-                said = {label: row[label] for label in labels}
+                said = {label: _plain(row[label]) for label in labels}
                 names[place] = _Name(row["key"], row[source] if source else None, said)
         return names
 
     @property
     def _bands(self) -> HashBands | None:
         return None if self.distance is None else HashBands(self.distance)
+
+
+def _plain(label: Any) -> Any:
+    """A label as JSON can hold it, and as it equals itself: neither is true of NaN."""
+    return str(label) if isinstance(label, float) and not math.isfinite(label) else label
 
 
 def _label_columns(schema: Schema) -> list[str]:

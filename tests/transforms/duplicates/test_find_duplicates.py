@@ -121,6 +121,19 @@ def test_each_feature_is_looked_at_by_itself(tmp_path):
     assert lines[0] == {"plain": 2, "not_compared": 0}
 
 
+def test_labels_that_are_no_numbers_are_text_that_equals_itself(tmp_path):
+    target = {"type": "float32", "source": "t", "target": True, "allow_nan": True}
+    schema = Schema.from_dict({"features": {"image": IMAGE, "t": target}})
+    result = write_shard(
+        tmp_path, "train-00000-of-00001", [("a", "a", PICTURE), ("b", "a", PICTURE)]
+    )
+    path = tmp_path / index_file(result.name)
+    values = pa.array([float("nan")] * 2, pa.float32())
+    pq.write_table(pq.read_table(path).append_column("t", values), path)
+    (lines,) = run(DuplicateSearch(Folder(str(tmp_path)), None), plan(schema, train=1), [result])
+    assert lines[1]["record"]["labels"] == lines[1]["twin"]["labels"] == {"t": "nan"}
+
+
 def test_many_twins_travel_in_small_elements(tmp_path):
     rows = [(f"{n:03d}" * 20, "a", PICTURE) for n in range(200)]
     result = write_shard(tmp_path, "train-00000-of-00001", rows)
